@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Between RootVisor and a Guardian: address space, upcalls, the mailbox.
+ *
+ * An upcall enters the Guardian afresh: RIP and RSP from the image header, RDI = operation,
+ * RSI = CVM_G_MAILBOX, RFLAGS = 2, 64-bit flat ring 0, interrupts masked, SSE on, FS base =
+ * 0. It answers by VMCALL with RAX = 0 or a negative errno. An exception, any other exit, or
+ * a time-out stops the VM with CVM_R_GUARDIAN_FAULT.
+ *
+ * A touch of a guest page that is not mapped (not accepted yet, or sealed) exits with an EPT
+ * violation: RootVisor brings the page and enters the same operation again from its start. So
+ * an operation must not change its state or its mailbox inputs before its last touch of guest
+ * memory, or must be able to run twice. A guest page that cannot be brought as RAM (MMIO, shared)
+ * stops the VM.
+ */
+#ifndef CVM_GUARDIAN_H
+#define CVM_GUARDIAN_H
+
+#include "cvm/report.h"
+
+/* Guardian-physical = linear addresses. */
+#define CVM_G_MAILBOX		0x100000ull		/* one 4 KiB page */
+#define CVM_G_IMAGE		0x200000ull		/* image, then bss and stacks */
+#define CVM_G_IMAGE_MAX		0x100000ull
+#define CVM_G_SLOTS		0x40000000ull		/* work slots, 4 KiB each, one a CPU */
+#define CVM_G_META		0x100000000ull		/* page records, one a gfn */
+#define CVM_G_ROOTVISOR		0x200000000ull		/* Quoter only: RootVisor's image, read-only */
+#define CVM_G_PRISTINE		0x240000000ull		/* Quoter only: Guardian image as loaded, read-only */
+#define CVM_G_GUEST		0x8000000000ull		/* guest-physical 0 of the VM, < 512 GiB */
+#define CVM_G_META_SIZE		32u			/* bytes of Guardian record for each gfn */
+
+/* First bytes of the flat image. */
+#define CVM_G_MAGIC		0x3147564355ull
+struct cvm_g_header {
+	uint64_t magic;
+	uint32_t abi_version;
+	uint32_t svn;
+	uint64_t image_size;		/* bytes in the file */
+	uint64_t memory_size;		/* with bss and stack; <= CVM_G_IMAGE_MAX, whole pages */
+	uint64_t text_size;		/* first bytes, read-execute; whole pages */
+	uint64_t rodata_size;		/* then read-only; whole pages; the rest read-write, no execute */
+	uint64_t entry;			/* linear addresses */
+	uint64_t stack_top;
+	uint64_t page_table;		/* CR3: identity, 1 GiB pages for [0, 1 TiB), NX outside [0, 1 GiB) */
+};
+_Static_assert(sizeof(struct cvm_g_header) == 72, "cvm_g_header");
+
+enum cvm_g_op {
+	CVM_G_INIT		= 1,	/* in: init. Makes keys. Once, first. */
+	CVM_G_MEASURE		= 2,	/* in: measure. Hashes a part of a component. */
+	CVM_G_LAUNCH		= 3,	/* out: launch. Ends measuring; no MEASURE after it. */
+	CVM_G_SEAL		= 4,	/* in: page. Encrypts the slot's page in place. */
+	CVM_G_UNSEAL		= 5,	/* in: page. -EBADMSG: not what was sealed for this gfn;
+					   -ENOENT: gfn was never sealed */
+	CVM_G_DECODE		= 6,	/* in: cpu, access; out: step. Starts an instruction. */
+	CVM_G_CONTINUE		= 7,	/* in: data; out: step. The access of the last step is done. */
+	CVM_G_REPORT		= 8,	/* in: report.user_data, .requester; out: Guardian's part of report */
+	CVM_G_EXTEND		= 9,	/* in: extend */
+	/* Quoter only */
+	CVM_G_QUOTER_INIT	= 16,	/* in: quoter (sizes); out: quoter digests, key */
+	CVM_G_SIGN		= 17,	/* in: report, all but the Quoter's part; out: report complete */
+};
+
+struct cvm_g_init {
+	uint32_t vm_id;
+	uint32_t reserved;
+	uint64_t max_gfn;		/* records exist for gfns 0..max_gfn */
+};
+
+struct cvm_g_measure {
+	uint32_t index;			/* of the component, ascending */
+	uint32_t kind;
+	uint64_t gpa;			/* of this part, page-aligned */
+	uint64_t size;			/* of this part; whole pages but at the end */
+	uint64_t total;			/* of the component */
+	uint32_t first, last;		/* 1 if the component's first / last part */
+};
+
+struct cvm_g_launch {
+	uint8_t  digest[CVM_DIGEST_SIZE];
+};
+
+struct cvm_g_page {
+	uint64_t gfn;
+	uint32_t slot;			/* the page is at CVM_G_SLOTS + slot * 4096 */
+	uint32_t reserved;
+};
+
+/* The vCPU as the instruction sees it. */
+struct cvm_g_cpu {
+	uint64_t gpr[16];		/* in encoding order: RAX RCX RDX RBX RSP RBP RSI RDI R8.. */
+	uint64_t rip, rflags;
+	uint64_t cr0, cr3, cr4, efer;
+	uint64_t seg_base[6];		/* ES CS SS DS FS GS */
+	uint32_t seg_limit[6];
+	uint32_t seg_ar[6];		/* access rights, VMCS format */
+};
+_Static_assert(sizeof(struct cvm_g_cpu) == 272, "cvm_g_cpu");
+
+enum cvm_g_access_kind {
+	CVM_G_MMIO	= 1,		/* EPT violation at gpa */
+	CVM_G_PIO	= 2,		/* INS or OUTS */
+};
+struct cvm_g_access {
+	uint32_t kind;
+	uint32_t write;
+	uint64_t gpa;			/* MMIO */
+	uint64_t linear;		/* guest-linear address, if valid */
+	uint32_t linear_valid;
+	uint32_t port;			/* PIO */
+	uint32_t vcpu;			/* number of the vCPU: pending state is kept for each */
+	uint32_t reserved;
+};
+
+enum cvm_g_step_kind {
+	CVM_G_STEP_DONE	= 0,		/* gpr, rip, rflags of `cpu` are the new values: commit all */
+	CVM_G_STEP_LOAD	= 1,		/* ask the host: load size bytes at gpa (or from the port) */
+	CVM_G_STEP_STORE = 2,		/* ask the host: store data */
+	CVM_G_STEP_EXCEPTION = 3,	/* inject vector/error_code (and CR2 = data if #PF); nothing else changed */
+};
+struct cvm_g_step {
+	uint32_t kind;
+	uint32_t size;			/* 1, 2, 4; never crosses a 4-byte boundary of the page's end */
+	uint64_t gpa;			/* or port, if access.kind is PIO */
+	uint64_t data;			/* store: the datum; exception: CR2 */
+	uint32_t vector, has_error;
+	uint32_t error_code, reserved;
+};
+
+struct cvm_g_quoter {
+	uint64_t rootvisor_size;	/* bytes at CVM_G_ROOTVISOR */
+	uint64_t guardian_size;		/* bytes at CVM_G_PRISTINE */
+	uint8_t  rootvisor_digest[CVM_DIGEST_SIZE];
+	uint8_t  guardian_digest[CVM_DIGEST_SIZE];
+	uint8_t  key[72];		/* 65-byte point, zero-padded */
+};
+
+struct cvm_g_mailbox {
+	uint32_t abi_version;
+	uint32_t op;
+	union {
+		struct cvm_g_init init;
+		struct cvm_g_measure measure;
+		struct cvm_g_launch launch;
+		struct cvm_g_page page;
+		struct {
+			struct cvm_g_cpu cpu;
+			struct cvm_g_access access;
+			uint64_t data;		/* CONTINUE: what the load gave */
+			struct cvm_g_step step;
+		};
+		struct cvm_report report;
+		struct cvm_rtmr_extend extend;
+		struct cvm_g_quoter quoter;
+	};
+};
+_Static_assert(sizeof(struct cvm_g_mailbox) <= 4096, "cvm_g_mailbox");
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The VM report: made by the VM's Guardian, completed by RootVisor with what only it
+ * can vouch for, signed by the Quoter. Little-endian, fixed layout, no padding.
+ */
+#ifndef CVM_REPORT_H
+#define CVM_REPORT_H
+
+#include "cvm/boot.h"
+
+#define CVM_REPORT_MAGIC	0x31525643u	/* "CVR1" */
+#define CVM_REPORT_VERSION	1u
+#define CVM_RTMRS		4u
+
+/*
+ * Launch measurement = SHA-384 over
+ *   "CVMD-LAUNCH-V1\0\0" (16 bytes), then for each component in order
+ *   le32 kind, le32 0, le64 size, its SHA-384 (48 bytes).
+ * Address and content of the firmware's place and the entry state are fixed by boot.h.
+ *
+ * RootVisor digest = SHA-384 over the file bytes of the loadable ELF segments in program
+ * header order (RootVisor has no initialised writable data, so memory equals file).
+ * Guardian digest = SHA-384 over the flat image file.
+ */
+#define CVM_LAUNCH_PREFIX	"CVMD-LAUNCH-V1\0"	/* 16 bytes with the final NUL */
+
+struct cvm_measured {
+	uint32_t kind;
+	uint32_t reserved;
+	uint64_t size;
+	uint8_t  digest[CVM_DIGEST_SIZE];
+};
+_Static_assert(sizeof(struct cvm_measured) == 64, "cvm_measured");
+
+#define CVM_KEX_P256		1u	/* uncompressed point, 65 bytes */
+
+struct cvm_report {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t size;			/* sizeof(struct cvm_report) */
+	uint32_t flags;			/* 0 */
+	/* RootVisor's part */
+	uint32_t rootvisor_version;
+	uint32_t rootvisor_svn;
+	uint32_t guardian_svn;
+	uint32_t vm_id;
+	uint64_t platform;		/* CVM_F_*: what this host lacks shows here */
+	uint64_t uptime_tsc;		/* since RootVisor started */
+	uint64_t tsc_khz;
+	uint64_t counter;		/* reports made by this RootVisor, monotonic */
+	uint8_t  rootvisor_digest[CVM_DIGEST_SIZE];
+	uint8_t  guardian_digest[CVM_DIGEST_SIZE];
+	uint8_t  uuid[16];		/* as the host named the VM */
+	/* the Guardian's part */
+	uint8_t  launch_digest[CVM_DIGEST_SIZE];
+	uint8_t  rtmr[CVM_RTMRS][CVM_DIGEST_SIZE];
+	uint32_t nr_measured;
+	uint32_t kex_alg;		/* CVM_KEX_* */
+	struct cvm_measured measured[CVM_MAX_COMPONENTS];
+	uint8_t  kex_public[72];	/* the Guardian's key-agreement key, zero-padded */
+	uint8_t  user_data[64];		/* nonce or hash, chosen by the caller */
+	uint32_t requester;		/* 0 = host call, 1 = the guest itself */
+	uint32_t reserved;
+	/* the Quoter's part */
+	uint8_t  report_key_id[32];	/* SHA-256 of the 65-byte public point */
+	uint8_t  signature[64];		/* ECDSA P-256, SHA-256, r || s, over all bytes before */
+};
+#define CVM_REPORT_SIGNED	(offsetof(struct cvm_report, signature))
+_Static_assert(offsetof(struct cvm_report, rootvisor_digest) == 64, "cvm_report");
+_Static_assert(offsetof(struct cvm_report, launch_digest) == 176, "cvm_report");
+_Static_assert(offsetof(struct cvm_report, measured) == 424, "cvm_report");
+_Static_assert(offsetof(struct cvm_report, user_data) == 1008, "cvm_report");
+_Static_assert(sizeof(struct cvm_report) == 1176, "cvm_report");
+
+/* In: user_data of the report. Out: all of it. */
+struct cvm_report_call {
+	uint8_t  user_data[64];
+	struct cvm_report report;
+};
+
+struct cvm_rtmr_extend {
+	uint32_t index;			/* < CVM_RTMRS */
+	uint32_t reserved;
+	uint8_t  digest[CVM_DIGEST_SIZE];
+};
+
+struct cvm_report_key {
+	uint8_t  point[65];		/* P-256, uncompressed */
+	uint8_t  reserved[7];
+};
+
+#endif
