@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What boot leaves behind for the rest. */
+#ifndef RV_BOOT_H
+#define RV_BOOT_H
+
+#include "rv/types.h"
+
+struct boot_module {
+	u64 start, size;
+	const char *cmdline;		/* behind the role word */
+};
+
+/* Set once by boot/, read-only afterwards. */
+struct rv_boot {
+	struct boot_module kernel, initrd, guardian;	/* guardian.start: a RootVisor-owned copy, page-aligned */
+	bool fallback_native;
+	u64 secret[2];			/* RDRAND; published in the ACPI table CVMD */
+	u64 tsc_khz, tsc_start;
+	u64 image_start, image_end;	/* of RootVisor, with bss */
+	u64 file_bytes;			/* from image_start: bytes of loadable segments as in the ELF file */
+};
+extern struct rv_boot rv_boot;
+
+#define RV_VERSION	((0u << 16) | (1u << 8) | 0u)
+#define RV_SVN		1u
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Memory: the pool of RootVisor's own pages, the frame table, the host's EPT (EPT01).
+ * RootVisor runs with an identity map of all physical memory: pointer = physical address.
+ */
+#ifndef RV_MEM_H
+#define RV_MEM_H
+
+#include "rv/types.h"
+
+/* ---- pool.c: fixed at boot; a free list of 4 KiB pages, zeroed when handed out ---- */
+void *pool_get(void);			/* NULL if exhausted */
+void pool_put(void *page);		/* zeroes */
+void *pool_get_contig(u64 pages);	/* boot and VM creation only; NULL if none */
+u64 pool_free_pages(void);
+static inline u64 pa(const void *p) { return (u64)p; }
+static inline void *va(u64 phys) { return (void *)phys; }
+
+/* ---- frames.c: one frame, one owner, one guest frame number ---- */
+enum frame_owner {
+	FRAME_HOST	= 0,		/* in EPT01, RWX */
+	FRAME_ROOTVISOR	= 1,		/* RootVisor and Guardians: never in EPT01 */
+	FRAME_PRIVATE	= 2,		/* of VM `vm`, at guest frame `gfn`: not in EPT01 */
+	FRAME_NOT_RAM	= 3,		/* MMIO, holes, firmware tables: in EPT01, never private */
+};
+/* 8 bytes a frame: owner 2 | vm 6 | gfn 40 | shadow epoch 16 */
+struct frame {
+	u64 owner : 2;
+	u64 vm : 6;
+	u64 gfn : 40;
+	u64 epoch : 16;			/* host-owned: last shadow epoch in which an EPT02 mapped it */
+};
+_Static_assert(sizeof(struct frame) == 8, "frame");
+
+extern u64 frames_max;			/* frames [0, frames_max) are in the table */
+struct frame *frame_of(u64 pfn);	/* NULL beyond the table: not RAM */
+static inline bool frame_is_host(u64 pfn)
+{
+	struct frame *f = frame_of(pfn);
+
+	return f && f->owner == FRAME_HOST;
+}
+
+struct frame_counts {
+	u64 ram, rootvisor, priv;
+};
+extern struct frame_counts frame_counts;
+
+/* ---- ept01.c: identity map of the host. Tables are preallocated for all RAM. ---- */
+void ept01_init(void);			/* everything mapped but FRAME_ROOTVISOR */
+u64 ept01_pointer(void);		/* EPTP: WB, 4 levels, no A/D */
+void ept01_unmap(u64 pfn);		/* one 4 KiB frame; splits large leaves; no flush */
+void ept01_map(u64 pfn);		/* RWX again */
+/* True if the whole 2 MiB region is mapped by one leaf or by 512 present 4 KiB leaves. */
+bool ept01_region_whole(u64 pfn);
+/* INVEPT of EPT01 on every CPU, complete when it returns. */
+void ept01_flush(void);
+
+/* ---- walk.c: the host's (L1's) linear addresses, for VMX operands and call buffers ---- */
+/* Copies n bytes through the page tables of vmcs01 (CR3/CR4/EFER of the current VMCS, 4-level
+ * long mode). Only FRAME_HOST frames are touched. user: require U/S set on the whole walk (ring 3).
+ * 0; -EFAULT: not mapped, not permitted (then *fault_la, if not NULL, is the address), -EPERM: a frame
+ * that is not the host's. */
+int l1_read(u64 la, void *dst, u64 n, bool user, u64 *fault_la);
+int l1_write(u64 la, const void *src, u64 n, bool user, u64 *fault_la);
+
+#endif

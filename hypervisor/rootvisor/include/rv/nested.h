@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Nested VMX: what vmx/ calls in nested/ and vm/. */
+#ifndef RV_NESTED_H
+#define RV_NESTED_H
+
+#include "rv/pcpu.h"
+
+void nested_init(void);				/* after the pool and features, before the first entry */
+/* VMX instructions of L1 (exit reasons 19-27, 50, 53). vmcs01 is current. */
+void nested_l1_instruction(struct pcpu *c, u32 reason);
+/* VMCALL of L1, any ring. vmcs01 is current. Our calls or #UD. */
+void host_call(struct pcpu *c);
+/* IA32_VMX_* and IA32_FEATURE_CONTROL as L1 sees them. False: not a VMX MSR (0x480-0x491). */
+bool nested_cap_msr(u32 msr, u64 *val);
+/* EPT violation of L1: the frame is in the table and not in EPT01. Either makes it the host's again
+ * (sealed) and returns true (retry the access), or false: not for the host; caller injects #GP. */
+bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification);
+/* While c->in_l2: enter the right VMCS and handle its exit. One round. */
+void nested_run(struct pcpu *c);
+
+#endif

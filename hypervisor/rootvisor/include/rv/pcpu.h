@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What each CPU owns: its registers of the running context, its VMCSs, its counters. */
+#ifndef RV_PCPU_H
+#define RV_PCPU_H
+
+#include "cvm/abi.h"
+#include "rv/types.h"
+
+/* General-purpose registers in encoding order; RSP lives in the VMCS (slot 4 is scratch). */
+struct gregs {
+	u64 r[16];
+};
+enum { R_RAX, R_RCX, R_RDX, R_RBX, R_RSP, R_RBP, R_RSI, R_RDI, R_R8 };
+
+/* A hardware VMCS. */
+struct vmcs {
+	u64 pa;
+	bool launched;
+};
+
+struct vcpu12;		/* nested/nested.h: a VMCS12 of L1 and what stands behind it */
+
+struct pcpu {
+	u32 id;
+	u32 apic_id;
+	struct gregs regs;		/* of the context that ran last, L1 or L2 */
+	struct vmcs *current;		/* loaded on this CPU */
+	struct vmcs vmcs01;		/* the host (L1) */
+	bool nmi_pending;		/* an NMI hit RootVisor: inject it into L1 */
+
+	/* nested VMX state of L1 on this CPU */
+	bool vmxon;			/* L1 is in VMX operation */
+	bool in_l2;			/* the context that exited was a VM of L1 */
+	u64 vmxon_ptr;
+	struct vcpu12 *cur12;		/* current VMCS12, NULL = none */
+	u64 cr4_shadow_vmxe;
+
+	struct cvm_stats stats;		/* exits of L1 */
+	u8 *host_xsave;			/* 8 KiB, 64-aligned: scratch for switching extended state */
+	u8 *stack_top;
+	void *msr_bitmap01;
+} __attribute__((aligned(64)));
+
+extern struct pcpu pcpus[CVM_MAX_CPUS];
+extern u32 nr_pcpus;
+static inline struct pcpu *this_pcpu(void)
+{
+	struct pcpu *p;
+
+	__asm__("mov %%gs:0, %0" : "=r"(p));	/* GS base points at a word that holds the address */
+	return p;
+}
+
+/* vmx/entry.S. Enters the current VMCS with these registers and comes back at its next exit.
+ * resume: VMRESUME instead of VMLAUNCH. Returns 0 after an exit, 1 after VMfail. */
+int vmx_enter(struct gregs *regs, bool resume);
+
+/* vmx/vmcs.c */
+void vmcs_load(struct pcpu *c, struct vmcs *v);		/* VMPTRLD unless current */
+int vmcs_alloc(struct vmcs *v);				/* takes a pool page, VMCLEARs it */
+void vmcs_clear(struct pcpu *c, struct vmcs *v);	/* VMCLEAR; not launched any more */
+void vmcs_init_host_state(struct pcpu *c);		/* HOST_* fields of the current VMCS */
+int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs);	/* load, enter, track launched */
+
+/* vmx/run.c: never returns */
+void pcpu_run(struct pcpu *c) __attribute__((noreturn));
+
+/* vmx/l1_exits.c: one exit of the host. nested/ hangs its own handlers in by link. */
+void l1_handle_exit(struct pcpu *c, u32 reason);
+void l1_skip_instruction(void);				/* current VMCS must be vmcs01 */
+void l1_inject_exception(u32 vector, bool has_error, u32 error);	/* into the current VMCS's guest */
+
+#endif
