@@ -48,6 +48,21 @@ enum cvm_decoy {			/* bytes in the slot */
 	CVM_DECOY_MAX	  = 7,
 };
 
+/* Where the ROM image holds the firmware component, so that a tool can compute a launch
+ * measurement from the file alone. Stands at this offset of the ROM, below the decoy table. */
+#define CVM_ROM_DESC_OFFSET	0xfdc0u
+#define CVM_ROM_DESC_MAGIC	0x31574643u	/* "CFW1" */
+struct cvm_rom_descriptor {
+	uint32_t magic;
+	uint32_t version;		/* CVM_ABI_VERSION */
+	uint32_t offset;		/* of the firmware bytes in the ROM image */
+	uint32_t image_size;		/* firmware bytes in the ROM, > 0 */
+	uint32_t size;			/* of the component as PROTECT names it: image_size rounded up
+					   to whole pages, the rest zero; <= CVM_FW_MAX */
+	uint32_t reserved[11];		/* 0 */
+};
+_Static_assert(sizeof(struct cvm_rom_descriptor) == 64, "cvm_rom_descriptor");
+
 enum cvm_component_kind {
 	CVM_COMP_FIRMWARE = 1,		/* exactly one, first */
 	CVM_COMP_KERNEL	  = 2,		/* bzImage file, loader-written fields zeroed */
