@@ -2,9 +2,9 @@
 /*
  * Between RootVisor and a Guardian: address space, upcalls, the mailbox.
  *
- * An upcall enters the Guardian afresh: RIP and RSP from the image header, RDI = operation,
- * RSI = CVM_G_MAILBOX, RFLAGS = 2, 64-bit flat ring 0, interrupts masked, SSE on, FS base =
- * 0. It answers by VMCALL with RAX = 0 or a negative errno. An exception, any other exit, or
+ * An upcall enters the Guardian afresh: RIP, RSP, CR3 and FS base from the image header,
+ * RDI = operation, RSI = CVM_G_MAILBOX, RFLAGS = 2, 64-bit flat ring 0, interrupts masked, SSE
+ * on. One upcall at a time for each Guardian: it has one stack. It answers by VMCALL with RAX = 0 or a negative errno. An exception, any other exit, or
  * a time-out stops the VM with CVM_R_GUARDIAN_FAULT.
  *
  * A touch of a guest page that is not mapped (not accepted yet, or sealed) exits with an EPT
@@ -42,8 +42,9 @@ struct cvm_g_header {
 	uint64_t entry;			/* linear addresses */
 	uint64_t stack_top;
 	uint64_t page_table;		/* CR3: identity, 1 GiB pages for [0, 1 TiB), NX outside [0, 1 GiB) */
+	uint64_t fs_base;		/* FS base: the library's stack protector reads its canary at FS:28h */
 };
-_Static_assert(sizeof(struct cvm_g_header) == 72, "cvm_g_header");
+_Static_assert(sizeof(struct cvm_g_header) == 80, "cvm_g_header");
 
 enum cvm_g_op {
 	CVM_G_INIT		= 1,	/* in: init. Makes keys. Once, first. */
