@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "appraise.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "digest.h"
+#include "evidence.h"
+#include "key.h"
+#include "report.h"
+
+CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
+
+static void fail(struct cvm_verdict *v, enum cvm_check c, enum cvm_failure failure, const char *code,
+                 const char *text) {
+    cvm_finding_set(&v->finding[c], CVM_FAIL, failure, code, "%s", text);
+}
+
+static void ok(struct cvm_verdict *v, enum cvm_check c, const char *text) {
+    cvm_finding_set(&v->finding[c], CVM_OK, CVM_FAILURE_NONE, NULL, "%s", text);
+}
+
+static const char *evidence_code(int r) {
+    return r == -EPROTONOSUPPORT ? "evidence.unsupported" : "evidence.malformed";
+}
+
+static const char *report_code(int r) {
+    switch (r) {
+    case -ENODATA:
+    case -EMSGSIZE:
+        return "report.truncated";
+    case -EPROTONOSUPPORT:
+        return "report.unsupported";
+    default:
+        return "report.malformed";
+    }
+}
+
+static bool check_evidence(const struct cvm_appraisal *a, struct cvm_evidence *ev, struct cvm_verdict *v) {
+    struct cvm_error e = { "" };
+    int r;
+
+    r = cvm_evidence_parse(a->evidence, a->evidence_size, ev, &e);
+    if (r < 0) {
+        fail(v, CVM_CHECK_EVIDENCE, CVM_BROKEN_EVIDENCE, evidence_code(r), e.text);
+        return false;
+    }
+    r = cvm_report_decode(ev->report, ev->report_size, &v->report, &e);
+    if (r < 0) {
+        fail(v, CVM_CHECK_EVIDENCE, CVM_BROKEN_EVIDENCE, report_code(r), e.text);
+        return false;
+    }
+    v->has_report = true;
+    cvm_finding_set(&v->finding[CVM_CHECK_EVIDENCE], CVM_OK, CVM_FAILURE_NONE, NULL,
+                    "report %llu of this RootVisor, on VM %u", (unsigned long long)v->report.counter,
+                    v->report.vm_id);
+    return true;
+}
+
+/* The key that the signature is checked with, and where its authority comes from. */
+static int check_key(const struct cvm_appraisal *a, const struct cvm_evidence *ev, const uint8_t **point,
+                     struct cvm_verdict *v) {
+    struct cvm_finding *f = &v->finding[CVM_CHECK_KEY];
+    uint8_t id[CVM_KEY_ID_SIZE];
+    int r;
+
+    *point = NULL;
+    if (!a->pinned_key && !ev->has_key) {
+        fail(v, CVM_CHECK_KEY, CVM_BROKEN_EVIDENCE, "key.missing",
+             "neither the evidence nor the caller gives a report key");
+        return 0;
+    }
+    r = cvm_key_id(a->pinned_key ?: ev->key, id);
+    if (r < 0)
+        return r;
+    cvm_hex_encode(id, sizeof(id), f->expected);
+    cvm_hex_encode(v->report.report_key_id, sizeof(id), f->seen);
+    if (memcmp(id, v->report.report_key_id, sizeof(id)) != 0) {
+        fail(v, CVM_CHECK_KEY, CVM_BROKEN_EVIDENCE, "key.mismatch",
+             a->pinned_key ? "the report was not signed with the pinned key"
+                           : "the report names another key than the evidence carries");
+        return 0;
+    }
+    *point = a->pinned_key ?: ev->key;
+    ok(v, CVM_CHECK_KEY,
+       a->pinned_key ? "the pinned key" : "taken from the evidence, proven only by the platform anchor");
+    return 0;
+}
+
+static void check_anchor(const struct cvm_appraisal *a, struct cvm_verdict *v) {
+    struct cvm_finding *f = &v->finding[CVM_CHECK_ANCHOR];
+
+    if (a->anchored_key_id && memcmp(a->anchored_key_id, v->report.report_key_id, CVM_KEY_ID_SIZE) == 0 &&
+        (v->report.platform & CVM_F_TPM)) {
+        ok(v, CVM_CHECK_ANCHOR, "TPM quote covers RootVisor and the report key");
+        return;
+    }
+    cvm_finding_set(f, CVM_WARN, CVM_FAILURE_NONE, "platform.no-anchor",
+                    "platform anchor missing: nothing proves that the report key belongs to a genuine RootVisor%s",
+                    v->report.platform & CVM_F_TPM ? " (the host has a TPM, but no quote was verified)"
+                                                   : " (the host has no TPM)");
+}
+
+static int check_signature(const uint8_t *point, const struct cvm_evidence *ev, struct cvm_verdict *v) {
+    int r;
+
+    r = cvm_key_verify(point, ev->report, CVM_REPORT_SIGNED, ev->report + CVM_REPORT_SIGNED);
+    if (r == -EBADMSG) {
+        fail(v, CVM_CHECK_SIGNATURE, CVM_BROKEN_EVIDENCE, "signature.invalid",
+             "the report was changed after it was signed, or another key signed it");
+        return 0;
+    }
+    if (r < 0)
+        return r;
+    ok(v, CVM_CHECK_SIGNATURE, "ECDSA P-256, SHA-256");
+    return 0;
+}
+
+static void check_nonce(const struct cvm_appraisal *a, struct cvm_verdict *v) {
+    struct cvm_finding *f = &v->finding[CVM_CHECK_NONCE];
+
+    if (CRYPTO_memcmp(a->nonce, v->report.user_data, CVM_NONCE_SIZE) == 0) {
+        ok(v, CVM_CHECK_NONCE, "the report answers this nonce");
+        return;
+    }
+    cvm_hex_encode(a->nonce, CVM_NONCE_SIZE, f->expected);
+    cvm_hex_encode(v->report.user_data, CVM_NONCE_SIZE, f->seen);
+    fail(v, CVM_CHECK_NONCE, CVM_BROKEN_EVIDENCE, "nonce.mismatch",
+         "the report answers another nonce: it is stale, or of another session");
+}
+
+static int check_kex(struct cvm_verdict *v) {
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    int r;
+
+    r = cvm_key_from_point(v->report.kex_public, &key);
+    if (r == -EINVAL) {
+        fail(v, CVM_CHECK_KEX, CVM_BROKEN_EVIDENCE, "kex.invalid",
+             "the Guardian's key-agreement key is no point of P-256");
+        return 0;
+    }
+    if (r < 0)
+        return r;
+    ok(v, CVM_CHECK_KEX, "P-256 key agreement");
+    return 0;
+}
+
+/* RootVisor or Guardian against its alternatives. */
+struct image_check {
+    enum cvm_check check;
+    const char *what;
+    const char *missing, *digest, *svn; /* codes */
+};
+
+static const struct image_check rootvisor_check = { CVM_CHECK_ROOTVISOR, "RootVisor", "rootvisor.no-reference",
+                                                    "rootvisor.digest", "rootvisor.svn" };
+static const struct image_check guardian_check = { CVM_CHECK_GUARDIAN, "Guardian", "guardian.no-reference",
+                                                   "guardian.digest", "guardian.svn" };
+
+static void check_image(const struct image_check *c, const struct cvm_ref_image *ref, unsigned nr,
+                        const uint8_t *digest, uint32_t svn, struct cvm_verdict *v) {
+    struct cvm_finding *f = &v->finding[c->check];
+
+    cvm_hex_encode(digest, CVM_DIGEST_SIZE, f->seen);
+    if (nr == 0) {
+        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_MISSING, c->missing, "no reference value for the %s", c->what);
+        return;
+    }
+    for (unsigned i = 0; i < nr; i++) {
+        if (memcmp(ref[i].digest, digest, CVM_DIGEST_SIZE) != 0)
+            continue;
+        cvm_hex_encode(ref[i].digest, CVM_DIGEST_SIZE, f->expected);
+        if (svn < ref[i].min_svn) {
+            snprintf(f->expected, sizeof(f->expected), "at least %u", ref[i].min_svn);
+            snprintf(f->seen, sizeof(f->seen), "%u", svn);
+            cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, c->svn,
+                            "the %s's security version number is too low", c->what);
+            return;
+        }
+        cvm_finding_set(f, CVM_OK, CVM_FAILURE_NONE, NULL, "security version %u", svn);
+        return;
+    }
+    cvm_hex_encode(ref[0].digest, CVM_DIGEST_SIZE, f->expected);
+    cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, c->digest, "the host runs another %s than expected%s",
+                    c->what, nr > 1 ? " (the first of several alternatives is shown)" : "");
+}
+
+static void check_dma(struct cvm_verdict *v) {
+    if (v->report.platform & CVM_F_VT_D)
+        ok(v, CVM_CHECK_DMA, "VT-d confines devices to memory of the host");
+    else
+        cvm_finding_set(&v->finding[CVM_CHECK_DMA], CVM_WARN, CVM_FAILURE_NONE, "platform.no-dma-protection",
+                        "no VT-d: a device that the host commands can read and write private memory");
+}
+
+static const struct {
+    enum cvm_check check;
+    uint32_t kind;
+    const char *code, *what;
+} components[] = {
+    { CVM_CHECK_FIRMWARE, CVM_COMP_FIRMWARE, "launch.firmware", "firmware" },
+    { CVM_CHECK_KERNEL, CVM_COMP_KERNEL, "launch.kernel", "kernel" },
+    { CVM_CHECK_INITRD, CVM_COMP_INITRD, "launch.initrd", "initrd" },
+    { CVM_CHECK_CMDLINE, CVM_COMP_CMDLINE, "launch.cmdline", "command line" },
+};
+
+static const struct cvm_measured *find(const struct cvm_measured *m, unsigned nr, uint32_t kind) {
+    for (unsigned i = 0; i < nr; i++)
+        if (m[i].kind == kind)
+            return &m[i];
+    return NULL;
+}
+
+static bool equal(const struct cvm_measured *a, const struct cvm_measured *b) {
+    if (!a || !b)
+        return !a && !b;
+    return a->size == b->size && memcmp(a->digest, b->digest, CVM_DIGEST_SIZE) == 0;
+}
+
+static void tell(const struct cvm_measured *m, char *buf, size_t size) {
+    char hex[2 * CVM_DIGEST_SIZE + 1];
+
+    if (m)
+        snprintf(buf, size, "%s (%llu bytes)", cvm_hex_encode(m->digest, CVM_DIGEST_SIZE, hex),
+                 (unsigned long long)m->size);
+    else
+        snprintf(buf, size, "none");
+}
+
+/* The alternative that has most components in common with the report, so that the text names
+ * what was changed and not what was updated. */
+static const struct cvm_ref_launch *closest(const struct cvm_reference *ref, const struct cvm_report *rep) {
+    const struct cvm_ref_launch *best = NULL;
+    unsigned best_score = 0;
+
+    for (unsigned i = 0; i < ref->nr_launch; i++) {
+        const struct cvm_ref_launch *l = &ref->launch[i];
+        unsigned score = 1;
+
+        for (size_t k = 0; k < ELEMENTSOF(components); k++)
+            score += equal(find(l->component, l->nr, components[k].kind),
+                           find(rep->measured, rep->nr_measured, components[k].kind));
+        if (score > best_score) {
+            best = l;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+static void check_component(size_t k, const struct cvm_ref_launch *ref, struct cvm_verdict *v) {
+    const struct cvm_measured *want = find(ref->component, ref->nr, components[k].kind);
+    const struct cvm_measured *have = find(v->report.measured, v->report.nr_measured, components[k].kind);
+    struct cvm_finding *f = &v->finding[components[k].check];
+    const char *what = components[k].what;
+
+    tell(want, f->expected, sizeof(f->expected));
+    tell(have, f->seen, sizeof(f->seen));
+    if (equal(want, have))
+        cvm_finding_set(f, CVM_OK, CVM_FAILURE_NONE, NULL, "%s", want ? "as expected" : "none, as expected");
+    else if (!have)
+        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, components[k].code, "the VM was started without the %s",
+                        what);
+    else if (!want)
+        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, components[k].code,
+                        "the VM was started with a %s, none was expected", what);
+    else
+        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, components[k].code,
+                        "the VM was started with another %s", what);
+}
+
+static int check_launch(const struct cvm_reference *ref, struct cvm_verdict *v) {
+    struct cvm_finding *f = &v->finding[CVM_CHECK_LAUNCH], *list = &v->finding[CVM_CHECK_COMPONENTS];
+    const struct cvm_report *rep = &v->report;
+    const struct cvm_ref_launch *l = NULL;
+    uint8_t digest[CVM_DIGEST_SIZE];
+    int r;
+
+    cvm_hex_encode(rep->launch_digest, CVM_DIGEST_SIZE, f->seen);
+    r = cvm_launch_digest(rep->measured, rep->nr_measured, digest);
+    if (r < 0)
+        return r;
+    if (memcmp(digest, rep->launch_digest, sizeof(digest)) == 0)
+        cvm_finding_set(list, CVM_OK, CVM_FAILURE_NONE, NULL, "%u components give the measurement",
+                        rep->nr_measured);
+    else {
+        cvm_hex_encode(digest, sizeof(digest), list->expected);
+        cvm_hex_encode(rep->launch_digest, CVM_DIGEST_SIZE, list->seen);
+        fail(v, CVM_CHECK_COMPONENTS, CVM_BROKEN_EVIDENCE, "launch.inconsistent",
+             "the launch measurement is not that of the components listed");
+    }
+    if (ref)
+        l = closest(ref, rep);
+    if (!l) {
+        fail(v, CVM_CHECK_LAUNCH, CVM_POLICY_MISSING, "launch.no-reference",
+             "no reference value for the launch measurement");
+        for (size_t k = 0; k < ELEMENTSOF(components); k++) {
+            struct cvm_finding *c = &v->finding[components[k].check];
+
+            tell(find(rep->measured, rep->nr_measured, components[k].kind), c->seen, sizeof(c->seen));
+        }
+        return 0;
+    }
+    for (size_t k = 0; k < ELEMENTSOF(components); k++)
+        check_component(k, l, v);
+    cvm_hex_encode(l->digest, CVM_DIGEST_SIZE, f->expected);
+    if (memcmp(l->digest, rep->launch_digest, CVM_DIGEST_SIZE) == 0)
+        ok(v, CVM_CHECK_LAUNCH, "as expected");
+    else
+        fail(v, CVM_CHECK_LAUNCH, CVM_POLICY_VIOLATION, "launch.digest",
+             "the VM was not started from what was expected");
+    return 0;
+}
+
+int cvm_appraise(const struct cvm_appraisal *a, struct cvm_verdict *v) {
+    const uint8_t *point = NULL;
+    struct cvm_evidence ev;
+    int r;
+
+    memset(v, 0, sizeof(*v));
+    if (!check_evidence(a, &ev, v))
+        goto out;
+    r = check_key(a, &ev, &point, v);
+    if (r < 0)
+        return r;
+    if (!point)
+        goto out;
+    r = check_signature(point, &ev, v);
+    if (r < 0)
+        return r;
+    if (v->finding[CVM_CHECK_SIGNATURE].state != CVM_OK)
+        goto out;
+    /* From here on the report says what the holder of the key meant to say. */
+    check_anchor(a, v);
+    check_nonce(a, v);
+    r = check_kex(v);
+    if (r < 0)
+        return r;
+    check_image(&rootvisor_check, a->reference ? a->reference->rootvisor : NULL,
+                a->reference ? a->reference->nr_rootvisor : 0, v->report.rootvisor_digest, v->report.rootvisor_svn,
+                v);
+    check_image(&guardian_check, a->reference ? a->reference->guardian : NULL,
+                a->reference ? a->reference->nr_guardian : 0, v->report.guardian_digest, v->report.guardian_svn, v);
+    check_dma(v);
+    r = check_launch(a->reference, v);
+    if (r < 0)
+        return r;
+out:
+    cvm_verdict_conclude(v, a->pinned_key && point, v->finding[CVM_CHECK_ANCHOR].state == CVM_OK);
+    return 0;
+}

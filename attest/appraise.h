@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Appraisal: evidence against what the tenant expects. Offline; nothing that came from the judged
+ * host is trusted.
+ */
+#ifndef CVM_ATTEST_APPRAISE_H
+#define CVM_ATTEST_APPRAISE_H
+
+#include "reference.h"
+#include "verdict.h"
+
+#define CVM_NONCE_SIZE 64
+
+struct cvm_appraisal {
+    /* Untrusted: the file as the host gave it (evidence.h). */
+    const void *evidence;
+    size_t evidence_size;
+
+    /* What the tenant asked with, CVM_NONCE_SIZE bytes: random, fresh, used once. */
+    const uint8_t *nonce;
+
+    /* Public point that the tenant got in a way it trusts, or NULL. */
+    const uint8_t *pinned_key;
+
+    /* NULL: none. An appraisal without them fails with CVM_POLICY_MISSING. */
+    const struct cvm_reference *reference;
+
+    /* The caller has verified platform evidence (a TPM quote and its event log) that covers this
+     * RootVisor and the report key with this id; NULL if not. */
+    const uint8_t *anchored_key_id;
+};
+
+/**
+ * cvm_appraise - judge evidence
+ * @v: the verdict, complete whenever 0 is returned, whatever it says
+ *
+ * Returns 0 if there is a verdict; -ENOMEM or -EIO if libcrypto could not work. A caller must look
+ * at @v->tier: 0 does not mean that anything was found to be good.
+ */
+int cvm_appraise(const struct cvm_appraisal *a, struct cvm_verdict *v);
+
+#endif

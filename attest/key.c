@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "key.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+#include <openssl/param_build.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+#include "json.h"
+
+#define KEY_FILE_MAX 16384u
+
+CVM_DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
+CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
+CVM_DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free)
+CVM_DEFINE_CLEANUP(ECDSA_SIG *, ECDSA_SIG_free)
+CVM_DEFINE_CLEANUP(BIO *, BIO_free_all)
+CVM_DEFINE_CLEANUP(json_object *, json_object_put)
+
+int cvm_key_from_point(const uint8_t *point, EVP_PKEY **ret) {
+    _cleanup_(EVP_PKEY_CTX_freep) EVP_PKEY_CTX *ctx = NULL, *check = NULL;
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    char group[] = "P-256";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)point, CVM_POINT_SIZE),
+        OSSL_PARAM_construct_end(),
+    };
+
+    if (point[0] != 4)
+        return -EINVAL;
+    ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    if (!ctx)
+        return -ENOMEM;
+    if (EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        return -EINVAL;
+    check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    if (!check)
+        return -ENOMEM;
+    if (EVP_PKEY_public_check(check) != 1)
+        return -EINVAL;
+    *ret = key;
+    key = NULL;
+    return 0;
+}
+
+int cvm_key_to_point(EVP_PKEY *key, uint8_t *point) {
+    char group[32] = "";
+    size_t len = 0;
+
+    if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC ||
+        EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof(group), &len) != 1 ||
+        strcmp(group, "prime256v1") != 0)
+        return -EINVAL;
+    /* A key read from a file may carry the compressed form; ask for the other. */
+    EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed");
+    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, CVM_POINT_SIZE, &len) != 1 ||
+        len != CVM_POINT_SIZE || point[0] != 4)
+        return -EINVAL;
+    return 0;
+}
+
+int cvm_key_id(const uint8_t *point, uint8_t *id) {
+    return EVP_Digest(point, CVM_POINT_SIZE, id, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
+}
+
+static int point_to_xy(const uint8_t *point, char **x, char **y) {
+    *x = cvm_base64url_encode(point + 1, 32);
+    *y = cvm_base64url_encode(point + 33, 32);
+    return *x && *y ? 0 : -ENOMEM;
+}
+
+char *cvm_key_thumbprint(EVP_PKEY *key) {
+    _cleanup_cvm_free_ char *x = NULL, *y = NULL, *text = NULL;
+    uint8_t point[CVM_POINT_SIZE], hash[32];
+
+    if (cvm_key_to_point(key, point) < 0 || point_to_xy(point, &x, &y) < 0)
+        return NULL;
+    /* RFC 7638 3.2: required members only, in lexicographic order, no white space. */
+    if (asprintf(&text, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y) < 0) {
+        text = NULL;
+        return NULL;
+    }
+    if (EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL) != 1)
+        return NULL;
+    return cvm_base64url_encode(hash, sizeof(hash));
+}
+
+int cvm_key_to_jwk(const uint8_t *point, json_object **ret) {
+    _cleanup_cvm_free_ char *x = NULL, *y = NULL;
+    json_object *o;
+    int r;
+
+    r = point_to_xy(point, &x, &y);
+    if (r < 0)
+        return r;
+    o = json_object_new_object();
+    if (!o)
+        return -ENOMEM;
+    json_object_object_add(o, "kty", json_object_new_string("EC"));
+    json_object_object_add(o, "crv", json_object_new_string("P-256"));
+    json_object_object_add(o, "x", json_object_new_string(x));
+    json_object_object_add(o, "y", json_object_new_string(y));
+    *ret = o;
+    return 0;
+}
+
+int cvm_key_from_jwk(json_object *jwk, uint8_t *point, struct cvm_error *e) {
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    static const struct {
+        const char *name, *value;
+    } fixed[] = { { "kty", "EC" }, { "crv", "P-256" } };
+    int r;
+
+    if (!json_object_is_type(jwk, json_type_object))
+        return cvm_error_set(e, -EINVAL, "the key is no JSON object");
+    for (size_t i = 0; i < ELEMENTSOF(fixed); i++) {
+        const char *s = NULL;
+
+        r = cvm_json_string(jwk, fixed[i].name, &s, e);
+        if (r < 0)
+            return r;
+        if (strcmp(s, fixed[i].value) != 0)
+            return cvm_error_set(e, -EINVAL, "the key has %s '%.32s', must be '%s'", fixed[i].name, s,
+                                 fixed[i].value);
+    }
+    if (json_object_object_get_ex(jwk, "d", NULL))
+        return cvm_error_set(e, -EINVAL, "the key is a private key, a public one is wanted");
+    point[0] = 4;
+    r = cvm_json_base64url(jwk, "x", point + 1, 32, e);
+    if (r < 0)
+        return r;
+    r = cvm_json_base64url(jwk, "y", point + 33, 32, e);
+    if (r < 0)
+        return r;
+    r = cvm_key_from_point(point, &key);
+    if (r == -EINVAL)
+        return cvm_error_set(e, r, "the key's x and y are no point of P-256");
+    return r;
+}
+
+static EVP_PKEY *read_pem(const void *buf, size_t size, bool private) {
+    _cleanup_(BIO_free_allp) BIO *bio = BIO_new_mem_buf(buf, (int)size);
+
+    if (!bio)
+        return NULL;
+    /* "" instead of a prompt: an encrypted key is an error, not a question. */
+    return private ? PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"")
+                   : PEM_read_bio_PUBKEY(bio, NULL, NULL, (void *)"");
+}
+
+int cvm_key_load_public(const char *path, uint8_t *point, struct cvm_error *e) {
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    _cleanup_(json_object_putp) json_object *jwk = NULL;
+    _cleanup_cvm_free_ void *buf = NULL;
+    struct cvm_error why;
+    size_t size = 0;
+    int r;
+
+    r = cvm_read_file(path, KEY_FILE_MAX, &buf, &size, e);
+    if (r < 0)
+        return r;
+    if (size == CVM_POINT_SIZE && *(uint8_t *)buf == 4) {
+        memcpy(point, buf, CVM_POINT_SIZE);
+        r = cvm_key_from_point(point, &key);
+        return r < 0 ? cvm_error_set(e, r, "'%s' holds no point of P-256", path) : 0;
+    }
+    if (cvm_json_is_object(buf, size)) {
+        r = cvm_json_parse(buf, size, &jwk, &why);
+        if (r == 0)
+            r = cvm_key_from_jwk(jwk, point, &why);
+        return r < 0 ? cvm_error_set(e, r, "'%s': %.300s", path, why.text) : 0;
+    }
+    key = read_pem(buf, size, false);
+    if (!key)
+        return cvm_error_set(e, -EINVAL, "'%s' is neither a PEM public key, nor a JWK, nor a raw point", path);
+    r = cvm_key_to_point(key, point);
+    return r < 0 ? cvm_error_set(e, r, "'%s' holds no P-256 key", path) : 0;
+}
+
+int cvm_key_load_private(const char *path, EVP_PKEY **ret, struct cvm_error *e) {
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    uint8_t point[CVM_POINT_SIZE];
+    _cleanup_cvm_free_ void *buf = NULL;
+    size_t size = 0;
+    int r;
+
+    r = cvm_read_file(path, KEY_FILE_MAX, &buf, &size, e);
+    if (r < 0)
+        return r;
+    key = read_pem(buf, size, true);
+    OPENSSL_cleanse(buf, size);
+    if (!key)
+        return cvm_error_set(e, -EINVAL, "'%s' is no PEM private key without a passphrase", path);
+    r = cvm_key_to_point(key, point);
+    if (r < 0)
+        return cvm_error_set(e, r, "'%s' holds no P-256 key", path);
+    *ret = key;
+    key = NULL;
+    return 0;
+}
+
+int cvm_key_verify(const uint8_t *point, const void *data, size_t size, const uint8_t *sig) {
+    _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = NULL;
+    _cleanup_(ECDSA_SIG_freep) ECDSA_SIG *ec = NULL;
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    BIGNUM *r = NULL, *s = NULL;
+    unsigned char *der = NULL;
+    int len, ret;
+
+    ret = cvm_key_from_point(point, &key);
+    if (ret < 0)
+        return ret == -EINVAL ? -EBADMSG : ret;
+    ec = ECDSA_SIG_new();
+    r = BN_bin2bn(sig, 32, NULL);
+    s = BN_bin2bn(sig + 32, 32, NULL);
+    if (!ec || !r || !s || ECDSA_SIG_set0(ec, r, s) != 1) {
+        BN_free(r);
+        BN_free(s);
+        return -ENOMEM;
+    }
+    len = i2d_ECDSA_SIG(ec, &der);
+    if (len <= 0)
+        return -ENOMEM;
+    ctx = EVP_MD_CTX_new();
+    if (!ctx || EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) != 1)
+        ret = ctx ? -EIO : -ENOMEM;
+    else
+        ret = EVP_DigestVerify(ctx, der, (size_t)len, data, size) == 1 ? 0 : -EBADMSG;
+    OPENSSL_free(der);
+    return ret;
+}
+
+int cvm_key_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t *sig) {
+    _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    _cleanup_(ECDSA_SIG_freep) ECDSA_SIG *ec = NULL;
+    unsigned char der[80];
+    const unsigned char *p = der;
+    size_t len = sizeof(der);
+
+    if (!ctx)
+        return -ENOMEM;
+    if (EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
+        EVP_DigestSign(ctx, der, &len, data, size) != 1)
+        return -EIO;
+    ec = d2i_ECDSA_SIG(NULL, &p, (long)len);
+    if (!ec || BN_bn2binpad(ECDSA_SIG_get0_r(ec), sig, 32) != 32 ||
+        BN_bn2binpad(ECDSA_SIG_get0_s(ec), sig + 32, 32) != 32)
+        return -EIO;
+    return 0;
+}

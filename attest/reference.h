@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reference values: what a tenant expects of RootVisor, Guardian and launch measurement. Computed
+ * from files, kept as JSON:
+ *
+ *   {
+ *     "profile":   "tag:cvmd.org,2026:reference-values#1",
+ *     "rootvisor": [ { "digest": hex, "min_svn": number } ],
+ *     "guardian":  [ { "digest": hex, "min_svn": number } ],
+ *     "launch":    [ { "digest": hex,
+ *                      "components": [ { "kind": text, "size": number, "digest": hex } ] } ]
+ *   }
+ *
+ * All digests are SHA-384. Each list holds alternatives: old and new values are valid together
+ * while an update is under way. A list that is absent or empty means that nothing is known, which
+ * an appraisal never takes for a pass. "min_svn" may be absent (0).
+ */
+#ifndef CVM_ATTEST_REFERENCE_H
+#define CVM_ATTEST_REFERENCE_H
+
+#include <json-c/json.h>
+
+#include "cvm/report.h"
+#include "util.h"
+
+#define CVM_REFERENCE_PROFILE "tag:cvmd.org,2026:reference-values#1"
+#define CVM_REFERENCE_MAX 16 /* alternatives in a list */
+
+struct cvm_ref_image {
+    uint8_t digest[CVM_DIGEST_SIZE];
+    uint32_t min_svn; /* a report with a lower security version number is refused */
+};
+
+struct cvm_ref_launch {
+    uint8_t digest[CVM_DIGEST_SIZE]; /* of the components below */
+    unsigned nr;
+    struct cvm_measured component[CVM_MAX_COMPONENTS]; /* kinds ascending */
+};
+
+struct cvm_reference {
+    unsigned nr_rootvisor, nr_guardian, nr_launch;
+    struct cvm_ref_image rootvisor[CVM_REFERENCE_MAX];
+    struct cvm_ref_image guardian[CVM_REFERENCE_MAX];
+    struct cvm_ref_launch launch[CVM_REFERENCE_MAX];
+};
+
+/* Paths; NULL = not given. cmdline is the text itself, NULL or "" = none. */
+struct cvm_reference_files {
+    const char *firmware; /* cvmboot.rom */
+    const char *kernel;
+    const char *initrd;
+    const char *cmdline;
+    const char *rootvisor; /* ELF */
+    const char *guardian;  /* guardian.bin */
+};
+
+/**
+ * cvm_reference_from_files - one set of reference values, from files alone
+ * @ret: one alternative in each list for which files are given; "launch" needs kernel and firmware
+ *
+ * Returns 0; -EINVAL if initrd or command line come without kernel, or kernel without firmware; what
+ * reading and parsing the files returns, with the file's name in @e.
+ */
+int cvm_reference_from_files(const struct cvm_reference_files *files, struct cvm_reference *ret,
+                             struct cvm_error *e);
+
+/**
+ * cvm_reference_parse - JSON text to reference values
+ *
+ * Returns 0; -EINVAL for bad JSON, bad members, a component list out of order or a launch digest
+ * that is not the digest of its components; -EPROTONOSUPPORT for another profile; -E2BIG for too
+ * many alternatives.
+ */
+int cvm_reference_parse(const void *buf, size_t size, struct cvm_reference *ret, struct cvm_error *e);
+
+/* Adds the alternatives of @from to @to; -E2BIG if a list overflows. */
+int cvm_reference_merge(struct cvm_reference *to, const struct cvm_reference *from);
+
+/* As a JSON object that the caller puts, NULL if out of memory. */
+json_object *cvm_reference_to_json(const struct cvm_reference *ref);
+
+#endif

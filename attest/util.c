@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int cvm_error_set(struct cvm_error *e, int r, const char *fmt, ...) {
+    va_list ap;
+
+    if (!e)
+        return r;
+    va_start(ap, fmt);
+    vsnprintf(e->text, sizeof(e->text), fmt, ap);
+    va_end(ap);
+    return r;
+}
+
+char *cvm_hex_encode(const void *p, size_t size, char *out) {
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *b = p;
+
+    for (size_t i = 0; i < size; i++) {
+        out[2 * i] = digits[b[i] >> 4];
+        out[2 * i + 1] = digits[b[i] & 15];
+    }
+    out[2 * size] = 0;
+    return out;
+}
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+int cvm_hex_decode(const char *s, size_t len, void *out, size_t size) {
+    uint8_t *b = out;
+
+    if (len != 2 * size)
+        return -EINVAL;
+    for (size_t i = 0; i < size; i++) {
+        int hi = hex_digit(s[2 * i]), lo = hex_digit(s[2 * i + 1]);
+
+        if (hi < 0 || lo < 0)
+            return -EINVAL;
+        b[i] = (uint8_t)(hi << 4 | lo);
+    }
+    return 0;
+}
+
+char *cvm_base64url_encode(const void *p, size_t size) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const uint8_t *b = p;
+    char *out, *o;
+
+    out = o = malloc(CVM_BASE64URL_LEN(size) + 1);
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < size; i += 3) {
+        size_t n = size - i < 3 ? size - i : 3;
+        uint32_t w = (uint32_t)b[i] << 16;
+
+        if (n > 1)
+            w |= (uint32_t)b[i + 1] << 8;
+        if (n > 2)
+            w |= b[i + 2];
+        for (size_t k = 0; k <= n; k++)
+            *o++ = digits[w >> (18 - 6 * k) & 63];
+    }
+    *o = 0;
+    return out;
+}
+
+static int base64url_digit(char c) {
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '-')
+        return 62;
+    if (c == '_')
+        return 63;
+    return -1;
+}
+
+int cvm_base64url_decode(const char *s, size_t len, void *out, size_t max, size_t *ret) {
+    uint8_t *o = out;
+    uint32_t acc = 0;
+    unsigned bits = 0;
+    size_t n = 0;
+
+    if (len % 4 == 1)
+        return -EINVAL;
+    if (len / 4 * 3 + (len % 4 ? len % 4 - 1 : 0) > max)
+        return -ENOBUFS;
+    for (size_t i = 0; i < len; i++) {
+        int d = base64url_digit(s[i]);
+
+        if (d < 0)
+            return -EINVAL;
+        acc = acc << 6 | (uint32_t)d;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            o[n++] = (uint8_t)(acc >> bits);
+            acc &= (1u << bits) - 1;
+        }
+    }
+    /* One text for one value: bits that code nothing must be 0 (RFC 4648, 3.5). */
+    if (acc)
+        return -EINVAL;
+    *ret = n;
+    return 0;
+}
+
+static void closep(int *fd) {
+    if (*fd > STDERR_FILENO)
+        close(*fd);
+}
+
+int cvm_read_file(const char *path, size_t max, void **ret, size_t *size, struct cvm_error *e) {
+    _cleanup_cvm_free_ uint8_t *buf = NULL;
+    _cleanup_(closep) int fd = -1;
+    size_t room = 0, n = 0;
+    struct stat st;
+
+    fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return cvm_error_set(e, -errno, "cannot open '%s': %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return cvm_error_set(e, -EISDIR, "'%s' is a directory", path);
+    if (S_ISREG(st.st_mode) && st.st_size >= 0 && (uint64_t)st.st_size > max)
+        return cvm_error_set(e, -EFBIG, "'%s' has %lld bytes, more than the %zu allowed", path,
+                             (long long)st.st_size, max);
+    for (;;) {
+        ssize_t k;
+
+        if (n == room) {
+            size_t want = room ? room * 2 : S_ISREG(st.st_mode) ? (size_t)st.st_size + 1 : 65536;
+            uint8_t *p;
+
+            if (want > max + 1)
+                want = max + 1;
+            p = realloc(buf, want + 1);
+            if (!p)
+                return cvm_error_set(e, -ENOMEM, "out of memory while reading '%s'", path);
+            buf = p;
+            room = want;
+        }
+        k = read(fd, buf + n, room - n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return cvm_error_set(e, -errno, "cannot read '%s': %s", path, strerror(errno));
+        if (k == 0)
+            break;
+        n += (size_t)k;
+        if (n > max)
+            return cvm_error_set(e, -EFBIG, "'%s' has more than the %zu bytes allowed", path, max);
+    }
+    buf[n] = 0;
+    *ret = buf;
+    *size = n;
+    buf = NULL;
+    return 0;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t size) {
+    while (size) {
+        ssize_t k = write(fd, p, size);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return -errno;
+        p += k;
+        size -= (size_t)k;
+    }
+    return 0;
+}
+
+int cvm_write_file(const char *path, const void *p, size_t size, struct cvm_error *e) {
+    _cleanup_cvm_free_ char *tmp = NULL;
+    struct stat st;
+    int fd, r;
+
+    if (strcmp(path, "-") == 0) {
+        r = write_all(STDOUT_FILENO, p, size);
+        return r < 0 ? cvm_error_set(e, r, "cannot write to standard output: %s", strerror(-r)) : 0;
+    }
+    /* A device or pipe is written in place; rename would replace it. */
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        r = fd < 0 ? -errno : write_all(fd, p, size);
+        if (fd >= 0)
+            close(fd);
+        return r < 0 ? cvm_error_set(e, r, "cannot write '%s': %s", path, strerror(-r)) : 0;
+    }
+    if (asprintf(&tmp, "%s.XXXXXX", path) < 0) {
+        tmp = NULL;
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    }
+    fd = mkostemp(tmp, O_CLOEXEC);
+    if (fd < 0)
+        return cvm_error_set(e, -errno, "cannot create '%s': %s", tmp, strerror(errno));
+    r = write_all(fd, p, size);
+    if (r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0))
+        r = -errno;
+    close(fd);
+    if (r == 0 && rename(tmp, path) < 0)
+        r = -errno;
+    if (r < 0) {
+        unlink(tmp);
+        return cvm_error_set(e, r, "cannot write '%s': %s", path, strerror(-r));
+    }
+    return 0;
+}
