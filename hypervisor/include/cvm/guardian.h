@@ -4,8 +4,9 @@
  *
  * An upcall enters the Guardian afresh: RIP, RSP, CR3 and FS base from the image header,
  * RDI = operation, RSI = CVM_G_MAILBOX, RFLAGS = 2, 64-bit flat ring 0, interrupts masked, SSE
- * on. One upcall at a time for each Guardian: it has one stack. It answers by VMCALL with RAX = 0 or a negative errno. An exception, any other exit, or
- * a time-out stops the VM with CVM_R_GUARDIAN_FAULT.
+ * on. One upcall at a time for each Guardian: it has one stack. It answers by VMCALL with
+ * RAX = 0 or a negative errno, all other registers cleared. An exception, any other exit, or a
+ * time-out stops the VM with CVM_R_GUARDIAN_FAULT.
  *
  * A touch of a guest page that is not mapped (not accepted yet, or sealed) exits with an EPT
  * violation: RootVisor brings the page and enters the same operation again from its start. So
