@@ -78,7 +78,7 @@ static inline void xsetbv(u32 i, u64 v)
 }
 
 static inline void cpu_relax(void) { __asm__ volatile("pause"); }
-static inline void halt_forever(void)
+static inline void __attribute__((noreturn)) halt_forever(void)
 {
 	for (;;)
 		__asm__ volatile("cli; hlt");
