@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the boot loader hands over (Multiboot2 1.6, section 3.4). Pure: also compiled in user space. */
+#ifndef RV_MULTIBOOT2_H
+#define RV_MULTIBOOT2_H
+
+#include "boot/memmap.h"
+
+#define MB2_BOOT_MAGIC	0x36d76289u
+#define MB2_INFO_MAX	0x100000u	/* bytes of boot information that we are ready to read */
+#define MB2_CMDLINE_MAX	2048u		/* with the final NUL; COMMAND_LINE_SIZE of Linux on x86 */
+
+struct mb2_module {
+	u64 start, end;			/* physical; 0, 0 if absent */
+	char cmdline[MB2_CMDLINE_MAX];	/* behind the role word */
+};
+
+struct mb2_info {
+	struct memmap map;		/* normalised */
+	struct mb2_module kernel, initrd, guardian;
+	bool fallback_native;		/* fallback=native */
+	u64 pool_mib;			/* pool=<MiB>, 0 = default */
+	u8 rsdp[36];
+	u32 rsdp_size;			/* 0 if the loader gave none; 20 (ACPI 1.0) or 36 */
+};
+
+/* info: the boot information, of which `limit` bytes may be read, 8-byte aligned. 0, or -EINVAL /
+ * -ENOSPC with *error set to a text that names what is wrong. */
+int mb2_parse(const void *info, size_t limit, struct mb2_info *out, const char **error);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The CPU under RootVisor: console, descriptor tables, page tables, features, the other CPUs. */
+#ifndef RV_CPU_H
+#define RV_CPU_H
+
+#include "rv/pcpu.h"
+
+/* Selectors of RootVisor's own GDT. */
+#define RV_CS	0x08
+#define RV_DS	0x10
+#define RV_TR	0x18
+
+/* print.c */
+void console_init(void);
+void console_screen_off(void);		/* the screen belongs to Linux from now on */
+
+/* tables.c: GDT, TSS, IDT, GS base of this CPU. Interrupts stay off for ever. */
+void cpu_tables_init(struct pcpu *c);
+u64 cpu_gdt_base(const struct pcpu *c);
+u64 cpu_tss_base(const struct pcpu *c);
+u64 cpu_idt_base(void);
+u64 cpu_gs_base(const struct pcpu *c);
+
+/* What the exception entries push. */
+struct trap_frame {
+	u64 r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+	u64 vector, error, rip, cs, rflags, rsp, ss;
+};
+void exception_handler(struct trap_frame *f);
+
+/* paging.c: the final identity map of [0, top) out of pool pages: RootVisor's text read-execute,
+ * rodata read-only, all else read-write, no-execute; no page below each stack. */
+void paging_init(u64 top);
+
+/* tsc.c: measured against the PIT, else CPUID 15H/16H; 0 if neither works. */
+u64 tsc_measure_khz(void);
+
+/* smp.c: brings every CPU but this one into VMX root operation and halts it there: it takes no INIT
+ * and no SIPI any more, so the host cannot run code on it outside RootVisor. apic_ids: those to
+ * park. trampoline: a page below 1 MiB, contents lost. 0, or -EIO if one did not answer. */
+int smp_park(const u32 *apic_ids, u32 n, u64 trampoline);
+
+/* Enables VMX on this CPU (CR0/CR4 fixed bits, FEATURE_CONTROL) and enters root operation. */
+void cpu_vmxon(struct pcpu *c);
+
+/* reset.c */
+void machine_reset(void) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Console: COM1 (115200 8N1) and the VGA text screen. No wait is unbounded. */
+#include "rv/print.h"
+
+#include <stdarg.h>
+
+#include "cpu/cpu.h"
+#include "rv/asm.h"
+
+#define COM1		0x3f8
+#define COM_LSR		(COM1 + 5)
+#define LSR_THRE	0x20
+#define VGA_COLS	80
+#define VGA_ROWS	25
+#define VGA_ATTR	0x0700
+
+static bool serial_there, screen_on, in_line;
+static u32 vga_row, vga_col;
+
+void console_init(void)
+{
+	static const u8 setup[][2] = {
+		{ 1, 0 }, { 3, 0x80 }, { 0, 1 }, { 1, 0 }, { 3, 3 }, { 2, 7 }, { 4, 3 } };
+	volatile u16 *vga = (u16 *)0xb8000;
+
+	outb(COM1 + 7, 0x5a);		/* scratch register: is there a UART? */
+	serial_there = inb(COM1 + 7) == 0x5a;
+	for (u32 i = 0; serial_there && i < ARRAY_SIZE(setup); i++)
+		outb((u16)(COM1 + setup[i][0]), setup[i][1]);
+	for (u32 i = 0; i < VGA_COLS * VGA_ROWS; i++)
+		vga[i] = VGA_ATTR | ' ';
+	screen_on = true;
+}
+
+void console_screen_off(void)
+{
+	screen_on = false;
+}
+
+static void serial_put(char ch)
+{
+	if (!serial_there)
+		return;
+	for (u32 i = 0; i < 100000 && !(inb(COM_LSR) & LSR_THRE); i++)
+		cpu_relax();
+	outb(COM1, (u8)ch);
+}
+
+static void screen_put(char ch)
+{
+	volatile u16 *vga = (u16 *)0xb8000;
+
+	if (ch != '\n')
+		vga[vga_row * VGA_COLS + vga_col++] = VGA_ATTR | (u8)ch;
+	if (ch == '\n' || vga_col == VGA_COLS) {
+		vga_col = 0;
+		vga_row++;
+	}
+	if (vga_row == VGA_ROWS) {
+		for (u32 i = 0; i < VGA_COLS * (VGA_ROWS - 1); i++)
+			vga[i] = vga[i + VGA_COLS];
+		for (u32 i = 0; i < VGA_COLS; i++)
+			vga[VGA_COLS * (VGA_ROWS - 1) + i] = VGA_ATTR | ' ';
+		vga_row--;
+	}
+}
+
+static void put_char(char ch)
+{
+	if (ch == '\n')
+		serial_put('\r');
+	serial_put(ch);
+	if (screen_on)
+		screen_put(ch);
+}
+
+static void put_string(const char *s)
+{
+	while (*s)
+		put_char(*s++);
+}
+
+static void put_number(u64 v, u32 base, bool negative, u32 width, char pad)
+{
+	char buf[24];
+	u32 n = 0;
+
+	do {
+		buf[n++] = "0123456789abcdef"[v % base];
+		v /= base;
+	} while (v);
+	if (negative)
+		buf[n++] = '-';
+	for (; width > n; width--)
+		put_char(pad);
+	while (n)
+		put_char(buf[--n]);
+}
+
+static void vprint(const char *fmt, va_list ap)
+{
+	for (; *fmt; fmt++) {
+		u32 width = 0;
+		char pad = ' ';
+		bool is_long = false;
+		s64 d;
+
+		if (*fmt != '%') {
+			put_char(*fmt);
+			continue;
+		}
+		if (*++fmt == '0')
+			pad = '0';
+		for (; *fmt >= '0' && *fmt <= '9'; fmt++)
+			width = width * 10 + (u32)(*fmt - '0');
+		for (; *fmt == 'l'; fmt++)
+			is_long = true;
+		switch (*fmt) {
+		case 's':
+			put_string(va_arg(ap, const char *));
+			break;
+		case 'c':
+			put_char((char)va_arg(ap, int));
+			break;
+		case 'd':
+			d = is_long ? va_arg(ap, s64) : va_arg(ap, int);
+			put_number(d < 0 ? 0 - (u64)d : (u64)d, 10, d < 0, width, pad);
+			break;
+		case 'u':
+			put_number(is_long ? va_arg(ap, u64) : va_arg(ap, u32), 10, false, width, pad);
+			break;
+		case 'p':
+			put_string("0x");
+			put_number(va_arg(ap, u64), 16, false, width, pad);
+			break;
+		case 'x':
+			put_number(is_long ? va_arg(ap, u64) : va_arg(ap, u32), 16, false, width, pad);
+			break;
+		case '%':
+			put_char('%');
+			break;
+		case 0:
+			return;
+		}
+	}
+}
+
+void rv_printf(const char *fmt, ...)
+{
+	va_list ap;
+	const char *end = fmt;
+
+	if (!in_line)
+		put_string("rootvisor: ");
+	va_start(ap, fmt);
+	vprint(fmt, ap);
+	va_end(ap);
+	while (*end)
+		end++;
+	in_line = end == fmt || end[-1] != '\n';
+}
+
+void rv_panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	put_string(in_line ? "\nROOTVISOR PANIC: " : "ROOTVISOR PANIC: ");
+	va_start(ap, fmt);
+	vprint(fmt, ap);
+	va_end(ap);
+	put_string("\n");
+	halt_forever();
+}

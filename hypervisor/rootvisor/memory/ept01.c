@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * EPT01: the host's identity map. Up to the top of RAM (and 4 GiB at least) it is three flat arrays:
+ * one PD entry for each 2 MiB region, one PT entry for each frame. A region's PD entry is
+ * either a 2 MiB leaf or points at its 512 PT entries, which always exist. Above that, 1 GiB
+ * leaves.
+ */
+#include "memory/memory.h"
+#include "memory/mtrr.h"
+#include "rv/asm.h"
+#include "rv/print.h"
+#include "rv/vmcs.h"
+
+#define GIB			0x40000000ull
+#define REGION			0x200000ull
+#define PHYS_BITS_MAX		46u	/* MMIO above 64 TiB would need more tables than it is worth */
+#define INVEPT_SINGLE		1
+
+static u64 *pml4, *pd, *pt;
+static u64 gibs;			/* covered by pd[] */
+static struct mtrr mtrr;
+
+static u64 *take(u64 pages)
+{
+	u64 *p = pool_get_contig(pages);
+
+	if (!p)
+		rv_panic("the pool is too small for the host's EPT: raise pool=");
+	return p;
+}
+
+/* RAM is write-back whatever the MTRRs say: RootVisor and VMs map it so, and aliases must agree. */
+static u64 frame_leaf(u64 pfn)
+{
+	struct frame *f = frame_of(pfn);
+	u8 type = f && f->owner != FRAME_NOT_RAM ? MT_WB : mtrr_type(&mtrr, pfn << PAGE_SHIFT);
+
+	return pfn << PAGE_SHIFT | (u64)type << EPT_MT_SHIFT | EPT_RWX;
+}
+
+static bool in_ept01(u64 pfn)
+{
+	struct frame *f = frame_of(pfn);
+
+	return !f || f->owner == FRAME_HOST || f->owner == FRAME_NOT_RAM;
+}
+
+/* A 2 MiB leaf, if all its frames are mapped with one type; else down to the PT. */
+static void init_region(u64 region)
+{
+	u64 first = region * 512, *e = &pt[first];
+	bool uniform = true;
+
+	for (u64 i = 0; i < 512; i++) {
+		e[i] = in_ept01(first + i) ? frame_leaf(first + i) : 0;
+		if (!e[i] || (e[i] ^ e[0]) & ~EPT_ADDR)
+			uniform = false;
+	}
+	pd[region] = uniform ? e[0] | EPT_LARGE : pa(e) | EPT_RWX;
+}
+
+void ept01_init(void)
+{
+	u64 top = frames_max << PAGE_SHIFT, total, *pdpt;
+
+	mtrr_read(&mtrr);
+	gibs = top > 4 * GIB ? ALIGN_UP(top, GIB) / GIB : 4;
+	total = BIT(mtrr.phys_bits < PHYS_BITS_MAX ? mtrr.phys_bits : PHYS_BITS_MAX) / GIB;
+	if (total < gibs)
+		total = gibs;
+	pml4 = take(1);
+	pdpt = take(ALIGN_UP(total, 512) / 512);
+	pd = take(gibs);
+	pt = take(gibs * 512);
+	for (u64 region = 0; region < gibs * 512; region++)
+		init_region(region);
+	for (u64 g = 0; g < total; g++) {
+		if (g < gibs)
+			pdpt[g] = pa(&pd[g * 512]) | EPT_RWX;
+		else
+			pdpt[g] = g * GIB | (u64)mtrr_range_type(&mtrr, g * GIB, GIB) << EPT_MT_SHIFT | EPT_LARGE | EPT_RWX;
+		if (g % 512 == 0)
+			pml4[g / 512] = pa(&pdpt[g]) | EPT_RWX;
+	}
+}
+
+u64 ept01_pointer(void)
+{
+	return pa(pml4) | 3 << 3 | 6;	/* 4 levels, write-back */
+}
+
+void ept01_unmap(u64 pfn)
+{
+	u64 region = pfn / 512;
+
+	RV_BUG_ON(pfn >= gibs * 512 * 512);
+	if (pd[region] & EPT_LARGE) {
+		/* PT entries went stale while the leaf was large: only its address and type are known */
+		for (u64 i = 0; i < 512; i++)
+			pt[region * 512 + i] = (pd[region] & ~EPT_LARGE) + i * PAGE_SIZE;
+		pd[region] = pa(&pt[region * 512]) | EPT_RWX;
+	}
+	pt[pfn] = 0;
+}
+
+void ept01_map(u64 pfn)
+{
+	RV_BUG_ON(pfn >= gibs * 512 * 512 || pd[pfn / 512] & EPT_LARGE);
+	pt[pfn] = frame_leaf(pfn);
+}
+
+bool ept01_region_whole(u64 pfn)
+{
+	u64 region = pfn / 512;
+
+	if (region >= gibs * 512)
+		return true;
+	if (pd[region] & EPT_LARGE)
+		return true;
+	for (u64 i = 0; i < 512; i++)
+		if (!pt[region * 512 + i])
+			return false;
+	return true;
+}
+
+void ept01_flush(void)
+{
+	/* The other CPUs are parked in root operation and have no translations of the host. */
+	invept(INVEPT_SINGLE, ept01_pointer());
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Set-up of the memory units by boot/. */
+#ifndef RV_MEMORY_H
+#define RV_MEMORY_H
+
+#include "boot/memmap.h"
+#include "rv/mem.h"
+
+/* Whole pages of RAM, [start, end). */
+void pool_init(u64 start, u64 end);
+
+/* Builds the frame table from the host's view of memory; then frames_take() gives [start, end) to
+ * RootVisor. Panics if the pool is too small for the table. */
+void frames_init(const struct memmap *m);
+void frames_take(u64 start, u64 end);
+
+#endif

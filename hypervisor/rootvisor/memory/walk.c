@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The host's linear addresses. Tables and data are read and written in host frames only. */
+#include "memory/walk.h"
+#include "rv/asm.h"
+#include "rv/mem.h"
+#include "rv/vmcs.h"
+
+static int read_entry(void *ctx, u64 addr, u64 *entry)
+{
+	(void)ctx;
+	if (!frame_is_host(addr >> PAGE_SHIFT))
+		return -EPERM;
+	*entry = *(volatile u64 *)va(addr);
+	return 0;
+}
+
+static u32 phys_bits(void)
+{
+	u32 r[4];
+
+	cpuid(0x80000008, 0, r);
+	return r[0] & 0xff;
+}
+
+/* One page's worth: translate, check the owner. */
+static int translate(u64 la, bool write, bool user, void **p, u64 *left)
+{
+	static const struct walk_ops ops = { .read_entry = read_entry };
+	u64 addr;
+	int r;
+
+	r = walk4(&ops, vmread(VMCS_GUEST_CR3), phys_bits(), la, write, user, &addr, left);
+	if (r < 0)
+		return r;
+	if (!frame_is_host(addr >> PAGE_SHIFT))
+		return -EPERM;
+	*p = va(addr);
+	return 0;
+}
+
+static int copy(u64 la, void *buf, u64 n, bool write, bool user, u64 *fault_la)
+{
+	u8 *b = buf;
+
+	if (!(vmread(VMCS_GUEST_EFER) & EFER_LMA))
+		return -EFAULT;
+	while (n) {
+		u64 left;
+		void *p;
+		int r = translate(la, write, user, &p, &left);
+
+		if (r < 0) {
+			if (fault_la)
+				*fault_la = la;
+			return r;
+		}
+		if (left > n)
+			left = n;
+		if (write)
+			memcpy(p, b, left);
+		else
+			memcpy(b, p, left);
+		la += left;
+		b += left;
+		n -= left;
+	}
+	return 0;
+}
+
+int l1_read(u64 la, void *dst, u64 n, bool user, u64 *fault_la)
+{
+	return copy(la, dst, n, false, user, fault_la);
+}
+
+int l1_write(u64 la, const void *src, u64 n, bool user, u64 *fault_la)
+{
+	return copy(la, (void *)src, n, true, user, fault_la);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Writes of the host to CR0 and CR4 that touch RootVisor's bits (NE; VMXE, SMXE, LA57). */
+#include "rv/asm.h"
+#include "rv/print.h"
+#include "rv/vmcs.h"
+#include "vmx/vmx.h"
+
+#define INVVPID_ALL		2
+
+static u64 operand(struct pcpu *c, u64 qualification)
+{
+	u32 reg = qualification >> 8 & 15;
+
+	return reg == R_RSP ? vmread(VMCS_GUEST_RSP) : c->regs.r[reg];
+}
+
+/* SDM vol. 3, 2.5 and 4.1: what MOV to CR0 refuses. */
+static bool cr0_bad(u64 v, u64 efer, u64 cr4)
+{
+	if (v >> 32)
+		return true;
+	if ((v & CR0_NW) && !(v & CR0_CD))
+		return true;
+	if ((v & CR0_PG) && !(v & CR0_PE))
+		return true;
+	if ((v & CR0_PG) && (efer & EFER_LME) && !(cr4 & CR4_PAE))
+		return true;
+	return !(v & CR0_PG) && ((cr4 & CR4_PCIDE) || (vmread(VMCS_GUEST_CS_AR) & BIT(13)));
+}
+
+static void mov_to_cr0(u64 v)
+{
+	u64 efer = vmread(VMCS_GUEST_EFER), entry = vmread(VMCS_ENTRY_CTLS);
+
+	if (cr0_bad(v, efer, vmread(VMCS_GUEST_CR4))) {
+		l1_inject_gp();
+		return;
+	}
+	if ((v & CR0_PG) && (efer & EFER_LME)) {
+		efer |= EFER_LMA;
+		entry |= ENTRY_IA32E;
+	} else {
+		efer &= ~EFER_LMA;
+		entry &= ~ENTRY_IA32E;
+	}
+	vmwrite(VMCS_GUEST_EFER, efer);
+	vmwrite(VMCS_ENTRY_CTLS, entry);
+	vmwrite(VMCS_CR0_SHADOW, v);
+	vmwrite(VMCS_GUEST_CR0, v | CR0_NE | CR0_ET);
+	invvpid(INVVPID_ALL, 0, 0);
+	l1_skip_instruction();
+}
+
+static void mov_to_cr4(struct pcpu *c, u64 v)
+{
+	u64 now = vmread(VMCS_GUEST_CR4), efer = vmread(VMCS_GUEST_EFER);
+
+	if ((v & (CR4_SMXE | CR4_LA57)) || (v & ~rdmsr(MSR_VMX_CR4_FIXED1)) ||
+	    ((efer & EFER_LMA) && !(v & CR4_PAE)) ||
+	    ((v & CR4_PCIDE) && !(now & CR4_PCIDE) && (!(efer & EFER_LMA) || (vmread(VMCS_GUEST_CR3) & 0xfff))) ||
+	    (!(v & CR4_VMXE) && c->vmxon)) {
+		l1_inject_gp();
+		return;
+	}
+	c->cr4_shadow_vmxe = v & CR4_VMXE;
+	vmwrite(VMCS_CR4_SHADOW, v);
+	vmwrite(VMCS_GUEST_CR4, v | CR4_VMXE);
+	invvpid(INVVPID_ALL, 0, 0);
+	l1_skip_instruction();
+}
+
+void l1_cr_access(struct pcpu *c)
+{
+	u64 q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	if ((q >> 4 & 3) == 0 && (q & 15) == 0)
+		mov_to_cr0(operand(c, q));
+	else if ((q >> 4 & 3) == 0 && (q & 15) == 4)
+		mov_to_cr4(c, operand(c, q));
+	else
+		rv_panic("CPU %u: CR access exit that vmcs01 does not ask for: %lx", c->id, q);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Exits of the host, by name. What has no handler here cannot happen with vmcs01's controls:
+ * RootVisor stops the machine rather than guess. */
+#include "cpu/cpu.h"
+#include "rv/asm.h"
+#include "rv/log.h"
+#include "rv/mem.h"
+#include "rv/nested.h"
+#include "rv/print.h"
+#include "rv/vmcs.h"
+#include "vmx/vmx.h"
+
+#define EXIT_RSM	17
+
+void l1_skip_instruction(void)
+{
+	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY), flags = vmread(VMCS_GUEST_RFLAGS);
+
+	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTR_LEN));
+	if (blocking & 3)		/* STI, MOV SS: last for one instruction */
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~3ull);
+	if (flags & RFLAGS_TF)		/* single-step trap behind it */
+		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | BIT(14));
+}
+
+void l1_inject_exception(u32 vector, bool has_error, u32 error)
+{
+	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | (u64)INTR_TYPE_HW_EXC << 8 | vector |
+		(has_error ? INTR_ERROR_CODE : 0));
+	if (has_error)
+		vmwrite(VMCS_ENTRY_ERROR_CODE, error);
+}
+
+/* XCR0 is the host's own: bad values fault here as they would there. */
+static void l1_xsetbv(struct pcpu *c)
+{
+	u64 v = (u32)c->regs.r[R_RAX] | c->regs.r[R_RDX] << 32;
+
+	/* CPL 0 and CR4.OSXSAVE were checked before the exit. */
+	if (xsetbv_safe((u32)c->regs.r[R_RCX], v) < 0)
+		l1_inject_gp();
+	else
+		l1_skip_instruction();
+}
+
+static void l1_invd(struct pcpu *c)
+{
+	(void)c;
+	__asm__ volatile("wbinvd" : : : "memory");	/* INVD would lose RootVisor's writes */
+	l1_skip_instruction();
+}
+
+static void l1_undefined(struct pcpu *c)
+{
+	(void)c;
+	l1_inject_ud();
+}
+
+static void l1_triple_fault(struct pcpu *c)
+{
+	rv_printf("CPU %u: the host took a triple fault at %lx: reset\n", c->id, vmread(VMCS_GUEST_RIP));
+	machine_reset();
+}
+
+static void l1_init_sipi(struct pcpu *c)
+{
+	rv_printf("CPU %u: the host sent INIT to the CPU it runs on: reset\n", c->id);
+	machine_reset();
+}
+
+static void l1_ept_violation(struct pcpu *c)
+{
+	u64 gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS), q = vmread(VMCS_EXIT_QUALIFICATION);
+	struct frame *f = frame_of(gpa >> PAGE_SHIFT);
+
+	if (f && f->owner == FRAME_PRIVATE) {
+		if (!vm_host_touch(c, gpa, q))
+			l1_inject_gp();
+		return;
+	}
+	if (f && f->owner != FRAME_ROOTVISOR) {
+		/* It came back to the host and this CPU held a stale translation. */
+		ept01_flush();
+		return;
+	}
+	log_event(CVM_EV_DENIED, CVM_R_HOST_TOUCHES_ROOTVISOR, 0, NULL, gpa, vmread(VMCS_GUEST_RIP));
+	l1_inject_gp();
+}
+
+static const struct {
+	const char *name;
+	void (*handle)(struct pcpu *c);
+} l1_exits[CVM_EXIT_REASONS] = {
+	[EXIT_TRIPLE_FAULT]	= { "triple fault", l1_triple_fault },
+	[EXIT_INIT]		= { "INIT", l1_init_sipi },
+	[EXIT_SIPI]		= { "SIPI", l1_init_sipi },
+	[EXIT_CPUID]		= { "CPUID", l1_cpuid },
+	[EXIT_GETSEC]		= { "GETSEC", l1_undefined },
+	[EXIT_INVD]		= { "INVD", l1_invd },
+	[EXIT_RSM]		= { "RSM", l1_undefined },
+	[EXIT_VMCALL]		= { "VMCALL", host_call },
+	[EXIT_CR_ACCESS]	= { "CR access", l1_cr_access },
+	[EXIT_RDMSR]		= { "RDMSR", l1_rdmsr },
+	[EXIT_WRMSR]		= { "WRMSR", l1_wrmsr },
+	[EXIT_EPT_VIOLATION]	= { "EPT violation", l1_ept_violation },
+	[EXIT_XSETBV]		= { "XSETBV", l1_xsetbv },
+	/* These cannot exit by the controls; named for the panic message. */
+	[EXIT_EXCEPTION_NMI]	= { "exception or NMI", NULL },
+	[EXIT_EXT_INTR]		= { "external interrupt", NULL },
+	[EXIT_TASK_SWITCH]	= { "task switch", NULL },
+	[EXIT_EPT_MISCONFIG]	= { "EPT misconfiguration", NULL },
+	[EXIT_ENTRY_GUEST_STATE] = { "invalid guest state", NULL },
+	[EXIT_ENTRY_MC]		= { "machine check during entry", NULL },
+};
+
+void l1_handle_exit(struct pcpu *c, u32 reason)
+{
+	if ((reason >= EXIT_VMCLEAR && reason <= EXIT_VMXON) || reason == EXIT_INVEPT || reason == EXIT_INVVPID) {
+		nested_l1_instruction(c, reason);
+		return;
+	}
+	if (reason >= CVM_EXIT_REASONS || !l1_exits[reason].handle)
+		rv_panic("CPU %u: exit of the host without a handler: %u (%s), qualification %lx, rip %lx", c->id,
+			 reason, reason < CVM_EXIT_REASONS && l1_exits[reason].name ? l1_exits[reason].name : "?",
+			 vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_RIP));
+	l1_exits[reason].handle(c);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cpu/cpu.h"
+#include "rv/asm.h"
+#include "rv/mem.h"
+#include "rv/print.h"
+#include "rv/vmcs.h"
+
+extern const u8 vmx_exit_point[];
+
+void vmcs_load(struct pcpu *c, struct vmcs *v)
+{
+	if (c->current == v)
+		return;
+	if (!vmptrld(v->pa))
+		rv_panic("VMPTRLD of %lx failed", v->pa);
+	c->current = v;
+}
+
+int vmcs_alloc(struct vmcs *v)
+{
+	u32 *page = pool_get();
+
+	if (!page)
+		return -ENOMEM;
+	*page = (u32)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
+	v->pa = pa(page);
+	v->launched = false;
+	if (!vmclear(v->pa))
+		rv_panic("VMCLEAR of %lx failed", v->pa);
+	return 0;
+}
+
+void vmcs_clear(struct pcpu *c, struct vmcs *v)
+{
+	if (!vmclear(v->pa))
+		rv_panic("VMCLEAR of %lx failed", v->pa);
+	v->launched = false;
+	if (c->current == v)
+		c->current = NULL;
+}
+
+void vmcs_init_host_state(struct pcpu *c)
+{
+	vmwrite(VMCS_HOST_CR0, read_cr0());
+	vmwrite(VMCS_HOST_CR3, read_cr3());
+	vmwrite(VMCS_HOST_CR4, read_cr4());
+	vmwrite(VMCS_HOST_CS_SEL, RV_CS);
+	vmwrite(VMCS_HOST_SS_SEL, RV_DS);
+	vmwrite(VMCS_HOST_DS_SEL, RV_DS);
+	vmwrite(VMCS_HOST_ES_SEL, RV_DS);
+	vmwrite(VMCS_HOST_FS_SEL, 0);
+	vmwrite(VMCS_HOST_GS_SEL, 0);
+	vmwrite(VMCS_HOST_TR_SEL, RV_TR);
+	vmwrite(VMCS_HOST_FS_BASE, 0);
+	vmwrite(VMCS_HOST_GS_BASE, cpu_gs_base(c));
+	vmwrite(VMCS_HOST_TR_BASE, cpu_tss_base(c));
+	vmwrite(VMCS_HOST_GDTR_BASE, cpu_gdt_base(c));
+	vmwrite(VMCS_HOST_IDTR_BASE, cpu_idt_base());
+	vmwrite(VMCS_HOST_SYSENTER_CS, 0);
+	vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
+	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
+	vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
+	vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+	vmwrite(VMCS_HOST_RIP, (u64)vmx_exit_point);
+}
+
+int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs)
+{
+	vmcs_load(c, v);
+	if (vmx_enter(regs, v->launched))
+		return 1;
+	v->launched = true;
+	return 0;
+}

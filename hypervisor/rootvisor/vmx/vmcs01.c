@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The VMCS of the host: Linux with the whole machine but RootVisor's memory. */
+#include "cpu/features.h"
+#include "rv/asm.h"
+#include "rv/mem.h"
+#include "rv/print.h"
+#include "rv/vmcs.h"
+#include "vmx/vmx.h"
+
+#define VPID_HOST		1
+
+#define AR_CODE64		0xa09b
+#define AR_DATA			0xc093
+#define AR_TSS_BUSY		0x008b
+#define AR_UNUSABLE		0x10000
+#define ENTRY_CS		0x10
+#define ENTRY_DS		0x18
+
+/* What is asked for, and what the CPU insists on (SDM vol. 3, A.3-A.5). */
+static u64 controls(u32 msr, u64 want)
+{
+	u64 cap = rdmsr(msr);
+
+	if (want & ~(cap >> 32))
+		rv_panic("VMX control MSR %x does not allow %lx", msr, want & ~(cap >> 32));
+	return want | (u32)cap;
+}
+
+static void init_controls(struct pcpu *c)
+{
+	u64 proc2 = PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID |
+		    features_proc2_optional(PROC2_XSAVES);
+
+	vmwrite(VMCS_PIN_CTLS, controls(MSR_VMX_TRUE_PIN, 0));
+	vmwrite(VMCS_PROC_CTLS, controls(MSR_VMX_TRUE_PROC, PROC_MSR_BITMAPS | PROC_SECONDARY));
+	vmwrite(VMCS_PROC2_CTLS, controls(MSR_VMX_PROC2, proc2));
+	vmwrite(VMCS_EXIT_CTLS, controls(MSR_VMX_TRUE_EXIT, EXIT_HOST64 | EXIT_SAVE_DEBUG | EXIT_SAVE_PAT |
+					 EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER));
+	vmwrite(VMCS_ENTRY_CTLS, controls(MSR_VMX_TRUE_ENTRY, ENTRY_IA32E | ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT |
+					  ENTRY_LOAD_EFER));
+	vmwrite(VMCS_EXCEPTION_BITMAP, 0);
+	vmwrite(VMCS_PF_MASK, 0);
+	vmwrite(VMCS_PF_MATCH, 0);
+	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	vmwrite(VMCS_TSC_OFFSET, 0);
+	vmwrite(VMCS_VPID, VPID_HOST);
+	vmwrite(VMCS_EPTP, ept01_pointer());
+	vmwrite(VMCS_MSR_BITMAP, pa(c->msr_bitmap01));
+	vmwrite(VMCS_LINK_POINTER, ~0ull);
+	if (proc2 & PROC2_XSAVES)
+		vmwrite(0x202c, 0);	/* XSS-exiting bitmap */
+	vmwrite(VMCS_CR0_MASK, CR0_NE);
+	vmwrite(VMCS_CR4_MASK, CR4_OWNED);
+}
+
+static void init_segment(u32 i, u16 sel, u32 limit, u32 ar)
+{
+	vmwrite(VMCS_GUEST_ES_SEL + 2 * i, sel);
+	vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, limit);
+	vmwrite(VMCS_GUEST_ES_AR + 2 * i, ar);
+	vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
+}
+
+static void init_guest(const struct linux_entry *e)
+{
+	static const u16 sel[6] = { ENTRY_DS, ENTRY_CS, ENTRY_DS, ENTRY_DS, ENTRY_DS, ENTRY_DS };
+
+	for (u32 i = 0; i < 6; i++)
+		init_segment(i, sel[i], 0xffffffff, i == 1 ? AR_CODE64 : AR_DATA);
+	init_segment(6, 0, 0, AR_UNUSABLE);
+	init_segment(7, 0, 0x67, AR_TSS_BUSY);
+	vmwrite(VMCS_GUEST_GDTR_BASE, e->gdt);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, e->gdt_limit);
+	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
+	vmwrite(VMCS_GUEST_CR0, CR0_PE | CR0_ET | CR0_NE | CR0_PG);
+	vmwrite(VMCS_CR0_SHADOW, CR0_PE | CR0_ET | CR0_NE | CR0_PG);
+	vmwrite(VMCS_GUEST_CR3, e->cr3);
+	vmwrite(VMCS_GUEST_CR4, CR4_PAE | CR4_VMXE);
+	vmwrite(VMCS_CR4_SHADOW, CR4_PAE);
+	vmwrite(VMCS_GUEST_EFER, EFER_LME | EFER_LMA);
+	vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
+	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+	vmwrite(VMCS_GUEST_DR7, 0x400);
+	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY, 0);
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	vmwrite(VMCS_GUEST_RSP, 0);
+	vmwrite(VMCS_GUEST_RFLAGS, 2);
+	vmwrite(VMCS_GUEST_RIP, e->rip);
+}
+
+void vmcs01_init(struct pcpu *c, const struct linux_entry *e)
+{
+	c->msr_bitmap01 = pool_get();
+	if (!c->msr_bitmap01 || vmcs_alloc(&c->vmcs01) < 0)
+		rv_panic("no memory for the host's VMCS");
+	l1_msr_bitmap(c->msr_bitmap01);
+	vmcs_load(c, &c->vmcs01);
+	vmcs_init_host_state(c);
+	init_controls(c);
+	init_guest(e);
+	c->regs = (struct gregs) { 0 };
+	c->regs.r[R_RSI] = e->rsi;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Inside vmx/. */
+#ifndef RV_VMX_H
+#define RV_VMX_H
+
+#include "rv/pcpu.h"
+
+/* How the host starts, in long mode (Documentation/x86/boot.rst, 64-bit entry). */
+struct linux_entry {
+	u64 rip;
+	u64 rsi;			/* boot_params */
+	u64 cr3;			/* identity map */
+	u64 gdt;			/* with __BOOT_CS 10h and __BOOT_DS 18h */
+	u32 gdt_limit;
+};
+
+/* vmcs01.c: builds the host's VMCS; it is current afterwards. */
+void vmcs01_init(struct pcpu *c, const struct linux_entry *e);
+
+/* l1_cpuid.c, l1_msr.c, l1_cr.c: handlers of one exit */
+void l1_cpuid(struct pcpu *c);
+void l1_rdmsr(struct pcpu *c);
+void l1_wrmsr(struct pcpu *c);
+void l1_cr_access(struct pcpu *c);
+/* Sets the bits of MSRs that exit in a zeroed 4 KiB bitmap. */
+void l1_msr_bitmap(u8 *bitmap);
+
+/* The bits of CR4 that are RootVisor's: what the host writes there only shows in the shadow. */
+#define CR4_SMXE		BIT(14)
+#define CR4_LA57		BIT(12)
+#define CR4_OWNED		(CR4_VMXE | CR4_SMXE | CR4_LA57)
+
+#define VECTOR_UD	6
+#define VECTOR_GP	13
+static inline void l1_inject_gp(void) { l1_inject_exception(VECTOR_GP, true, 0); }
+static inline void l1_inject_ud(void) { l1_inject_exception(VECTOR_UD, false, 0); }
+
+#endif
