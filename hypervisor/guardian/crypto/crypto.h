@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the Guardian needs of BearSSL: sealing, random numbers, P-256. Constant time. */
+#ifndef CRYPTO_H
+#define CRYPTO_H
+
+#include <bearssl.h>
+
+#include "cvm/report.h"
+
+#define PAGE_TAG_SIZE	16u
+#define EC_POINT_SIZE	65u		/* uncompressed */
+#define EC_SIGNATURE_SIZE 64u		/* r || s, big-endian */
+
+/* AES-256-GCM by AES-NI and PCLMULQDQ; the CPU has them, RootVisor has checked. */
+struct page_key {
+	br_aes_x86ni_ctr_keys ctr;
+};
+
+/* key: 32 bytes. */
+void page_key_init(struct page_key *k, const uint8_t key[32]);
+
+/*
+ * Encrypts or decrypts one 4 KiB page in place. nonce: 12 bytes, never twice under one key
+ * for encryption. aad: authenticated along. tag: PAGE_TAG_SIZE bytes.
+ * page_decrypt: -EBADMSG if the tag does not fit; then the page is zeroed.
+ */
+void page_encrypt(const struct page_key *k, const uint8_t nonce[12], const void *aad, size_t aad_size,
+		  uint8_t *page, uint8_t tag[PAGE_TAG_SIZE]);
+int page_decrypt(const struct page_key *k, const uint8_t nonce[12], const void *aad, size_t aad_size,
+		 uint8_t *page, const uint8_t tag[PAGE_TAG_SIZE]);
+
+/* Bytes of true entropy; -EIO if the source fails. Chosen at link time: the CPU's own source in
+ * the image, the kernel's in user space. */
+int entropy(void *buf, size_t size);
+
+/* HMAC_DRBG (SP 800-90A) with SHA-256, seeded by entropy(). -EIO as there. */
+struct rng {
+	br_hmac_drbg_context drbg;
+};
+int rng_init(struct rng *r);
+void rng_bytes(struct rng *r, void *buf, size_t size);
+
+/* Overwrites secrets; not optimised away. */
+void wipe(void *buf, size_t size);
+
+struct ec_key {
+	uint8_t secret[32];
+	uint8_t point[EC_POINT_SIZE];
+};
+
+/* A fresh P-256 key pair. -EIO: the library failed. */
+int ec_key_generate(struct ec_key *k, struct rng *r);
+
+/* ECDSA over SHA-256 of the data, deterministic nonce (RFC 6979). -EIO: the library failed. */
+int ec_key_sign(const struct ec_key *k, const void *data, size_t size, uint8_t sig[EC_SIGNATURE_SIZE]);
+
+void sha256(const void *data, size_t size, uint8_t out[32]);
+void sha384(const void *data, size_t size, uint8_t out[CVM_DIGEST_SIZE]);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* State and operations of one Guardian. The image holds one; tests make as many as they like. */
+#ifndef GUARDIAN_H
+#define GUARDIAN_H
+
+#include <linux/errno.h>
+#include <stdbool.h>
+
+#include "crypto/crypto.h"
+#include "cvm/guardian.h"
+
+#define PAGE_SIZE	4096u
+#define GUEST_SIZE	(1ull << 39)	/* the guest window: 512 GiB */
+
+/* Where the windows of cvm/guardian.h begin: fixed addresses in the image, buffers in tests. */
+struct windows {
+	uint8_t *slots;
+	uint8_t *meta;
+	const uint8_t *rootvisor;
+	const uint8_t *pristine;
+	uint8_t *guest;
+	uint64_t guest_size;		/* bytes */
+};
+
+/* Fixed by the first operation, INIT or QUOTER_INIT. */
+enum role {
+	ROLE_NONE	= 0,
+	ROLE_VM		= 1,
+	ROLE_QUOTER	= 2,
+};
+
+/* The component being hashed. */
+struct measuring {
+	bool open;
+	struct cvm_g_measure part;	/* the last one */
+	uint64_t next_gpa;
+	uint64_t done;			/* bytes hashed */
+	br_sha384_context hash;
+};
+
+struct guardian {
+	const struct windows *win;
+	enum role role;
+	uint32_t vm_id;
+	uint64_t max_gfn;
+
+	struct page_key page_key;
+	uint64_t version;		/* of the page sealed last: the nonce, never repeats */
+
+	bool launched;
+	uint32_t nr_measured;
+	struct cvm_measured measured[CVM_MAX_COMPONENTS];
+	struct measuring measuring;
+	uint8_t launch_digest[CVM_DIGEST_SIZE];
+	uint8_t rtmr[CVM_RTMRS][CVM_DIGEST_SIZE];
+
+	struct ec_key key;		/* VM: key agreement; Quoter: reports */
+	uint8_t rootvisor_digest[CVM_DIGEST_SIZE];	/* Quoter */
+	uint8_t guardian_digest[CVM_DIGEST_SIZE];
+};
+
+/*
+ * Does one operation on the mailbox. Returns 0 or a negative errno:
+ *   -ENOSYS  unknown operation
+ *   -EPERM   not this role's, or not in this phase (before INIT, MEASURE after LAUNCH, ...)
+ *   -EINVAL  the mailbox speaks another ABI version, or a field is out of range
+ *   -EIO     the CPU gave no random numbers
+ * and those that cvm/guardian.h names for the operation.
+ */
+int guardian_call(struct guardian *g, uint64_t op, struct cvm_g_mailbox *mb);
+
+int guardian_init(struct guardian *g, const struct cvm_g_init *in);
+int guardian_measure(struct guardian *g, const struct cvm_g_measure *in);
+int guardian_launch(struct guardian *g, struct cvm_g_launch *out);
+int guardian_seal(struct guardian *g, const struct cvm_g_page *in);
+int guardian_unseal(struct guardian *g, const struct cvm_g_page *in);
+int guardian_report(const struct guardian *g, struct cvm_report *r);
+int guardian_extend(struct guardian *g, const struct cvm_rtmr_extend *in);
+int quoter_init(struct guardian *g, struct cvm_g_quoter *q);
+int quoter_sign(const struct guardian *g, struct cvm_report *r);
+
+/* The launch measurement over n components, as cvm/report.h defines it. */
+void launch_digest(const struct cvm_measured *m, uint32_t n, uint8_t out[CVM_DIGEST_SIZE]);
+
+#endif
