@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What differs between cvmboot.rom and cvmboot-unprotected.rom: who takes the guest over
+ * and who tells stage 2 what was loaded. Chosen at link time: *-rootvisor.c or *-none.c.
+ */
+#ifndef CVMBOOT_VARIANT_H
+#define CVMBOOT_VARIANT_H
+
+#include "cvm/boot.h"
+
+/* Stage 1, before anything is loaded: stops the VM if there is nobody to protect it. */
+void variant_probe(void);
+
+/* Stage 1: goes on in stage 2. @p: page-contained, 8-aligned. */
+_Noreturn void variant_protect(const struct cvm_protect *p);
+
+/* Stage 2: fills @t (page-contained, 8-aligned) or stops the VM. */
+void variant_launch_info(struct cvm_launch_table *t);
+
+/* Stage 2: what the serial line says of the guest. */
+extern const char variant_name[];
+
+#endif
