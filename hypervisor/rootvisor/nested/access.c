@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* VMREAD and VMWRITE of L1: where a field of a VMCS12 lives. */
+#include "nested/nested.h"
+
+static bool lives_in_02(const struct vcpu12 *v, u32 idx)
+{
+	return fields[idx].class == FIELD_GUEST && !v->vm;
+}
+
+u64 vmcs12_read(struct pcpu *c, struct vcpu12 *v, u32 idx)
+{
+	u64 val;
+
+	if (!lives_in_02(v, idx))
+		return v->f[idx];
+	vmcs_load(c, &v->vmcs02);
+	val = vmread(fields[idx].encoding);
+	vmcs_load(c, &c->vmcs01);
+	return val;
+}
+
+void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val)
+{
+	if (!lives_in_02(v, idx)) {
+		v->f[idx] = val;
+		if (fields[idx].class == FIELD_CONTROL)
+			v->dirty_ctl = true;
+		return;
+	}
+	vmcs_load(c, &v->vmcs02);
+	vmwrite(fields[idx].encoding, val);
+	vmcs_load(c, &c->vmcs01);
+}
+
+void vmcs12_pull_guest(struct pcpu *c, struct vcpu12 *v)
+{
+	vmcs_load(c, &v->vmcs02);
+	for (u32 i = 0; i < NR_FIELDS; i++)
+		if (fields[i].class == FIELD_GUEST)
+			v->f[i] = vmread(fields[i].encoding);
+	vmcs_load(c, &c->vmcs01);
+}
+
+void vmcs12_push_guest(struct pcpu *c, struct vcpu12 *v)
+{
+	vmcs_load(c, &v->vmcs02);
+	for (u32 i = 0; i < NR_FIELDS; i++)
+		if (fields[i].class == FIELD_GUEST)
+			vmwrite(fields[i].encoding, v->f[i]);
+	vmcs_load(c, &c->vmcs01);
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The VMX capability MSRs: what the CPU has, and the smaller set that L1 is offered.
+ * SDM vol. 3, appendix A. */
+#include "nested/nested.h"
+
+struct vmx_caps hw_caps, l1_caps;
+
+#define PIN_OFFER	(PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI)
+#define PROC_OFFER	(PROC_INTR_WINDOW | PROC_TSC_OFFSET | PROC_HLT | PROC_INVLPG | PROC_MWAIT | \
+			 PROC_RDPMC | PROC_RDTSC | PROC_CR3_LOAD | PROC_CR3_STORE | PROC_CR8_LOAD | \
+			 PROC_CR8_STORE | PROC_NMI_WINDOW | PROC_MOV_DR | PROC_UNCOND_IO | \
+			 PROC_MSR_BITMAPS | PROC_MONITOR | PROC_PAUSE | PROC_SECONDARY)
+#define PROC2_OFFER	(PROC2_EPT | PROC2_RDTSCP | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED | \
+			 PROC2_INVPCID | PROC2_XSAVES | PROC2_RDRAND | PROC2_RDSEED)
+#define EXIT_OFFER	(EXIT_SAVE_DEBUG | EXIT_HOST64 | EXIT_ACK_INTR | EXIT_SAVE_PAT | EXIT_LOAD_PAT | \
+			 EXIT_SAVE_EFER | EXIT_LOAD_EFER)
+#define ENTRY_OFFER	(ENTRY_LOAD_DEBUG | ENTRY_IA32E | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
+
+u32 caps_adjust(u32 want, u64 cap)
+{
+	return (want | (u32)cap) & (u32)(cap >> 32);
+}
+
+/* Must-be-one bits as the CPU says (default1), may-be-one bits restricted to the offer. */
+static u64 offer(u64 hw, u64 bits)
+{
+	u32 must = (u32)hw;
+
+	return must | ((hw >> 32) & (must | bits)) << 32;
+}
+
+void nested_init(void)
+{
+	fields_init();
+	hw_caps.basic = rdmsr(MSR_VMX_BASIC);
+	hw_caps.pin = rdmsr(MSR_VMX_PIN);
+	hw_caps.proc = rdmsr(MSR_VMX_PROC);
+	hw_caps.exit = rdmsr(MSR_VMX_EXIT);
+	hw_caps.entry = rdmsr(MSR_VMX_ENTRY);
+	hw_caps.misc = rdmsr(MSR_VMX_MISC);
+	hw_caps.cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
+	hw_caps.cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
+	hw_caps.cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
+	hw_caps.cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
+	hw_caps.proc2 = rdmsr(MSR_VMX_PROC2);
+	hw_caps.ept_vpid = rdmsr(MSR_VMX_EPT_VPID);
+	hw_caps.true_pin = rdmsr(MSR_VMX_TRUE_PIN);
+	hw_caps.true_proc = rdmsr(MSR_VMX_TRUE_PROC);
+	hw_caps.true_exit = rdmsr(MSR_VMX_TRUE_EXIT);
+	hw_caps.true_entry = rdmsr(MSR_VMX_TRUE_ENTRY);
+
+	l1_caps.basic = VMCS12_REVISION | PAGE_SIZE << 32 | 6ull << 50 | (hw_caps.basic & BIT(54)) | BIT(55);
+	l1_caps.pin = offer(hw_caps.pin, PIN_OFFER);
+	l1_caps.proc = offer(hw_caps.proc, PROC_OFFER);
+	l1_caps.exit = offer(hw_caps.exit, EXIT_OFFER);
+	l1_caps.entry = offer(hw_caps.entry, ENTRY_OFFER);
+	l1_caps.true_pin = offer(hw_caps.true_pin, PIN_OFFER);
+	l1_caps.true_proc = offer(hw_caps.true_proc, PROC_OFFER);
+	l1_caps.true_exit = offer(hw_caps.true_exit, EXIT_OFFER);
+	l1_caps.true_entry = offer(hw_caps.true_entry, ENTRY_OFFER);
+	l1_caps.proc2 = offer(hw_caps.proc2, PROC2_OFFER);
+	/* EFER.LMA stored at exit (UG), HLT activity state, no CR3 targets, MSR lists of 512 */
+	l1_caps.misc = hw_caps.misc & (BIT(5) | BIT(6));
+	l1_caps.cr0_fixed0 = hw_caps.cr0_fixed0;
+	l1_caps.cr0_fixed1 = hw_caps.cr0_fixed1;
+	l1_caps.cr4_fixed0 = hw_caps.cr4_fixed0;
+	l1_caps.cr4_fixed1 = hw_caps.cr4_fixed1;
+	/* 4 levels, WB, 2 MiB; INVEPT single, all; INVVPID all four */
+	l1_caps.ept_vpid = BIT(6) | BIT(14) | BIT(16) | BIT(20) | BIT(25) | BIT(26) |
+			   BIT(32) | BIT(40) | BIT(41) | BIT(42) | BIT(43);
+	shadow_init();
+}
+
+bool nested_cap_msr(u32 msr, u64 *val)
+{
+	const u64 all[] = {
+		l1_caps.basic, l1_caps.pin, l1_caps.proc, l1_caps.exit, l1_caps.entry, l1_caps.misc,
+		l1_caps.cr0_fixed0, l1_caps.cr0_fixed1, l1_caps.cr4_fixed0, l1_caps.cr4_fixed1,
+		0x18ull << 1, l1_caps.proc2, l1_caps.ept_vpid, l1_caps.true_pin, l1_caps.true_proc,
+		l1_caps.true_exit, l1_caps.true_entry,
+	};
+
+	if (msr < MSR_VMX_BASIC || msr - MSR_VMX_BASIC >= ARRAY_SIZE(all))
+		return false;		/* 0x491, VMFUNC, is not offered */
+	*val = all[msr - MSR_VMX_BASIC];
+	return true;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Between L1 and L2: VMCS02 from VMCS12 at entry, exit information and L1's host state
+ * at exit. */
+#include "nested/nested.h"
+
+/* MSRs that an ordinary guest may reach directly if L1 lets it; all others exit. */
+static const struct { u32 msr; bool write; } passable[] = {
+	{ MSR_FS_BASE, true }, { MSR_GS_BASE, true }, { MSR_KERNEL_GS_BASE, true },
+	{ MSR_SYSENTER_CS, true }, { MSR_SYSENTER_ESP, true }, { MSR_SYSENTER_EIP, true },
+	{ MSR_SPEC_CTRL, true }, { MSR_PRED_CMD, true }, { MSR_TSC, false },
+};
+
+/* SDM vol. 3, 25.6.9: reads low, reads high, writes low, writes high, 1 KiB each. */
+static u32 bitmap_bit(u32 msr, bool write)
+{
+	u32 bit = msr & 0x1fff;
+
+	if (msr >= 0xc0000000)
+		bit += 0x2000;
+	return bit + (write ? 0x4000 : 0);
+}
+
+static void merge_msr_bit(u8 *to, const u8 *from, u32 bit)
+{
+	u8 mask = (u8)(1 << (bit & 7));
+
+	to[bit >> 3] = (u8)((to[bit >> 3] & ~mask) | (from[bit >> 3] & mask));
+}
+
+/* Every entry: KVM changes its bitmap in memory without telling anybody. */
+static void merge_msr_bitmap(struct vcpu12 *v)
+{
+	u64 page = F12(v, VMCS_MSR_BITMAP);
+
+	if (!(F12(v, VMCS_PROC_CTLS) & PROC_MSR_BITMAPS) || !frame_is_host(page >> PAGE_SHIFT))
+		return;			/* all ones: every access exits */
+	for (u32 i = 0; i < ARRAY_SIZE(passable); i++) {
+		merge_msr_bit(v->msr_bitmap02, va(page), bitmap_bit(passable[i].msr, false));
+		if (passable[i].write)
+			merge_msr_bit(v->msr_bitmap02, va(page), bitmap_bit(passable[i].msr, true));
+	}
+}
+
+static void copy_control(struct vcpu12 *v, u32 enc)
+{
+	vmwrite(enc, F12(v, enc));
+}
+
+/* VMCS02 is current. */
+static void write_controls(struct vcpu12 *v)
+{
+	u32 proc2 = (u32)F12(v, VMCS_PROC2_CTLS) | PROC2_VPID | PROC2_EPT;
+
+	vmwrite(VMCS_PIN_CTLS, caps_adjust((u32)F12(v, VMCS_PIN_CTLS), hw_caps.true_pin));
+	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)(F12(v, VMCS_PROC_CTLS) | PROC_MSR_BITMAPS | PROC_SECONDARY),
+					    hw_caps.true_proc));
+	vmwrite(VMCS_PROC2_CTLS, caps_adjust(proc2, hw_caps.proc2));
+	vmwrite(VMCS_EXIT_CTLS, caps_adjust((u32)((F12(v, VMCS_EXIT_CTLS) & EXIT_ACK_INTR) | EXIT_HOST64 |
+					    EXIT_SAVE_DEBUG | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
+					    EXIT_SAVE_EFER | EXIT_LOAD_EFER), hw_caps.true_exit));
+	vmwrite(VMCS_ENTRY_CTLS, caps_adjust((u32)((F12(v, VMCS_ENTRY_CTLS) & (ENTRY_IA32E | ENTRY_LOAD_DEBUG)) |
+					     ENTRY_LOAD_PAT | ENTRY_LOAD_EFER), hw_caps.true_entry));
+	copy_control(v, VMCS_EXCEPTION_BITMAP);
+	copy_control(v, VMCS_PF_MASK);
+	copy_control(v, VMCS_PF_MATCH);
+	copy_control(v, VMCS_TSC_OFFSET);
+	copy_control(v, VMCS_CR0_MASK);
+	copy_control(v, VMCS_CR4_MASK);
+	copy_control(v, VMCS_CR0_SHADOW);
+	copy_control(v, VMCS_CR4_SHADOW);
+	if (proc2 & PROC2_XSAVES)
+		copy_control(v, 0x202c);
+	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
+	vmwrite(VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)));
+	v->dirty_ctl = false;
+}
+
+/* Registers that L2 takes from L1 when L1 does not say otherwise. vmcs01 is current. */
+static void inherit_efer_pat(struct pcpu *c, struct vcpu12 *v)
+{
+	u64 entry = F12(v, VMCS_ENTRY_CTLS);
+	u64 efer = vmread(VMCS_GUEST_EFER), pat = vmread(VMCS_GUEST_PAT);
+
+	if ((entry & ENTRY_LOAD_EFER) && (entry & ENTRY_LOAD_PAT))
+		return;
+	if (!(entry & ENTRY_IA32E))
+		efer &= ~(EFER_LMA | EFER_LME);
+	vmcs_load(c, &v->vmcs02);
+	if (!(entry & ENTRY_LOAD_EFER))
+		vmwrite(VMCS_GUEST_EFER, efer);
+	if (!(entry & ENTRY_LOAD_PAT))
+		vmwrite(VMCS_GUEST_PAT, pat);
+}
+
+u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
+{
+	if (v->vm) {
+		c->in_l2 = true;
+		vm_enter(c, v);
+		return 0;
+	}
+	inherit_efer_pat(c, v);
+	v->shadow = shadow_get(F12(v, VMCS_EPTP));
+	if (!v->shadow)
+		return VMX_ERR_CONTROLS;
+	merge_msr_bitmap(v);
+	vmcs_load(c, &v->vmcs02);
+	if (v->dirty_ctl)
+		write_controls(v);
+	vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
+	copy_control(v, VMCS_ENTRY_INTR_INFO);
+	if (F12(v, VMCS_ENTRY_INTR_INFO) & INTR_VALID) {
+		copy_control(v, VMCS_ENTRY_ERROR_CODE);
+		copy_control(v, VMCS_ENTRY_INSTR_LEN);
+	}
+	if (!(F12(v, VMCS_PROC2_CTLS) & PROC2_VPID))
+		invvpid(1, vmread(VMCS_VPID), 0);
+	c->in_l2 = true;
+	return 0;
+}
+
+void nested_copy_exit_info(struct vcpu12 *v, u32 reason)
+{
+	static const u16 info[] = {
+		VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_INFO, VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_INFO,
+		VMCS_IDT_VECTORING_ERROR, VMCS_EXIT_INSTR_LEN, VMCS_INSTRUCTION_INFO,
+		VMCS_GUEST_PHYSICAL_ADDRESS, VMCS_GUEST_LINEAR_ADDRESS,
+	};
+	u64 ia32e = vmread(VMCS_ENTRY_CTLS) & ENTRY_IA32E;
+
+	F12(v, VMCS_EXIT_REASON) = reason;
+	for (u32 i = 0; i < ARRAY_SIZE(info); i++)
+		F12(v, info[i]) = vmread(info[i]);
+	F12(v, VMCS_ENTRY_CTLS) = (F12(v, VMCS_ENTRY_CTLS) & ~ENTRY_IA32E) | ia32e;
+	if (!(reason & EXIT_REASON_FAILED))
+		F12(v, VMCS_ENTRY_INTR_INFO) &= ~INTR_VALID;
+}
+
+/* SDM vol. 3, 28.5: what a VM exit loads, here into vmcs01's guest state. */
+static void load_l1_segments(const struct vcpu12 *v)
+{
+	static const u16 data[] = { VMCS_HOST_ES_SEL, VMCS_HOST_SS_SEL, VMCS_HOST_DS_SEL,
+				    VMCS_HOST_FS_SEL, VMCS_HOST_GS_SEL };
+
+	for (u32 i = 0; i < ARRAY_SIZE(data); i++) {
+		u32 off = data[i] - VMCS_HOST_ES_SEL;
+		u64 sel = F12(v, data[i]);
+
+		vmwrite(VMCS_GUEST_ES_SEL + off, sel);
+		vmwrite(VMCS_GUEST_ES_LIMIT + off, 0xffffffff);
+		vmwrite(VMCS_GUEST_ES_AR + off, sel ? 0xc093 : 0x1c093);
+		vmwrite(VMCS_GUEST_ES_BASE + off, 0);
+	}
+	vmwrite(VMCS_GUEST_FS_BASE, F12(v, VMCS_HOST_FS_BASE));
+	vmwrite(VMCS_GUEST_GS_BASE, F12(v, VMCS_HOST_GS_BASE));
+	vmwrite(VMCS_GUEST_CS_SEL, F12(v, VMCS_HOST_CS_SEL));
+	vmwrite(VMCS_GUEST_CS_BASE, 0);
+	vmwrite(VMCS_GUEST_CS_LIMIT, 0xffffffff);
+	vmwrite(VMCS_GUEST_CS_AR, 0xa09b);
+	vmwrite(VMCS_GUEST_TR_SEL, F12(v, VMCS_HOST_TR_SEL));
+	vmwrite(VMCS_GUEST_TR_BASE, F12(v, VMCS_HOST_TR_BASE));
+	vmwrite(VMCS_GUEST_TR_LIMIT, 0x67);
+	vmwrite(VMCS_GUEST_TR_AR, 0x8b);
+	vmwrite(VMCS_GUEST_LDTR_SEL, 0);
+	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
+	vmwrite(VMCS_GUEST_GDTR_BASE, F12(v, VMCS_HOST_GDTR_BASE));
+	vmwrite(VMCS_GUEST_IDTR_BASE, F12(v, VMCS_HOST_IDTR_BASE));
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
+}
+
+void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
+{
+	const u64 keep = CR0_ET | CR0_CD | CR0_NW | 0x1ff80000 | BIT(17) | 0xffc0;	/* the last: reserved */
+	u64 info = F12(v, VMCS_EXIT_INTR_INFO);
+	u64 exit = F12(v, VMCS_EXIT_CTLS);
+
+	c->in_l2 = false;
+	c->stats.reflected++;
+	vmcs_load(c, &c->vmcs01);
+	vmwrite(VMCS_GUEST_CR0, (vmread(VMCS_GUEST_CR0) & keep) | (F12(v, VMCS_HOST_CR0) & ~keep));
+	vmwrite(VMCS_GUEST_CR3, F12(v, VMCS_HOST_CR3));
+	vmwrite(VMCS_GUEST_CR4, F12(v, VMCS_HOST_CR4) | CR4_VMXE);
+	load_l1_segments(v);
+	vmwrite(VMCS_GUEST_SYSENTER_CS, F12(v, VMCS_HOST_SYSENTER_CS));
+	vmwrite(VMCS_GUEST_SYSENTER_ESP, F12(v, VMCS_HOST_SYSENTER_ESP));
+	vmwrite(VMCS_GUEST_SYSENTER_EIP, F12(v, VMCS_HOST_SYSENTER_EIP));
+	if (exit & EXIT_LOAD_EFER)
+		vmwrite(VMCS_GUEST_EFER, F12(v, VMCS_HOST_EFER));
+	if (exit & EXIT_LOAD_PAT)
+		vmwrite(VMCS_GUEST_PAT, F12(v, VMCS_HOST_PAT));
+	vmwrite(VMCS_GUEST_RIP, F12(v, VMCS_HOST_RIP));
+	vmwrite(VMCS_GUEST_RSP, F12(v, VMCS_HOST_RSP));
+	vmwrite(VMCS_GUEST_RFLAGS, 2);
+	vmwrite(VMCS_GUEST_DR7, 0x400);
+	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY, 0);
+	/* An NMI that caused the exit blocks further ones until L1's IRET. */
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+		(u32)F12(v, VMCS_EXIT_REASON) == EXIT_EXCEPTION_NMI && (info & INTR_VALID) &&
+		INTR_TYPE(info) == INTR_TYPE_NMI ? 8 : 0);
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+}
+
+void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualification, bool misconfig)
+{
+	F12(v, VMCS_EXIT_REASON) = misconfig ? EXIT_EPT_MISCONFIG : EXIT_EPT_VIOLATION;
+	F12(v, VMCS_EXIT_QUALIFICATION) = misconfig ? 0 : qualification;
+	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = gpa;
+	nested_to_l1(c, v);
+}
+
+/* What interrupted event delivery goes on at the next entry: L1 never hears of the exit. */
+static void redeliver(void)
+{
+	u64 info = vmread(VMCS_IDT_VECTORING_INFO);
+
+	if (!(info & INTR_VALID))
+		return;
+	vmwrite(VMCS_ENTRY_INTR_INFO, info & ~BIT(12));
+	if (info & INTR_ERROR_CODE)
+		vmwrite(VMCS_ENTRY_ERROR_CODE, vmread(VMCS_IDT_VECTORING_ERROR));
+	vmwrite(VMCS_ENTRY_INSTR_LEN, vmread(VMCS_EXIT_INSTR_LEN));
+}
+
+static void ordinary_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
+{
+	if (reason == EXIT_EPT_VIOLATION) {
+		u64 gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
+		u64 qual = vmread(VMCS_EXIT_QUALIFICATION);
+		bool misconfig;
+
+		if (shadow_fault(c, v, gpa, &qual, &misconfig)) {
+			vmcs_load(c, &v->vmcs02);
+			redeliver();
+			return;
+		}
+		vmcs_load(c, &v->vmcs02);
+		nested_copy_exit_info(v, reason);
+		nested_reflect_ept(c, v, gpa, qual, misconfig);
+		return;
+	}
+	if (reason == EXIT_VMCALL && guest_call(c, v))
+		return;
+	vmcs_load(c, &v->vmcs02);
+	nested_copy_exit_info(v, reason);
+	nested_to_l1(c, v);
+}
+
+void nested_run(struct pcpu *c)
+{
+	struct vcpu12 *v = c->cur12;
+	u32 reason;
+
+	if (vmcs_run(c, &v->vmcs02, &c->regs)) {
+		/* RootVisor checked the controls; the CPU refused them all the same. */
+		u64 error = vmread(VMCS_INSTRUCTION_ERROR);
+
+		rv_printf("VM entry refused, instruction error %lu\n", error);
+		F12(v, VMCS_EXIT_REASON) = EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE;
+		F12(v, VMCS_EXIT_QUALIFICATION) = 0;
+		nested_to_l1(c, v);
+		return;
+	}
+	reason = (u32)vmread(VMCS_EXIT_REASON);
+	c->stats.exits++;
+	c->stats.by_reason[(reason & 0xffff) < CVM_EXIT_REASONS ? reason & 0xffff : 0]++;
+	if (v->vm)
+		vm_handle_exit(c, v, reason);
+	else
+		ordinary_exit(c, v, reason);
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The VMX instructions, as L1 executes them. SDM vol. 3, chapter 31. */
+#include "nested/nested.h"
+#include "nested/operand.h"
+
+#define ARITH_FLAGS	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+
+static void set_flags(u64 set)
+{
+	vmwrite(VMCS_GUEST_RFLAGS, (vmread(VMCS_GUEST_RFLAGS) & ~ARITH_FLAGS) | set);
+}
+
+static void succeed(void)
+{
+	set_flags(0);
+	l1_skip_instruction();
+}
+
+static void fail_invalid(void)
+{
+	set_flags(RFLAGS_CF);
+	l1_skip_instruction();
+}
+
+static void fail(struct pcpu *c, u32 error)
+{
+	if (!c->cur12) {
+		fail_invalid();
+		return;
+	}
+	F12(c->cur12, VMCS_INSTRUCTION_ERROR) = error;
+	set_flags(RFLAGS_ZF);
+	l1_skip_instruction();
+}
+
+static int operand(struct pcpu *c, struct vmx_operand *op)
+{
+	c->regs.r[R_RSP] = vmread(VMCS_GUEST_RSP);
+	return vmx_decode_operand((u32)vmread(VMCS_INSTRUCTION_INFO), vmread(VMCS_EXIT_QUALIFICATION),
+				  c->regs.r, vmread(VMCS_GUEST_FS_BASE), vmread(VMCS_GUEST_GS_BASE), op);
+}
+
+static void inject_pf(u64 la, bool write)
+{
+	write_cr2(la);
+	l1_inject_exception(14, true, write ? 2 : 0);
+}
+
+/* Reads the memory operand. False: an exception was injected. */
+static bool read_operand(struct pcpu *c, struct vmx_operand *op, void *buf, u64 n)
+{
+	u64 la;
+
+	if (operand(c, op) < 0 || op->is_reg) {
+		l1_inject_exception(6, false, 0);
+		return false;
+	}
+	if (l1_read(op->la, buf, n, false, &la) < 0) {
+		inject_pf(la, false);
+		return false;
+	}
+	return true;
+}
+
+static bool vmcs_page_ok(u64 gpa)
+{
+	return !(gpa & ~PAGE_MASK) && frame_is_host(gpa >> PAGE_SHIFT);
+}
+
+static void do_vmxon(struct pcpu *c)
+{
+	struct vmx_operand op;
+	u64 ptr;
+
+	if (c->vmxon) {
+		fail(c, VMX_ERR_VMXON_IN_ROOT);
+		return;
+	}
+	if (!(c->cr4_shadow_vmxe)) {
+		l1_inject_exception(6, false, 0);
+		return;
+	}
+	if (!read_operand(c, &op, &ptr, 8))
+		return;
+	if (!vmcs_page_ok(ptr) || (*(u32 *)va(ptr) & 0x7fffffff) != VMCS12_REVISION) {
+		fail_invalid();
+		return;
+	}
+	c->vmxon = true;
+	c->vmxon_ptr = ptr;
+	c->cur12 = NULL;
+	succeed();
+}
+
+static void do_vmclear(struct pcpu *c)
+{
+	struct vmx_operand op;
+	struct vcpu12 *v;
+	u64 ptr;
+
+	if (!read_operand(c, &op, &ptr, 8))
+		return;
+	if (!vmcs_page_ok(ptr)) {
+		fail(c, VMX_ERR_VMCLEAR_ADDR);
+		return;
+	}
+	if (ptr == c->vmxon_ptr) {
+		fail(c, VMX_ERR_VMCLEAR_VMXON);
+		return;
+	}
+	v = vcpu12_find(ptr);
+	if (v)
+		vcpu12_clear(c, v);
+	succeed();
+}
+
+static void do_vmptrld(struct pcpu *c)
+{
+	struct vmx_operand op;
+	struct vcpu12 *v;
+	u64 ptr;
+
+	if (!read_operand(c, &op, &ptr, 8))
+		return;
+	if (!vmcs_page_ok(ptr)) {
+		fail(c, VMX_ERR_VMPTRLD_ADDR);
+		return;
+	}
+	if (ptr == c->vmxon_ptr) {
+		fail(c, VMX_ERR_VMPTRLD_VMXON);
+		return;
+	}
+	if (*(volatile u32 *)va(ptr) != VMCS12_REVISION) {
+		fail(c, VMX_ERR_VMPTRLD_REVISION);
+		return;
+	}
+	v = vcpu12_load(ptr);
+	if (!v) {
+		rv_printf("no room for another VMCS of the host (at most %u)\n", NR_VCPU12);
+		fail(c, VMX_ERR_VMPTRLD_ADDR);
+		return;
+	}
+	c->cur12 = v;
+	succeed();
+}
+
+static void do_vmptrst(struct pcpu *c)
+{
+	struct vmx_operand op;
+	u64 la, ptr = c->cur12 ? c->cur12->gpa : ~0ull;
+
+	if (operand(c, &op) < 0 || op.is_reg)
+		l1_inject_exception(6, false, 0);
+	else if (l1_write(op.la, &ptr, 8, false, &la) < 0)
+		inject_pf(la, true);
+	else
+		succeed();
+}
+
+static void do_vmread(struct pcpu *c)
+{
+	struct vcpu12 *v = c->cur12;
+	struct vmx_operand op;
+	u64 enc, val, la;
+	u32 idx;
+
+	if (!v) {
+		fail_invalid();
+		return;
+	}
+	if (operand(c, &op) < 0) {
+		l1_inject_exception(6, false, 0);
+		return;
+	}
+	enc = c->regs.r[op.reg2];
+	idx = field_lookup(enc);
+	if (idx == FIELD_NONE) {
+		fail(c, VMX_ERR_FIELD);
+		return;
+	}
+	val = vmcs12_read(c, v, idx);
+	if (enc & 1)
+		val >>= 32;
+	if (op.is_reg) {
+		if (op.reg == R_RSP)
+			vmwrite(VMCS_GUEST_RSP, val);
+		else
+			c->regs.r[op.reg] = val;
+	} else if (l1_write(op.la, &val, 8, false, &la) < 0) {
+		inject_pf(la, true);
+		return;
+	}
+	succeed();
+}
+
+static u64 truncate(u32 encoding, u64 val)
+{
+	switch ((encoding >> 13) & 3) {
+	case 0:
+		return val & 0xffff;
+	case 2:
+		return val & 0xffffffff;
+	default:
+		return val;
+	}
+}
+
+static void do_vmwrite(struct pcpu *c)
+{
+	struct vcpu12 *v = c->cur12;
+	struct vmx_operand op;
+	u64 enc, val = 0, la;
+	u32 idx;
+
+	if (!v) {
+		fail_invalid();
+		return;
+	}
+	if (operand(c, &op) < 0) {
+		l1_inject_exception(6, false, 0);
+		return;
+	}
+	if (op.is_reg) {
+		val = c->regs.r[op.reg];
+	} else if (l1_read(op.la, &val, 8, false, &la) < 0) {
+		inject_pf(la, false);
+		return;
+	}
+	enc = c->regs.r[op.reg2];
+	idx = field_lookup(enc);
+	if (idx == FIELD_NONE) {
+		fail(c, VMX_ERR_FIELD);
+		return;
+	}
+	if (fields[idx].class == FIELD_EXIT) {
+		fail(c, VMX_ERR_READ_ONLY);
+		return;
+	}
+	if (enc & 1)
+		val = (vmcs12_read(c, v, idx) & 0xffffffff) | val << 32;
+	vmcs12_write(c, v, idx, truncate(fields[idx].encoding, val));
+	succeed();
+}
+
+static void do_enter(struct pcpu *c, bool launch)
+{
+	struct vcpu12 *v = c->cur12;
+	u32 error;
+
+	if (!v) {
+		fail_invalid();
+		return;
+	}
+	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2)
+		error = VMX_ERR_MOV_SS;
+	else if (launch && v->launched12)
+		error = VMX_ERR_VMLAUNCH_NOT_CLEAR;
+	else if (!launch && !v->launched12)
+		error = VMX_ERR_VMRESUME_NOT_LAUNCHED;
+	else
+		error = vmcs12_check_controls(v->f, &l1_caps);
+	if (!error)
+		error = vmcs12_check_host(v->f, &l1_caps);
+	if (!error)
+		error = nested_enter(c, v);
+	if (error) {
+		fail(c, error);
+		return;
+	}
+	v->launched12 = true;
+}
+
+static void do_invept(struct pcpu *c)
+{
+	struct vmx_operand op;
+	u64 desc[2], type;
+
+	if (!read_operand(c, &op, desc, 16))
+		return;
+	type = c->regs.r[op.reg2];
+	if (type < 1 || type > 2 || (type == 1 && !ept12_pointer_valid(desc[0]))) {
+		fail(c, VMX_ERR_INVEPT_OPERAND);
+		return;
+	}
+	shadow_invalidate(type == 1 ? desc[0] : 0);
+	succeed();
+}
+
+static void do_invvpid(struct pcpu *c)
+{
+	struct vmx_operand op;
+	u64 desc[2], type;
+
+	if (!read_operand(c, &op, desc, 16))
+		return;
+	type = c->regs.r[op.reg2];
+	if (type > 3 || desc[0] >> 16 || (type != 2 && !desc[0]) ||
+	    (type == 0 && (u64)((s64)(desc[1] << 16) >> 16) != desc[1])) {
+		fail(c, VMX_ERR_INVEPT_OPERAND);
+		return;
+	}
+	/* VPID02 differs from VPID12: flush them all, whatever the type. */
+	invvpid(2, 0, 0);
+	succeed();
+}
+
+void nested_l1_instruction(struct pcpu *c, u32 reason)
+{
+	u64 cpl = (vmread(VMCS_GUEST_SS_AR) >> 5) & 3;
+
+	/* KVM runs in 64-bit mode; VMX instructions in compatibility mode are #UD by the SDM. */
+	if (!(vmread(VMCS_GUEST_CS_AR) & BIT(13)) || (!c->vmxon && reason != EXIT_VMXON)) {
+		l1_inject_exception(6, false, 0);
+		return;
+	}
+	if (cpl) {
+		l1_inject_exception(13, true, 0);
+		return;
+	}
+	switch (reason) {
+	case EXIT_VMXON:	do_vmxon(c); break;
+	case EXIT_VMXOFF:	c->vmxon = false; c->cur12 = NULL; succeed(); break;
+	case EXIT_VMCLEAR:	do_vmclear(c); break;
+	case EXIT_VMPTRLD:	do_vmptrld(c); break;
+	case EXIT_VMPTRST:	do_vmptrst(c); break;
+	case EXIT_VMREAD:	do_vmread(c); break;
+	case EXIT_VMWRITE:	do_vmwrite(c); break;
+	case EXIT_VMLAUNCH:	do_enter(c, true); break;
+	case EXIT_VMRESUME:	do_enter(c, false); break;
+	case EXIT_INVEPT:	do_invept(c); break;
+	case EXIT_INVVPID:	do_invvpid(c); break;
+	default:		l1_inject_exception(6, false, 0); break;
+	}
+}

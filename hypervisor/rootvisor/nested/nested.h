@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Nested VMX. L1 is the host's KVM; a VMCS12 is a VMCS as L1 sees it; VMCS02 is the
+ * hardware VMCS that runs the L2 guest. Of an ordinary guest the guest-state fields live
+ * in VMCS02 alone (VMREAD and VMWRITE go there); controls, host state and exit
+ * information live in f[]. Of a protected guest everything that L1 sees lives in f[]:
+ * VMCS02 is out of its reach.
+ */
+#ifndef RV_NESTED_NESTED_H
+#define RV_NESTED_NESTED_H
+
+#include "rv/asm.h"
+#include "rv/log.h"
+#include "rv/mem.h"
+#include "rv/nested.h"
+#include "rv/pcpu.h"
+#include "rv/print.h"
+#include "rv/vmcs.h"
+#include "nested/ept12.h"
+#include "nested/fields.h"
+
+#define VMCS12_REVISION		0x43564d31u	/* "CVM1" */
+#define NR_VCPU12		64u
+#define NR_SHADOWS		32u
+#define VPID_L1			1u
+
+struct vm;
+struct pvcpu;
+
+struct shadow {			/* EPT02 of one EPTP12 of ordinary guests */
+	u64 eptp12;		/* 0 = free */
+	u64 *root;
+	u64 epoch;
+	u64 used;		/* entry counter at the last use */
+};
+
+struct vcpu12 {
+	u64 gpa;		/* of L1's VMCS page; 0 = free */
+	u64 nonce;		/* also in that page: tells it was not re-initialised */
+	bool launched12;	/* launch state as L1 knows it */
+	bool dirty_ctl;		/* controls changed since VMCS02 was written */
+	struct vmcs vmcs02;
+	u8 *msr_bitmap02;
+	struct shadow *shadow;
+	struct vm *launching;	/* PROTECT under way */
+	struct vm *vm;		/* protected: the VM, else NULL */
+	struct pvcpu *pv;
+	u64 f[NR_FIELDS];	/* by field index, fields.h */
+};
+
+/* What the CPU allows and what L1 is told (caps.c). */
+struct vmx_caps {
+	u64 basic, pin, proc, exit, entry, misc;
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	u64 proc2, ept_vpid, true_pin, true_proc, true_exit, true_entry;
+};
+extern struct vmx_caps hw_caps, l1_caps;
+u32 caps_adjust(u32 want, u64 cap);	/* want with must-be-one bits set and others cleared */
+
+/* VMX instruction errors, SDM vol. 3, 31.4 */
+enum {
+	VMX_ERR_VMCLEAR_ADDR = 2, VMX_ERR_VMCLEAR_VMXON = 3, VMX_ERR_VMLAUNCH_NOT_CLEAR = 4,
+	VMX_ERR_VMRESUME_NOT_LAUNCHED = 5, VMX_ERR_CONTROLS = 7, VMX_ERR_HOST_STATE = 8,
+	VMX_ERR_VMPTRLD_ADDR = 9, VMX_ERR_VMPTRLD_VMXON = 10, VMX_ERR_VMPTRLD_REVISION = 11,
+	VMX_ERR_FIELD = 12, VMX_ERR_READ_ONLY = 13, VMX_ERR_VMXON_IN_ROOT = 15,
+	VMX_ERR_MOV_SS = 26, VMX_ERR_INVEPT_OPERAND = 28,
+};
+
+#define F12(v, enc)	((v)->f[field_index(enc)])
+
+/* slots.c */
+struct vcpu12 *vcpu12_find(u64 gpa);
+struct vcpu12 *vcpu12_load(u64 gpa);	/* finds, or takes a slot and reads the page; NULL: no room */
+void vcpu12_clear(struct pcpu *c, struct vcpu12 *v);	/* VMCLEAR: writes the page back */
+void vcpu12_free(struct pcpu *c, struct vcpu12 *v);
+
+/* access.c: one field of a VMCS12 as L1 reads and writes it; vmcs01 is current after it */
+u64 vmcs12_read(struct pcpu *c, struct vcpu12 *v, u32 idx);
+void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val);
+void vmcs12_pull_guest(struct pcpu *c, struct vcpu12 *v);	/* VMCS02 -> f[] */
+void vmcs12_push_guest(struct pcpu *c, struct vcpu12 *v);	/* f[] -> VMCS02 */
+
+/* check.c (pure): 0 or a VMX instruction error */
+u32 vmcs12_check_controls(const u64 *f, const struct vmx_caps *caps);
+u32 vmcs12_check_host(const u64 *f, const struct vmx_caps *caps);
+
+/* enter.c */
+u32 nested_enter(struct pcpu *c, struct vcpu12 *v);	/* L1 -> L2; 0 or a VMX instruction error */
+/* L2 -> L1 with the exit information in f[]; switches to vmcs01 and loads L1's host state. */
+void nested_to_l1(struct pcpu *c, struct vcpu12 *v);
+void nested_copy_exit_info(struct vcpu12 *v, u32 reason);	/* VMCS02 -> f[] */
+/* Reports an EPT violation (write != 0: as a write) at gpa to L1. */
+void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualification, bool misconfig);
+
+/* shadow.c */
+void shadow_init(void);
+struct shadow *shadow_get(u64 eptp12);
+void shadow_invalidate(u64 eptp12);	/* 0 = all */
+void shadow_frame_taken(u64 pfn);	/* before a frame becomes private: no shadow may map it */
+/* True: filled, enter again. False: for L1 (with *qual, *misconfig as to be shown). */
+bool shadow_fault(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 *qual, bool *misconfig);
+
+/* ../vm: hooks of protected guests */
+void vm_enter(struct pcpu *c, struct vcpu12 *v);		/* L1 resumed it */
+void vm_handle_exit(struct pcpu *c, struct vcpu12 *v, u32 reason);
+void vm_vcpu_gone(struct pcpu *c, struct vcpu12 *v);		/* its VMCS page was re-initialised */
+bool guest_call(struct pcpu *c, struct vcpu12 *v);		/* VMCALL of an ordinary guest: ours? */
+
+#endif

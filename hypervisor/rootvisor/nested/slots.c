@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The table of VMCS12s, by address of L1's page. A slot is taken at VMPTRLD and given back
+ * at VMCLEAR, with its content in L1's page meanwhile; the slot of a protected vCPU stays. */
+#include "nested/nested.h"
+
+/* L1's VMCS page as RootVisor writes it: opaque to L1, untrusted when read again. */
+struct page12 {
+	u32 revision;
+	u32 abort;
+	u64 nonce;		/* of the slot that wrote it; 0 in a page that L1 initialised */
+	u64 f[NR_FIELDS];
+};
+_Static_assert(sizeof(struct page12) <= PAGE_SIZE, "page12");
+
+static struct vcpu12 slots[NR_VCPU12];
+static u64 nonces;
+
+struct vcpu12 *vcpu12_find(u64 gpa)
+{
+	for (u32 i = 0; i < NR_VCPU12; i++)
+		if (slots[i].gpa == gpa)
+			return &slots[i];
+	return NULL;
+}
+
+static struct vcpu12 *take(u64 gpa)
+{
+	struct vcpu12 *v = vcpu12_find(0);
+
+	if (!v)
+		return NULL;
+	memset(v, 0, sizeof(*v));
+	v->msr_bitmap02 = pool_get();
+	if (!v->msr_bitmap02)
+		return NULL;
+	memset(v->msr_bitmap02, 0xff, PAGE_SIZE);
+	if (vmcs_alloc(&v->vmcs02) < 0) {
+		pool_put(v->msr_bitmap02);
+		return NULL;
+	}
+	v->gpa = gpa;
+	v->nonce = ++nonces;
+	return v;
+}
+
+void vcpu12_free(struct pcpu *c, struct vcpu12 *v)
+{
+	if (c->cur12 == v)
+		c->cur12 = NULL;
+	vmcs_clear(c, &v->vmcs02);
+	pool_put(va(v->vmcs02.pa));
+	pool_put(v->msr_bitmap02);
+	v->gpa = 0;
+}
+
+struct vcpu12 *vcpu12_load(u64 gpa)
+{
+	const struct page12 *p = va(gpa);
+	struct pcpu *c = this_pcpu();
+	struct vcpu12 *v = vcpu12_find(gpa);
+
+	if (v && !v->vm && !v->launching)
+		return v;
+	if (v && p->nonce == v->nonce)
+		return v;
+	if (v) {			/* L1 made a new VMCS in the page of a protected vCPU */
+		vm_vcpu_gone(c, v);
+		vcpu12_free(c, v);
+	}
+	v = take(gpa);
+	if (!v)
+		return NULL;
+	for (u32 i = 0; i < NR_FIELDS; i++)
+		v->f[i] = p->f[i];
+	v->dirty_ctl = true;
+	vmcs_load(c, &v->vmcs02);
+	vmcs_init_host_state(c);
+	vmcs_load(c, &c->vmcs01);
+	vmcs12_push_guest(c, v);
+	return v;
+}
+
+void vcpu12_clear(struct pcpu *c, struct vcpu12 *v)
+{
+	struct page12 *p = va(v->gpa);
+
+	if (!v->vm)
+		vmcs12_pull_guest(c, v);
+	if (frame_is_host(v->gpa >> PAGE_SHIFT)) {	/* it was at VMPTRLD; it may be private now */
+		for (u32 i = 0; i < NR_FIELDS; i++)
+			p->f[i] = v->f[i];
+		p->nonce = v->nonce;
+	}
+	v->launched12 = false;
+	if (!v->vm && !v->launching)
+		vcpu12_free(c, v);
+	else if (c->cur12 == v)
+		c->cur12 = NULL;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* A vCPU becomes protected: canonical entry state in VMCS02, neutral state in VMCS12. */
+#include "vm/vm.h"
+
+#define EXC_DB	BIT(1)
+#define EXC_AC	BIT(17)
+#define EXC_MC	BIT(18)
+#define GUEST_CR0_OWNED	(CR0_NE | CR0_CD | CR0_NW)	/* bits of RootVisor */
+
+/* MSRs that the guest reaches without an exit: VMCS02 or pv_switch_in/out carries them. */
+static const u32 direct_msrs[] = {
+	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
+	MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_TSC_AUX, MSR_PAT,
+};
+
+static void open_msr(u8 *bitmap, u32 msr, bool write)
+{
+	u32 bit = (msr & 0x1fff) + (msr >= 0xc0000000 ? 0x2000 : 0) + (write ? 0x4000 : 0);
+
+	bitmap[bit >> 3] &= (u8)~(1 << (bit & 7));
+}
+
+static void controls(struct vcpu12 *v, struct vm *vm)
+{
+	memset(v->msr_bitmap02, 0xff, PAGE_SIZE);
+	for (u32 i = 0; i < ARRAY_SIZE(direct_msrs); i++) {
+		open_msr(v->msr_bitmap02, direct_msrs[i], false);
+		open_msr(v->msr_bitmap02, direct_msrs[i], true);
+	}
+	open_msr(v->msr_bitmap02, MSR_TSC, false);
+	vmwrite(VMCS_PIN_CTLS, caps_adjust(PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI, hw_caps.true_pin));
+	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)(PROC_TSC_OFFSET | PROC_HLT | PROC_MWAIT | PROC_RDPMC |
+		PROC_CR8_LOAD | PROC_CR8_STORE | PROC_UNCOND_IO | PROC_MSR_BITMAPS | PROC_MONITOR |
+		PROC_SECONDARY), hw_caps.true_proc));
+	vmwrite(VMCS_PROC2_CTLS, caps_adjust(PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP |
+		PROC2_INVPCID | PROC2_WBINVD, hw_caps.proc2));
+	vmwrite(VMCS_EXIT_CTLS, caps_adjust((u32)(EXIT_ACK_INTR | EXIT_HOST64 | EXIT_SAVE_DEBUG |
+		EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER), hw_caps.true_exit));
+	vmwrite(VMCS_ENTRY_CTLS, caps_adjust(ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
+					     hw_caps.true_entry));
+	/* #DB and #AC: a guest can make endless ones in microcode. #MC is the host's. */
+	vmwrite(VMCS_EXCEPTION_BITMAP, EXC_DB | EXC_AC | EXC_MC);
+	vmwrite(VMCS_PF_MASK, 0);
+	vmwrite(VMCS_PF_MATCH, 0);
+	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
+	vmwrite(VMCS_EPTP, pa(vm->ept02) | 6 | 3 << 3);
+	vmwrite(VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)));
+	vmwrite(VMCS_CR0_MASK, GUEST_CR0_OWNED);
+	vmwrite(VMCS_CR4_MASK, CR4_VMXE);
+	vmwrite(VMCS_CR0_SHADOW, CR0_PE | CR0_ET | CR0_NE);
+	vmwrite(VMCS_CR4_SHADOW, 0);
+}
+
+/* boot.h: the canonical entry state. */
+static void entry_state(void)
+{
+	vmwrite(VMCS_GUEST_CR0, CR0_PE | CR0_ET | CR0_NE);
+	vmwrite(VMCS_GUEST_CR3, 0);
+	vmwrite(VMCS_GUEST_CR4, CR4_VMXE);
+	vmwrite(VMCS_GUEST_EFER, 0);
+	vmwrite(VMCS_GUEST_PAT, 0x0007040600070406ull);
+	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+	vmwrite(VMCS_GUEST_DR7, 0x400);
+	vmwrite(VMCS_GUEST_RIP, CVM_FW_ENTRY);
+	vmwrite(VMCS_GUEST_RSP, CVM_FW_STACK);
+	vmwrite(VMCS_GUEST_RFLAGS, 2);
+	for (u32 i = 0; i < 6; i++) {
+		vmwrite(VMCS_GUEST_ES_SEL + 2 * i, i == 1 ? 8 : 0x10);
+		vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, 0xffffffff);
+		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? 0xc09b : 0xc093);
+		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
+	}
+	vmwrite(VMCS_GUEST_LDTR_SEL, 0);
+	vmwrite(VMCS_GUEST_LDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_LDTR_LIMIT, 0);
+	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
+	vmwrite(VMCS_GUEST_TR_SEL, 0);
+	vmwrite(VMCS_GUEST_TR_BASE, 0);
+	vmwrite(VMCS_GUEST_TR_LIMIT, 0xffff);
+	vmwrite(VMCS_GUEST_TR_AR, 0x8b);
+	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0);
+	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY, 0);
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	vmwrite(VMCS_LINK_POINTER, ~0ull);
+}
+
+/* Contact map 1.4: flat 32-bit, unpaged as KVM's cache has it from cvmboot's first stage. */
+static void neutral_state(struct vcpu12 *v)
+{
+	for (u32 i = 0; i < NR_FIELDS; i++)
+		if (fields[i].class == FIELD_GUEST)
+			v->f[i] = 0;
+	for (u32 i = 0; i < 6; i++) {
+		F12(v, VMCS_GUEST_ES_SEL + 2 * i) = i == 1 ? 8 : 0x10;
+		F12(v, VMCS_GUEST_ES_LIMIT + 2 * i) = 0xffffffff;
+		F12(v, VMCS_GUEST_ES_AR + 2 * i) = i == 1 ? 0xc09b : 0xc093;
+	}
+	F12(v, VMCS_GUEST_TR_AR) = 0x8b;
+	F12(v, VMCS_GUEST_LDTR_AR) = 0x82;
+	F12(v, VMCS_GUEST_CR0) = CR0_NE | CR0_ET;
+	F12(v, VMCS_GUEST_CR4) = CR4_VMXE;
+	F12(v, VMCS_GUEST_DR7) = 0x400;
+	F12(v, VMCS_GUEST_RFLAGS) = 2;
+	F12(v, VMCS_GUEST_PAT) = 0x0007040600070406ull;
+	F12(v, VMCS_LINK_POINTER) = ~0ull;
+	F12(v, VMCS_ENTRY_CTLS) &= ~ENTRY_IA32E;
+}
+
+int pv_create(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
+{
+	struct pvcpu *p = pool_get();
+
+	_Static_assert(sizeof(struct pvcpu) <= PAGE_SIZE, "pvcpu");
+	if (!p)
+		return -ENOMEM;
+	p->xsave = pool_get();
+	if (!p->xsave) {
+		pool_put(p);
+		return -ENOMEM;
+	}
+	v->pv = p;
+	*(u16 *)p->xsave = 0x37f;		/* FCW; XSTATE_BV = 0: everything in INIT state */
+	*(u32 *)(p->xsave + 24) = 0x1f80;	/* MXCSR */
+	p->xcr0 = 1;
+	p->dr6 = 0xffff0ff0;
+	controls(v, vm);
+	entry_state();
+	neutral_state(v);
+	/* The stage-1 registers are gone: the guest starts with zeroes. */
+	memset(&c->regs, 0, sizeof(c->regs));
+	pv_switch_in(c, p);
+	return 0;
+}
+
+void pv_free(struct vcpu12 *v)
+{
+	if (!v->pv)
+		return;
+	pool_put(v->pv->xsave);
+	pool_put(v->pv);
+	v->pv = NULL;
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* VMCALLs of the host, from any ring, authorised by the secret (cvm/abi.h). */
+#include "rv/boot.h"
+#include "vm/calls.h"
+#include "vm/vm.h"
+
+/* One page each: results are built here, then copied to the caller. */
+static u8 buffers[CVM_MAX_CPUS][PAGE_SIZE] __attribute__((aligned(4096)));
+
+static void host_info(struct cvm_host_info *i)
+{
+	const struct cvm_g_header *h = va(rv_boot.guardian.start);
+	u32 *brand = (u32 *)i->cpu_model;
+
+	i->abi_version = CVM_ABI_VERSION;
+	i->version = RV_VERSION;
+	i->svn = RV_SVN;
+	i->guardian_svn = h->svn;
+	i->cpus = nr_pcpus;
+	for (u32 n = 1; n <= CVM_MAX_VMS; n++)
+		i->vms += vms[n].state != CVM_VM_FREE;
+	i->tsc_khz = rv_boot.tsc_khz;
+	i->uptime_tsc = rdtsc() - rv_boot.tsc_start;
+	i->ram_frames = frame_counts.ram;
+	i->rootvisor_frames = frame_counts.rootvisor;
+	i->private_frames = frame_counts.priv;
+	i->pool_frames_free = pool_free_pages();
+	memcpy(i->rootvisor_digest, rootvisor_digest, CVM_DIGEST_SIZE);
+	memcpy(i->guardian_digest, guardian_digest, CVM_DIGEST_SIZE);
+	for (u32 n = 0; n < 3; n++)
+		cpuid(0x80000002 + n, 0, brand + 4 * n);
+}
+
+static void vm_info(const struct vm *vm, struct cvm_vm_info *i)
+{
+	i->id = vm->id;
+	i->state = vm->state;
+	i->reason = vm->reason;
+	i->vcpus = vm->vcpu ? 1 : 0;
+	memcpy(i->uuid, vm->params.uuid, sizeof(i->uuid));
+	for (u32 n = 0; n < vm->params.nr_ram; n++)
+		i->ram_bytes += vm->params.ram[n].size;
+	i->frames = vm->frames;
+	i->stop_arg = vm->stop_arg[0];
+	memcpy(i->launch_digest, vm->launch_digest, CVM_DIGEST_SIZE);
+}
+
+static void vm_list(struct cvm_vm_list *l)
+{
+	for (u32 n = 1; n <= CVM_MAX_VMS; n++)
+		if (vms[n].state != CVM_VM_FREE)
+			vm_info(&vms[n], &l->vm[l->count++]);
+}
+
+static s64 report(struct pcpu *c, struct vm *vm, u64 la, bool user, struct cvm_report_call *call)
+{
+	int err;
+
+	if (vm->state != CVM_VM_RUNNING)
+		return -EBUSY;
+	err = l1_read(la, call->user_data, sizeof(call->user_data), user, NULL);
+	if (err < 0)
+		return -EFAULT;
+	err = vm_report(c, vm, NULL, 0, call, NULL);
+	return err ? -EIO : 0;
+}
+
+/* size: of the buffer that the call wants. */
+static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user, void *b)
+{
+	static const u16 sizes[] = {
+		[CVM_HOST_INFO] = sizeof(struct cvm_host_info),
+		[CVM_HOST_STATS] = sizeof(struct cvm_stats),
+		[CVM_HOST_VM_LIST] = sizeof(struct cvm_vm_list),
+		[CVM_HOST_VM_INFO] = sizeof(struct cvm_vm_info),
+		[CVM_HOST_VM_STATS] = sizeof(struct cvm_stats),
+		[CVM_HOST_VM_REPORT] = sizeof(struct cvm_report_call),
+		[CVM_HOST_VM_DESTROY] = 0,
+		[CVM_HOST_EVENTS] = sizeof(struct cvm_event_page),
+		[CVM_HOST_REPORT_KEY] = sizeof(struct cvm_report_key),
+	};
+	struct vm *vm = NULL;
+	s64 r = 0;
+
+	if (nr < CVM_HOST_INFO || nr >= ARRAY_SIZE(sizes))
+		return -ENOSYS;
+	if (size != sizes[nr])
+		return -EINVAL;
+	if (nr >= CVM_HOST_VM_INFO && nr <= CVM_HOST_VM_DESTROY) {
+		vm = vm_by_id((u32)arg);
+		if (!vm || arg >> 32)
+			return -ENOENT;
+	}
+	memset(b, 0, PAGE_SIZE);
+	switch (nr) {
+	case CVM_HOST_INFO:	host_info(b); break;
+	case CVM_HOST_STATS:	memcpy(b, &c->stats, sizeof(c->stats)); break;
+	case CVM_HOST_VM_LIST:	vm_list(b); break;
+	case CVM_HOST_VM_INFO:	vm_info(vm, b); break;
+	case CVM_HOST_VM_STATS:	memcpy(b, &vm->stats, sizeof(vm->stats)); break;
+	case CVM_HOST_VM_REPORT: r = report(c, vm, la, user, b); break;
+	case CVM_HOST_VM_DESTROY: return (s64)vm_destroy(c, vm);
+	case CVM_HOST_EVENTS:	r = log_read(arg, b); break;
+	case CVM_HOST_REPORT_KEY: memcpy(b, &report_key, sizeof(report_key)); break;
+	default:		return -ENOSYS;
+	}
+	if (r < 0)
+		return r;
+	return l1_write(la, b, size, user, NULL) < 0 ? -EFAULT : r;
+}
+
+void host_call(struct pcpu *c)
+{
+	bool user = ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3) == 3;
+	u64 *r = c->regs.r;
+	u64 diff;
+	s64 result;
+
+	if (((u32)r[R_RAX] & CVM_CALL_MAGIC_MASK) != CVM_CALL_MAGIC) {
+		l1_inject_exception(6, false, 0);	/* as on a bare CPU */
+		return;
+	}
+	diff = (r[R_RBX] ^ rv_boot.secret[0]) | (r[R_RCX] ^ rv_boot.secret[1]);
+	if (diff) {
+		log_event(CVM_EV_DENIED, CVM_R_BAD_SECRET, 0, NULL, (u32)r[R_RAX], 0);
+		result = -EPERM;
+	} else {
+		result = dispatch(c, (u32)r[R_RAX] & ~CVM_CALL_MAGIC_MASK, r[R_RDX], r[R_RSI], r[R_RDI], user,
+				  buffers[c->id]);
+	}
+	r[R_RAX] = (u64)result;
+	l1_skip_instruction();
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* MSRs of protected guests. The APIC and its timer belong to KVM; what the guest's own state
+ * is, VMCS02 and the switch at the edge carry; the rest is answered here or is #GP. */
+#include "vm/vm.h"
+
+static bool is_kvms(u32 msr)
+{
+	return (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) || msr == MSR_APIC_BASE ||
+	       msr == MSR_TSC_DEADLINE || msr == MSR_TSC_ADJUST;
+}
+
+/* Constants: what Linux reads without a net. */
+static bool read_constant(u32 msr, u64 *val)
+{
+	switch (msr) {
+	case MSR_BIOS_SIGN:
+	case 0x17:		/* PLATFORM_ID */
+	case 0xce:		/* PLATFORM_INFO */
+	case MSR_DEBUGCTL:
+	case MSR_SPEC_CTRL:
+		*val = 0;
+		return true;
+	case MSR_MISC_ENABLE:
+		*val = 1;	/* fast strings */
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool write_ignored(u32 msr)
+{
+	return msr == MSR_BIOS_SIGN || msr == MSR_MISC_ENABLE || msr == MSR_DEBUGCTL;
+}
+
+/* An SMI or a start-up message would make KVM write memory or reset a vCPU. */
+static bool icr_allowed(u64 val)
+{
+	u32 mode = (val >> 8) & 7;
+
+	return mode == 0 || mode == 1 || mode == 4;
+}
+
+static void efer(struct pcpu *c, bool write)
+{
+	u64 old = vmread(VMCS_GUEST_EFER);
+	u64 val = (u32)c->regs.r[R_RAX] | c->regs.r[R_RDX] << 32;
+
+	if (!write) {
+		c->regs.r[R_RAX] = (u32)old;
+		c->regs.r[R_RDX] = old >> 32;
+	} else if ((val & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) ||
+		   ((val ^ old) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG)) {
+		pv_inject(13, true, 0);
+		return;
+	} else {
+		vmwrite(VMCS_GUEST_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));
+	}
+	pv_advance();
+}
+
+void pv_msr(struct pcpu *c, struct vcpu12 *v, bool write)
+{
+	u32 msr = (u32)c->regs.r[R_RCX];
+	u64 val = (u32)c->regs.r[R_RAX] | c->regs.r[R_RDX] << 32;
+
+	if ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3) {
+		pv_inject(13, true, 0);
+		return;
+	}
+	if (msr == MSR_EFER) {
+		efer(c, write);
+		return;
+	}
+	if (is_kvms(msr) && !(write && msr == MSR_X2APIC_ICR && !icr_allowed(val))) {
+		pv_switch_out(c, v->pv);
+		c->regs.r[R_RCX] = msr;
+		if (write) {
+			c->regs.r[R_RAX] = (u32)val;
+			c->regs.r[R_RDX] = val >> 32;
+		}
+		F12(v, VMCS_EXIT_QUALIFICATION) = 0;
+		F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
+		pv_reflect(c, v, write ? EXIT_WRMSR : EXIT_RDMSR, write ? PENDING_WRMSR : PENDING_RDMSR,
+			   CVM_DECOY_NOP, 2);
+		return;
+	}
+	if (!write && read_constant(msr, &val)) {
+		c->regs.r[R_RAX] = (u32)val;
+		c->regs.r[R_RDX] = val >> 32;
+		pv_advance();
+	} else if (write && write_ignored(msr)) {
+		pv_advance();
+	} else {
+		pv_inject(13, true, 0);
+	}
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The life of a private page. A frame is taken from the host when the guest needs its gfn
+ * (EPT12 says only which frame the host offers), and goes back sealed when the host touches
+ * it. Each change: decide, remove the old mapping, flush, then hand over.
+ */
+#include "vm/vm.h"
+
+struct vm vms[CVM_MAX_VMS + 1];
+static u32 last_id;
+
+struct vm *vm_alloc(void)
+{
+	for (u32 i = 1; i <= CVM_MAX_VMS; i++) {
+		struct vm *vm = &vms[i];
+
+		if (vm->state != CVM_VM_FREE)
+			continue;
+		memset(vm, 0, sizeof(*vm));
+		vm->slot = i;
+		vm->id = ++last_id;
+		vm->ept02 = pool_get();
+		vm->sealed = pool_get();
+		/* the Guardian's window shares this table: it must exist from the start */
+		if (!vm->ept02 || !vm->sealed || !ept_entry(vm->ept02, 0, true)) {
+			if (vm->ept02)
+				ept_free(vm->ept02);
+			if (vm->sealed)
+				pool_put(vm->sealed);
+			return NULL;
+		}
+		vm->state = CVM_VM_LAUNCHING;
+		return vm;
+	}
+	return NULL;
+}
+
+struct vm *vm_by_id(u32 id)
+{
+	for (u32 i = 1; i <= CVM_MAX_VMS; i++)
+		if (vms[i].state != CVM_VM_FREE && vms[i].id == id)
+			return &vms[i];
+	return NULL;
+}
+
+void vm_stop(struct vm *vm, u32 reason, u64 arg0, u64 arg1)
+{
+	if (vm->state != CVM_VM_RUNNING && vm->state != CVM_VM_LAUNCHING)
+		return;
+	vm->state = CVM_VM_STOPPED;
+	vm->reason = reason;
+	vm->stop_arg[0] = arg0;
+	vm->stop_arg[1] = arg1;
+	log_event(CVM_EV_VM_STOPPED, reason, vm->id, vm->params.uuid, arg0, arg1);
+}
+
+bool vm_gfn_is_ram(const struct vm *vm, u64 gfn)
+{
+	for (u32 i = 0; i < vm->params.nr_ram; i++) {
+		u64 first = vm->params.ram[i].gpa >> PAGE_SHIFT;
+
+		if (gfn >= first && gfn - first < vm->params.ram[i].size >> PAGE_SHIFT)
+			return true;
+	}
+	return false;
+}
+
+/* ---- sealed bitmap ---- */
+
+static bool sealed_test(const struct vm *vm, u64 gfn)
+{
+	const u8 *page = vm->sealed[gfn >> 15];
+
+	return page && page[(gfn & 0x7fff) >> 3] & (1 << (gfn & 7));
+}
+
+static bool sealed_set(struct vm *vm, u64 gfn)
+{
+	u8 **page = &vm->sealed[gfn >> 15];
+
+	if (!*page)
+		*page = pool_get();
+	if (!*page)
+		return false;
+	(*page)[(gfn & 0x7fff) >> 3] |= (u8)(1 << (gfn & 7));
+	return true;
+}
+
+static void sealed_clear(struct vm *vm, u64 gfn)
+{
+	vm->sealed[gfn >> 15][(gfn & 0x7fff) >> 3] &= (u8)~(1 << (gfn & 7));
+}
+
+/* ---- ownership ---- */
+
+/* Out of the host's reach on every CPU when it returns. */
+static void take_frame(struct vm *vm, u64 pfn, u64 gfn)
+{
+	struct frame *f = frame_of(pfn);
+
+	shadow_frame_taken(pfn);
+	ept01_unmap(pfn);
+	ept01_flush();
+	f->owner = FRAME_PRIVATE;
+	f->vm = vm->slot;
+	f->gfn = gfn;
+	vm->frames++;
+	vm->stats.taken++;
+	frame_counts.priv++;
+}
+
+/* The frame's content must already be fit for the host. */
+static void return_frame(struct vm *vm, u64 pfn)
+{
+	struct frame *f = frame_of(pfn);
+
+	f->owner = FRAME_HOST;
+	f->vm = 0;
+	f->gfn = 0;
+	f->epoch = 0;
+	ept01_map(pfn);
+	vm->frames--;
+	vm->stats.returned++;
+	frame_counts.priv--;
+}
+
+int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_content)
+{
+	struct ept12_leaf leaf;
+	enum ept12_status st;
+	struct frame *f;
+	u64 *e;
+	int err;
+
+	e = ept_entry(vm->ept02, gfn << PAGE_SHIFT, true);
+	if (!e) {
+		vm_stop(vm, CVM_R_NO_MEMORY, gfn, 0);
+		return -EPERM;
+	}
+	if (*e & EPT_RWX)
+		return 0;
+	st = ept12_lookup(eptp12, gfn << PAGE_SHIFT, &leaf);
+	if (st == EPT12_BAD_TABLE || st == EPT12_BAD_POINTER) {
+		vm_stop(vm, CVM_R_BAD_EPT12, gfn, st);
+		return -EPERM;
+	}
+	if (st != EPT12_OK || !(leaf.perms & EPT_W))
+		return -EAGAIN;
+	f = frame_of(leaf.pfn);
+	if (!f || f->owner != FRAME_HOST) {
+		vm_stop(vm, CVM_R_HOST_MAPS_FOREIGN, gfn, leaf.pfn);
+		return -EPERM;
+	}
+	take_frame(vm, leaf.pfn, gfn);
+	if (sealed_test(vm, gfn)) {
+		guardian_slot(c, &vm->guardian, leaf.pfn);
+		vm->guardian.mb->page = (struct cvm_g_page){ .gfn = gfn, .slot = c->id };
+		err = guardian_call(c, &vm->guardian, CVM_G_UNSEAL, NULL, NULL);
+		if (err) {
+			clear_page(va(leaf.pfn << PAGE_SHIFT));
+			return_frame(vm, leaf.pfn);
+			vm_stop(vm, err == -EBADMSG ? CVM_R_INTEGRITY : CVM_R_GUARDIAN_FAULT, gfn, leaf.pfn);
+			return -EPERM;
+		}
+		sealed_clear(vm, gfn);
+		vm->stats.unsealed++;
+	} else if (!keep_content) {
+		clear_page(va(leaf.pfn << PAGE_SHIFT));
+	}
+	*e = leaf.pfn << PAGE_SHIFT | EPT_RWX | EPT_MT_WB | EPT_IPAT;
+	return 0;
+}
+
+void *vm_page(struct vm *vm, u64 gfn)
+{
+	u64 *e = vm_gfn_is_ram(vm, gfn) ? ept_entry(vm->ept02, gfn << PAGE_SHIFT, false) : NULL;
+
+	return e && (*e & EPT_RWX) ? va(*e & EPT_ADDR) : NULL;
+}
+
+bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification)
+{
+	u64 pfn = gpa >> PAGE_SHIFT;
+	struct frame *f = frame_of(pfn);
+	bool sealed = false;
+	struct vm *vm;
+	u64 gfn, *e;
+
+	(void)qualification;
+	if (!f || f->owner != FRAME_PRIVATE)
+		return f && f->owner == FRAME_HOST;
+	vm = &vms[f->vm];
+	gfn = f->gfn;
+	e = ept_entry(vm->ept02, gfn << PAGE_SHIFT, false);
+	if (e && (*e & EPT_ADDR) >> PAGE_SHIFT == pfn)
+		*e = 0;
+	invept(2, 0);
+	if (vm->state == CVM_VM_RUNNING || vm->state == CVM_VM_LAUNCHING) {
+		guardian_slot(c, &vm->guardian, pfn);
+		vm->guardian.mb->page = (struct cvm_g_page){ .gfn = gfn, .slot = c->id };
+		if (!sealed_set(vm, gfn))
+			vm_stop(vm, CVM_R_NO_MEMORY, gfn, 0);
+		else if (guardian_call(c, &vm->guardian, CVM_G_SEAL, NULL, NULL))
+			vm_stop(vm, CVM_R_GUARDIAN_FAULT, gfn, 0);
+		else
+			sealed = true;
+	}
+	if (sealed)
+		vm->stats.sealed++;
+	else
+		clear_page(va(pfn << PAGE_SHIFT));
+	return_frame(vm, pfn);
+	return true;
+}
+
+#define DESTROY_ROUND	32768u		/* frames looked at in one call */
+
+u64 vm_destroy(struct pcpu *c, struct vm *vm)
+{
+	vm_stop(vm, CVM_R_DESTROYED, 0, 0);
+	if (vm->state == CVM_VM_STOPPED) {
+		/* From here no VMCS leads to it. */
+		if (vm->vcpu) {
+			pv_free(vm->vcpu);
+			vcpu12_free(c, vm->vcpu);
+		}
+		vm->state = CVM_VM_DYING;
+		vm->destroy_cursor = 0;
+		invept(2, 0);
+	}
+	for (u32 n = 0; n < DESTROY_ROUND && vm->destroy_cursor < frames_max; n++, vm->destroy_cursor++) {
+		struct frame *f = frame_of(vm->destroy_cursor);
+
+		if (f->owner != FRAME_PRIVATE || f->vm != vm->slot)
+			continue;
+		clear_page(va(vm->destroy_cursor << PAGE_SHIFT));
+		return_frame(vm, vm->destroy_cursor);
+	}
+	if (vm->destroy_cursor < frames_max)
+		return vm->frames ? vm->frames : 1;
+	RV_BUG_ON(vm->frames);
+	guardian_destroy(c, &vm->guardian);
+	ept_free(vm->ept02);
+	for (u32 i = 0; i < SEALED_PAGES; i++)
+		if (vm->sealed[i])
+			pool_put(vm->sealed[i]);
+	pool_put(vm->sealed);
+	log_event(CVM_EV_VM_RELEASED, vm->reason, vm->id, vm->params.uuid, vm->stats.taken, vm->stats.returned);
+	vm->state = CVM_VM_FREE;
+	return 0;
+}

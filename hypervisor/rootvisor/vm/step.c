@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * An instruction that touches a device: the Guardian decodes it and says which single
+ * accesses the host must make; each is shown to KVM as one constant instruction (decoy) in
+ * cvmboot's ROM. RootVisor moves data and decodes nothing.
+ */
+#include "vm/vm.h"
+
+static void stop(struct pcpu *c, struct vcpu12 *v, u32 reason, u64 a, u64 b)
+{
+	vm_stop(v->vm, reason, a, b);
+	pv_switch_out(c, v->pv);
+	pv_reflect_stopped(c, v);
+}
+
+static void cpu_to_mailbox(struct pcpu *c, struct cvm_g_cpu *g)
+{
+	memcpy(g->gpr, c->regs.r, sizeof(g->gpr));
+	g->gpr[R_RSP] = vmread(VMCS_GUEST_RSP);
+	g->rip = vmread(VMCS_GUEST_RIP);
+	g->rflags = vmread(VMCS_GUEST_RFLAGS);
+	g->cr0 = vmread(VMCS_GUEST_CR0);
+	g->cr3 = vmread(VMCS_GUEST_CR3);
+	g->cr4 = vmread(VMCS_GUEST_CR4);
+	g->efer = vmread(VMCS_GUEST_EFER);
+	for (u32 i = 0; i < 6; i++) {
+		g->seg_base[i] = vmread(VMCS_GUEST_ES_BASE + 2 * i);
+		g->seg_limit[i] = (u32)vmread(VMCS_GUEST_ES_LIMIT + 2 * i);
+		g->seg_ar[i] = (u32)vmread(VMCS_GUEST_ES_AR + 2 * i);
+	}
+}
+
+static void commit(struct pcpu *c, const struct cvm_g_cpu *g)
+{
+	memcpy(c->regs.r, g->gpr, sizeof(g->gpr));
+	vmwrite(VMCS_GUEST_RSP, g->gpr[R_RSP]);
+	vmwrite(VMCS_GUEST_RIP, g->rip);
+	vmwrite(VMCS_GUEST_RFLAGS, g->rflags);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~3ull);
+}
+
+static bool step_ok(const struct pvcpu *p)
+{
+	const struct cvm_g_step *s = &p->step;
+
+	if (s->size != 1 && s->size != 2 && s->size != 4)
+		return false;
+	if (p->step_pio)
+		return s->gpa <= 0xffff;
+	return !(s->gpa >> 46) && (s->gpa & ~PAGE_MASK) + s->size <= PAGE_SIZE;
+}
+
+/* p->step to KVM. True state is in the hardware, VMCS02 is current. */
+void pv_present_step(struct pcpu *c, struct vcpu12 *v)
+{
+	static const u32 load[] = { 0, CVM_DECOY_LOAD8, CVM_DECOY_LOAD16, 0, CVM_DECOY_LOAD32 };
+	static const u32 store[] = { 0, CVM_DECOY_STORE8, CVM_DECOY_STORE16, 0, CVM_DECOY_STORE32 };
+	struct pvcpu *p = v->pv;
+	bool is_store = p->step.kind == CVM_G_STEP_STORE;
+	u32 size = p->step.size;
+	struct ept12_leaf leaf;
+
+	if (!step_ok(p) || (!p->step_pio && vm_gfn_is_ram(v->vm, p->step.gpa >> PAGE_SHIFT))) {
+		stop(c, v, CVM_R_DECODE, p->step.gpa, p->step.kind);
+		return;
+	}
+	p->size = size;
+	pv_switch_out(c, p);
+	c->regs.r[R_RAX] = is_store ? p->step.data & (size == 4 ? 0xffffffff : size == 2 ? 0xffff : 0xff) : 0;
+	if (p->step_pio) {
+		F12(v, VMCS_EXIT_QUALIFICATION) = (size - 1) | (is_store ? 0 : BIT(3)) | p->step.gpa << 16;
+		F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
+		pv_reflect(c, v, EXIT_IO, PENDING_STEP, CVM_DECOY_NOP, 1);
+		return;
+	}
+	bool misconfig = ept12_lookup(F12(v, VMCS_EPTP), p->step.gpa, &leaf) == EPT12_MISCONFIG;
+
+	c->regs.r[R_RDI] = (u32)p->step.gpa;
+	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = p->step.gpa;
+	F12(v, VMCS_EXIT_QUALIFICATION) = misconfig ? 0 :
+		(is_store ? EPT_W : EPT_R) | leaf.perms << 3 | BIT(7) | BIT(8);
+	pv_reflect(c, v, misconfig ? EXIT_EPT_MISCONFIG : EXIT_EPT_VIOLATION, PENDING_STEP,
+		   is_store ? store[size] : load[size], size == 2 ? 3 : 2);
+}
+
+/* After DECODE or CONTINUE: the mailbox says what comes next. */
+static void next(struct pcpu *c, struct vcpu12 *v, int err, u64 need_gfn)
+{
+	struct cvm_g_mailbox *mb = v->vm->guardian.mb;
+	struct pvcpu *p = v->pv;
+
+	if (err == -EAGAIN) {
+		pv_reflect_page(c, v, need_gfn);
+		return;
+	}
+	if (err) {
+		stop(c, v, CVM_R_DECODE, (u64)-err, mb->access.gpa);
+		return;
+	}
+	switch (mb->step.kind) {
+	case CVM_G_STEP_DONE:
+		commit(c, &mb->cpu);
+		break;
+	case CVM_G_STEP_EXCEPTION:
+		if (mb->step.vector == 14)
+			write_cr2(mb->step.data);
+		pv_inject(mb->step.vector & 31, mb->step.has_error, mb->step.error_code);
+		break;
+	case CVM_G_STEP_LOAD:
+	case CVM_G_STEP_STORE:
+		p->step = mb->step;
+		pv_present_step(c, v);
+		break;
+	default:
+		stop(c, v, CVM_R_DECODE, mb->step.kind, mb->step.gpa);
+		break;
+	}
+}
+
+void pv_decode(struct pcpu *c, struct vcpu12 *v, const struct cvm_g_access *access)
+{
+	struct cvm_g_mailbox *mb = v->vm->guardian.mb;
+	u64 need = 0;
+	int err;
+
+	cpu_to_mailbox(c, &mb->cpu);
+	mb->access = *access;
+	v->pv->step_pio = access->kind == CVM_G_PIO;
+	err = guardian_call(c, &v->vm->guardian, CVM_G_DECODE, v, &need);
+	next(c, v, err, need);
+}
+
+void pv_step_done(struct pcpu *c, struct vcpu12 *v, u64 data)
+{
+	struct cvm_g_mailbox *mb = v->vm->guardian.mb;
+	u64 need = 0;
+	int err;
+
+	cpu_to_mailbox(c, &mb->cpu);
+	mb->access.vcpu = v->pv->number;
+	mb->data = data;
+	err = guardian_call(c, &v->vm->guardian, CVM_G_CONTINUE, v, &need);
+	/* A store into RAM may need its page first; the access already happened and must not again. */
+	if (err == -EAGAIN) {
+		stop(c, v, CVM_R_DECODE, need, EAGAIN);
+		return;
+	}
+	next(c, v, err, need);
+}
