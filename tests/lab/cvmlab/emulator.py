@@ -130,6 +130,7 @@ class Run:
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.stdout,
                                         stderr=subprocess.STDOUT, env=env, cwd=workdir, start_new_session=True)
         self.end, self.message = "exit", ""
+        self._cpu = 0.0
 
     def stop(self):
         if self.process.poll() is None:
@@ -139,14 +140,15 @@ class Run:
 
     def lines(self, timeout: float, hang: float):
         """Yields serial lines as they come, until the emulator ends, `timeout` seconds passed in all, or
-        `hang` seconds passed without a byte. Says in self.end and self.message why it ended."""
-        buffer, last = b"", time.monotonic()
+        the emulator used `hang` seconds of CPU without a byte (of CPU: the test machine may be busy, and a
+        stopped one is no hang); ten times that by the clock is a hang too. Says in self.end and self.message why it ended."""
+        buffer, last, last_cpu = b"", time.monotonic(), self.cpu_seconds()
         with open(self.serial_path, "rb") as serial:
             while True:
                 ended = self.process.poll() is not None
                 chunk = serial.read()
                 if chunk:
-                    last = time.monotonic()
+                    last, last_cpu = time.monotonic(), self.cpu_seconds()
                     buffer += chunk
                     *whole, buffer = buffer.split(b"\n")
                     for raw in whole:
@@ -167,10 +169,19 @@ class Run:
                 if now - self.start > timeout:
                     self.end, self.message = "timeout", f"no end after {timeout:.0f} s; last line: {clean(buffer)!r}"
                     return
-                if now - last > hang:
-                    self.end, self.message = "hang", f"nothing on the serial line for {hang:.0f} s"
+                if self.cpu_seconds() - last_cpu > hang or now - last > 10 * hang:
+                    self.end, self.message = "hang", f"nothing on the serial line for {now - last:.0f} s"
                     return
                 time.sleep(0.05)
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the emulator so far; what it used last once it has ended."""
+        try:
+            fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+            self._cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except OSError:
+            pass
+        return self._cpu
 
     def _settle(self):
         """Lets the lines that follow a panic reach the file."""

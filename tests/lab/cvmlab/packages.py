@@ -69,7 +69,8 @@ def kernel() -> Kernel:
 
 def static_program(source: pathlib.Path, *flags: str) -> pathlib.Path:
     """Compiles one C file to a small static program, cached by its content."""
-    key = hashlib.sha256(source.read_bytes() + repr(flags).encode()).hexdigest()[:16]
+    headers = b"".join(h.read_bytes() for h in sorted(source.parent.glob("*.h")))
+    key = hashlib.sha256(source.read_bytes() + headers + repr(flags).encode()).hexdigest()[:16]
     out = cache() / "programs" / f"{source.stem}-{key}"
     if not out.exists():
         out.parent.mkdir(exist_ok=True)
