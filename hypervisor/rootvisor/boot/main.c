@@ -277,6 +277,7 @@ void rv_main(u32 magic, u64 info)
 		rv_panic("the pool is too small: raise pool=");
 	vmcs01_init(c, &entry);
 	nested_init();
+	vm_init(c);
 	log_event(CVM_EV_BOOT, CVM_R_NONE, 0, NULL, RV_VERSION, rv_boot.tsc_khz);
 	rv_printf("TSC %lu kHz; entering Linux\n", rv_boot.tsc_khz);
 	console_screen_off();

@@ -80,6 +80,10 @@ bool nested_cap_msr(u32 msr, u64 *val)
 		l1_caps.true_exit, l1_caps.true_entry,
 	};
 
+	if (msr == MSR_FEATURE_CONTROL) {
+		*val = 5;		/* locked, VMX outside SMX: else Linux would not use VMX */
+		return true;
+	}
 	if (msr < MSR_VMX_BASIC || msr - MSR_VMX_BASIC >= ARRAY_SIZE(all))
 		return false;		/* 0x491, VMFUNC, is not offered */
 	*val = all[msr - MSR_VMX_BASIC];

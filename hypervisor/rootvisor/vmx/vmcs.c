@@ -69,6 +69,8 @@ int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs)
 	vmcs_load(c, v);
 	if (vmx_enter(regs, v->launched))
 		return 1;
-	v->launched = true;
+	/* A failed entry (bit 31 of the reason) leaves the launch state clear. */
+	if (!v->launched)
+		v->launched = !(vmread(VMCS_EXIT_REASON) & EXIT_REASON_FAILED);
 	return 0;
 }
