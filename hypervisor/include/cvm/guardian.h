@@ -54,8 +54,12 @@ enum cvm_g_op {
 	CVM_G_SEAL		= 4,	/* in: page. Encrypts the slot's page in place. */
 	CVM_G_UNSEAL		= 5,	/* in: page. -EBADMSG: not what was sealed for this gfn;
 					   -ENOENT: gfn was never sealed */
-	CVM_G_DECODE		= 6,	/* in: cpu, access; out: step. Starts an instruction. */
-	CVM_G_CONTINUE		= 7,	/* in: data; out: step. The access of the last step is done. */
+	CVM_G_DECODE		= 6,	/* in: cpu, access; out: step. Starts an instruction; forgets one that
+					   the vCPU had under way. One element of a REP string: DONE then
+					   leaves RIP at the instruction. -EOPNOTSUPP: not an instruction
+					   that the Guardian knows, or it does not touch access.gpa */
+	CVM_G_CONTINUE		= 7,	/* in: access.vcpu, data; out: step. The access of the last step is done.
+					   -EINVAL: that vCPU has no step under way */
 	CVM_G_REPORT		= 8,	/* in: report.user_data, .requester; out: Guardian's part of report */
 	CVM_G_EXTEND		= 9,	/* in: extend */
 	/* Quoter only */
@@ -65,8 +69,9 @@ enum cvm_g_op {
 
 struct cvm_g_init {
 	uint32_t vm_id;
-	uint32_t reserved;
+	uint32_t nr_ram;		/* ranges of private RAM; 0: a page that did not fault counts as RAM */
 	uint64_t max_gfn;		/* records exist for gfns 0..max_gfn */
+	struct cvm_ram_range ram[CVM_MAX_RAM_RANGES];
 };
 
 struct cvm_g_measure {
@@ -122,7 +127,7 @@ enum cvm_g_step_kind {
 };
 struct cvm_g_step {
 	uint32_t kind;
-	uint32_t size;			/* 1, 2, 4; never crosses a 4-byte boundary of the page's end */
+	uint32_t size;			/* 1, 2, 4; never crosses a page */
 	uint64_t gpa;			/* or port, if access.kind is PIO */
 	uint64_t data;			/* store: the datum; exception: CR2 */
 	uint32_t vector, has_error;
