@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "console.h"
 
-#include "call.h"
-#include "cvm/abi.h"
 #include "io.h"
+#include "variant.h"
 
 #define COM1		0x3f8
 #define COM_DLL		(COM1 + 0)
@@ -73,7 +72,7 @@ void con_hex(uint32_t v)
 
 static _Noreturn void stop(enum reason r)
 {
-	cvm_call(CVM_CALL(CVM_GUEST_STOP), 0, (uint32_t)r);
+	variant_stop(r);
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

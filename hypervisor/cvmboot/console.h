@@ -12,7 +12,7 @@ void con_puts(const char *s);
 void con_dec(uint32_t v);
 void con_hex(uint32_t v);
 
-/* Writes "cvmboot: TEXT\n", tells RootVisor (CVM_GUEST_STOP), halts. */
+/* Writes "cvmboot: TEXT\n", tells RootVisor if there is one (CVM_GUEST_STOP), halts. */
 _Noreturn void die(enum reason r);
 
 /* The same with a number behind the text, for an errno or an address. */

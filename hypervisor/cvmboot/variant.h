@@ -7,6 +7,7 @@
 #define CVMBOOT_VARIANT_H
 
 #include "cvm/boot.h"
+#include "reason.h"
 
 /* Stage 1, before anything is loaded: stops the VM if there is nobody to protect it. */
 void variant_probe(void);
@@ -16,6 +17,9 @@ _Noreturn void variant_protect(const struct cvm_protect *p);
 
 /* Stage 2: fills @t (page-contained, 8-aligned) or stops the VM. */
 void variant_launch_info(struct cvm_launch_table *t);
+
+/* Both stages: tells RootVisor why the VM stops. Returns if nobody stopped it. */
+void variant_stop(enum reason r);
 
 /* Stage 2: what the serial line says of the guest. */
 extern const char variant_name[];
