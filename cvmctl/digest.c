@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cvmctl digest: reference values from files alone.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "attest/report.h"
+#include "attest/verdict.h"
+#include "reference-options.h"
+
+int verb_digest(int argc, char **argv);
+
+CVM_DEFINE_CLEANUP(json_object *, json_object_put)
+
+static void help(void) {
+    printf("cvmctl digest --kernel FILE [--initrd FILE] [--cmdline TEXT] [OPTION...]\n"
+           "\n"
+           "Computes from files alone what the report of a genuine VM will say.\n"
+           "\n" REFERENCE_OPTIONS_HELP
+           "  -o, --output FILE      write reference values for `cvmctl verify --reference`\n"
+           "      --json             print these reference values\n"
+           "      --explain          list every input of the measurement\n"
+           "  -h, --help\n");
+}
+
+static void print_line(const char *name, const uint8_t *digest) {
+    char hex[2 * CVM_DIGEST_SIZE + 1];
+
+    printf("%-20s %s\n", name, cvm_hex_encode(digest, CVM_DIGEST_SIZE, hex));
+}
+
+static const char *source_of(uint32_t kind, const struct cvm_reference_files *f) {
+    switch (kind) {
+    case CVM_COMP_FIRMWARE:
+        return f->firmware;
+    case CVM_COMP_KERNEL:
+        return f->kernel;
+    case CVM_COMP_INITRD:
+        return f->initrd;
+    default:
+        return f->cmdline;
+    }
+}
+
+static const char *treatment_of(uint32_t kind) {
+    switch (kind) {
+    case CVM_COMP_FIRMWARE:
+        return "stage 2 out of the ROM, padded with zeros to whole pages";
+    case CVM_COMP_KERNEL:
+        return "whole file; setup-header fields that a loader writes are zeroed";
+    case CVM_COMP_INITRD:
+        return "whole file";
+    default:
+        return "text without a final NUL";
+    }
+}
+
+static void explain(const struct cvm_reference *ref, const struct cvm_reference_files *f) {
+    char hex[2 * CVM_DIGEST_SIZE + 1];
+
+    for (unsigned i = 0; i < ref->nr_launch; i++) {
+        const struct cvm_ref_launch *l = &ref->launch[i];
+
+        printf("launch measurement\n");
+        printf("  = SHA-384(\"CVMD-LAUNCH-V1\\0\\0\", then for each component: le32 kind, le32 0, le64 size, SHA-384)\n");
+        printf("  = %s\n", cvm_hex_encode(l->digest, CVM_DIGEST_SIZE, hex));
+        for (unsigned k = 0; k < l->nr; k++) {
+            const struct cvm_measured *m = &l->component[k];
+
+            printf("  %u. %s (kind %u)\n", k + 1, cvm_component_name(m->kind), m->kind);
+            printf("       from    %s\n", source_of(m->kind, f));
+            printf("       how     %s\n", treatment_of(m->kind));
+            printf("       size    %llu\n", (unsigned long long)m->size);
+            printf("       digest  %s\n", cvm_hex_encode(m->digest, CVM_DIGEST_SIZE, hex));
+        }
+        for (uint32_t kind = CVM_COMP_INITRD; kind <= CVM_COMP_CMDLINE; kind++) {
+            const char *source = source_of(kind, f);
+
+            if (!source || !*source)
+                printf("  no %s\n", cvm_component_name(kind));
+        }
+    }
+    if (ref->nr_rootvisor) {
+        printf("RootVisor digest\n  = SHA-384(file bytes of the loadable ELF segments, in order)\n");
+        printf("  = %s\n  from %s\n", cvm_hex_encode(ref->rootvisor[0].digest, CVM_DIGEST_SIZE, hex), f->rootvisor);
+    } else
+        printf("RootVisor digest: not computed, no --rootvisor\n");
+    if (ref->nr_guardian) {
+        printf("Guardian digest\n  = SHA-384(file), security version %u\n", ref->guardian[0].min_svn);
+        printf("  = %s\n  from %s\n", cvm_hex_encode(ref->guardian[0].digest, CVM_DIGEST_SIZE, hex), f->guardian);
+    } else
+        printf("Guardian digest: not computed, no --guardian\n");
+}
+
+int verb_digest(int argc, char **argv) {
+    enum { OPT_JSON = OPT_VERB, OPT_EXPLAIN };
+    static const struct option options[] = {
+        REFERENCE_OPTIONS,
+        { "output", required_argument, NULL, 'o' },
+        { "json", no_argument, NULL, OPT_JSON },
+        { "explain", no_argument, NULL, OPT_EXPLAIN },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    _cleanup_(json_object_putp) json_object *o = NULL;
+    _cleanup_cvm_free_ struct cvm_reference *ref = NULL;
+    struct reference_options ro = { 0 };
+    const char *output = NULL, *text;
+    bool json = false, verbose = false;
+    struct cvm_error e = { "" };
+    int c, r;
+
+    optind = 0;
+    while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
+        if (reference_options_take(&ro, c, optarg))
+            continue;
+        switch (c) {
+        case 'o':
+            output = optarg;
+            break;
+        case OPT_JSON:
+            json = true;
+            break;
+        case OPT_EXPLAIN:
+            verbose = true;
+            break;
+        case 'h':
+            help();
+            return 0;
+        default:
+            return CVM_EXIT_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "cvmctl digest: unexpected argument '%s'\n", argv[optind]);
+        return CVM_EXIT_USAGE;
+    }
+    if (!reference_options_given(&ro)) {
+        fprintf(stderr, "cvmctl digest: nothing to measure: give --kernel, --rootvisor or --guardian\n");
+        return CVM_EXIT_USAGE;
+    }
+    ref = malloc(sizeof(*ref));
+    if (!ref)
+        return CVM_EXIT_ERROR;
+    r = reference_options_complete(&ro, &e);
+    if (r == 0)
+        r = cvm_reference_from_files(&ro.files, ref, &e);
+    if (r < 0) {
+        fprintf(stderr, "cvmctl digest: %s\n", e.text);
+        return CVM_EXIT_ERROR;
+    }
+    o = cvm_reference_to_json(ref);
+    if (!o) {
+        fprintf(stderr, "cvmctl digest: out of memory\n");
+        return CVM_EXIT_ERROR;
+    }
+    text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+    if (output) {
+        r = cvm_write_file(output, text, strlen(text), &e);
+        if (r < 0) {
+            fprintf(stderr, "cvmctl digest: %s\n", e.text);
+            return CVM_EXIT_ERROR;
+        }
+    }
+    if (json)
+        printf("%s\n", text);
+    else if (verbose)
+        explain(ref, &ro.files);
+    else {
+        if (ref->nr_launch)
+            print_line("launch measurement", ref->launch[0].digest);
+        if (ref->nr_rootvisor)
+            print_line("RootVisor", ref->rootvisor[0].digest);
+        if (ref->nr_guardian)
+            print_line("Guardian", ref->guardian[0].digest);
+    }
+    return 0;
+}

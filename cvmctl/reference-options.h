@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Options that `cvmctl verify` and `cvmctl digest` share: the files that reference values are
+ * computed from.
+ */
+#ifndef CVMCTL_REFERENCE_OPTIONS_H
+#define CVMCTL_REFERENCE_OPTIONS_H
+
+#include <getopt.h>
+#include <limits.h>
+
+#include "attest/reference.h"
+
+/* Values of long options, above any character. */
+enum {
+    OPT_KERNEL = 0x200,
+    OPT_INITRD,
+    OPT_CMDLINE,
+    OPT_FIRMWARE,
+    OPT_ROOTVISOR,
+    OPT_GUARDIAN,
+    OPT_IMAGES,
+    OPT_VERB, /* first value that a verb may use for its own options */
+};
+
+/* Goes into the verb's table of long options. */
+#define REFERENCE_OPTIONS                                                                                    \
+    { "kernel", required_argument, NULL, OPT_KERNEL }, { "initrd", required_argument, NULL, OPT_INITRD },     \
+        { "cmdline", required_argument, NULL, OPT_CMDLINE },                                                 \
+        { "firmware", required_argument, NULL, OPT_FIRMWARE },                                               \
+        { "rootvisor", required_argument, NULL, OPT_ROOTVISOR },                                             \
+        { "guardian", required_argument, NULL, OPT_GUARDIAN }, { "images", required_argument, NULL, OPT_IMAGES }
+
+#define REFERENCE_OPTIONS_HELP                                                                               \
+    "      --kernel FILE      bzImage as given to `cvmctl launch`\n"                                          \
+    "      --initrd FILE      initial RAM disk\n"                                                            \
+    "      --cmdline TEXT     kernel command line\n"                                                         \
+    "      --firmware FILE    cvmboot.rom\n"                                                                 \
+    "      --rootvisor FILE   RootVisor's ELF file\n"                                                        \
+    "      --guardian FILE    guardian.bin\n"                                                                \
+    "      --images DIR       where the last three are looked for if not named\n"
+
+struct reference_options {
+    struct cvm_reference_files files;
+    const char *images; /* NULL: the installed directory */
+    char firmware[PATH_MAX], rootvisor[PATH_MAX], guardian[PATH_MAX];
+};
+
+/* Takes one option; false if it is not one of these. */
+bool reference_options_take(struct reference_options *o, int opt, const char *arg);
+
+/* Whether any of them was given. */
+bool reference_options_given(const struct reference_options *o);
+
+/**
+ * reference_options_complete - fill in the files that were not named, where they exist
+ *
+ * With --images a missing file is an error, otherwise it is left out.
+ * Returns 0 or -ENOENT.
+ */
+int reference_options_complete(struct reference_options *o, struct cvm_error *e);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cvmctl verify: the tenant's judgement of evidence. Works on files, needs no network and no bus.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "attest/appraise.h"
+#include "attest/ear.h"
+#include "attest/evidence.h"
+#include "attest/explain.h"
+#include "attest/json.h"
+#include "attest/key.h"
+#include "reference-options.h"
+
+int verb_verify(int argc, char **argv);
+
+CVM_DEFINE_CLEANUP(json_object *, json_object_put)
+CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
+
+struct verify_options {
+    struct reference_options ro;
+    const char *report, *nonce, *key, *ear, *signing_key;
+    const char *reference[CVM_REFERENCE_MAX];
+    unsigned nr_reference;
+    bool json, explain;
+};
+
+static void help(void) {
+    printf("cvmctl verify --report FILE --nonce HEX|FILE --reference FILE [OPTION...]\n"
+           "cvmctl verify --report FILE --nonce HEX|FILE --kernel FILE [--initrd FILE] [--cmdline TEXT] [OPTION...]\n"
+           "\n"
+           "Judges evidence against what you expect. Run it on a machine that you trust, not on the host it judges.\n"
+           "\n"
+           "      --report FILE      evidence as `cvmctl report` wrote it\n"
+           "      --nonce HEX|FILE   the 64 bytes that you asked with\n"
+           "      --key FILE         report key that you already trust (PEM, JWK or raw point)\n"
+           "      --reference FILE   reference values of `cvmctl digest --json`; may be repeated\n" REFERENCE_OPTIONS_HELP
+           "      --ear FILE         write the verdict as signed EAR; needs --signing-key\n"
+           "      --signing-key FILE your verifier's P-256 private key, PEM\n"
+           "      --json             verdict as JSON\n"
+           "      --explain          also print what the report says\n"
+           "  -h, --help\n"
+           "\n"
+           "Exit status: 0 affirming, 1 error, 2 usage, 3 warning, 4 broken evidence,\n"
+           "             5 policy violation, 6 no reference values.\n");
+}
+
+static int parse_options(int argc, char **argv, struct verify_options *o) {
+    enum { OPT_REPORT = OPT_VERB, OPT_NONCE, OPT_KEY, OPT_REFERENCE, OPT_EAR, OPT_SIGNING_KEY, OPT_JSON, OPT_EXPLAIN };
+    static const struct option options[] = {
+        REFERENCE_OPTIONS,
+        { "report", required_argument, NULL, OPT_REPORT },
+        { "nonce", required_argument, NULL, OPT_NONCE },
+        { "key", required_argument, NULL, OPT_KEY },
+        { "reference", required_argument, NULL, OPT_REFERENCE },
+        { "ear", required_argument, NULL, OPT_EAR },
+        { "signing-key", required_argument, NULL, OPT_SIGNING_KEY },
+        { "json", no_argument, NULL, OPT_JSON },
+        { "explain", no_argument, NULL, OPT_EXPLAIN },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    int c;
+
+    optind = 0;
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+        if (reference_options_take(&o->ro, c, optarg))
+            continue;
+        switch (c) {
+        case OPT_REPORT:
+            o->report = optarg;
+            break;
+        case OPT_NONCE:
+            o->nonce = optarg;
+            break;
+        case OPT_KEY:
+            o->key = optarg;
+            break;
+        case OPT_REFERENCE:
+            if (o->nr_reference == ELEMENTSOF(o->reference)) {
+                fprintf(stderr, "cvmctl verify: more than %zu --reference\n", ELEMENTSOF(o->reference));
+                return -E2BIG;
+            }
+            o->reference[o->nr_reference++] = optarg;
+            break;
+        case OPT_EAR:
+            o->ear = optarg;
+            break;
+        case OPT_SIGNING_KEY:
+            o->signing_key = optarg;
+            break;
+        case OPT_JSON:
+            o->json = true;
+            break;
+        case OPT_EXPLAIN:
+            o->explain = true;
+            break;
+        case 'h':
+            help();
+            return 1;
+        default:
+            return -EINVAL;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "cvmctl verify: unexpected argument '%s'\n", argv[optind]);
+        return -EINVAL;
+    }
+    if (!o->report || !o->nonce) {
+        fprintf(stderr, "cvmctl verify: --%s is missing\n", o->report ? "nonce" : "report");
+        return -EINVAL;
+    }
+    if (!o->ear != !o->signing_key) {
+        fprintf(stderr, "cvmctl verify: --ear and --signing-key go together\n");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* Hexadecimal on the command line, or a file with 64 bytes or their hexadecimal. */
+static int load_nonce(const char *arg, uint8_t *nonce, struct cvm_error *e) {
+    static const uint8_t zeros[CVM_NONCE_SIZE];
+    _cleanup_cvm_free_ char *buf = NULL;
+    struct cvm_error why = { "" };
+    size_t size = 0;
+    int r;
+
+    if (cvm_hex_decode(arg, strlen(arg), nonce, CVM_NONCE_SIZE) < 0) {
+        r = cvm_read_file(arg, 4096, (void **)&buf, &size, &why);
+        if (r < 0)
+            return cvm_error_set(e, r, "the nonce is neither %u hexadecimal digits nor a readable file: %.200s",
+                                 2 * CVM_NONCE_SIZE, why.text);
+        if (size == CVM_NONCE_SIZE)
+            memcpy(nonce, buf, CVM_NONCE_SIZE);
+        else {
+            while (size && (buf[size - 1] == '\n' || buf[size - 1] == '\r' || buf[size - 1] == ' '))
+                size--;
+            if (cvm_hex_decode(buf, size, nonce, CVM_NONCE_SIZE) < 0)
+                return cvm_error_set(e, -EINVAL, "'%s' holds neither %u bytes nor their hexadecimal", arg,
+                                     CVM_NONCE_SIZE);
+        }
+    }
+    if (memcmp(nonce, zeros, CVM_NONCE_SIZE) == 0)
+        return cvm_error_set(e, -EINVAL, "the nonce is all zeros: it proves no freshness");
+    return 0;
+}
+
+/* All reference values that were named, @ret NULL if none. */
+static int load_reference(struct verify_options *o, struct cvm_reference **ret, struct cvm_error *e) {
+    _cleanup_cvm_free_ struct cvm_reference *sum = NULL, *one = NULL;
+    int r;
+
+    *ret = NULL;
+    if (!o->nr_reference && !reference_options_given(&o->ro))
+        return 0;
+    sum = calloc(1, sizeof(*sum));
+    one = calloc(1, sizeof(*one));
+    if (!sum || !one)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    for (unsigned i = 0; i < o->nr_reference; i++) {
+        _cleanup_cvm_free_ void *buf = NULL;
+        struct cvm_error why = { "" };
+        size_t size = 0;
+
+        r = cvm_read_file(o->reference[i], CVM_JSON_MAX, &buf, &size, e);
+        if (r < 0)
+            return r;
+        r = cvm_reference_parse(buf, size, one, &why);
+        if (r < 0)
+            return cvm_error_set(e, r, "'%s': %.300s", o->reference[i], why.text);
+        r = cvm_reference_merge(sum, one);
+        if (r < 0)
+            return cvm_error_set(e, r, "more than %u reference values of one kind", CVM_REFERENCE_MAX);
+    }
+    if (reference_options_given(&o->ro)) {
+        /* Beside a reference file only what was named counts, not what happens to be installed. */
+        r = o->nr_reference && !o->ro.images && !o->ro.files.kernel ? 0 : reference_options_complete(&o->ro, e);
+        if (r == 0)
+            r = cvm_reference_from_files(&o->ro.files, one, e);
+        if (r < 0)
+            return r;
+        r = cvm_reference_merge(sum, one);
+        if (r < 0)
+            return cvm_error_set(e, r, "more than %u reference values of one kind", CVM_REFERENCE_MAX);
+    }
+    *ret = sum;
+    sum = NULL;
+    return 0;
+}
+
+static int write_ear(const struct verify_options *o, const struct cvm_appraisal *a, const struct cvm_verdict *v,
+                     struct cvm_error *e) {
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    _cleanup_cvm_free_ char *jwt = NULL;
+    int r;
+
+    r = cvm_key_load_private(o->signing_key, &key, e);
+    if (r < 0)
+        return r;
+    r = cvm_ear_create(
+        &(struct cvm_ear_input){
+            .verdict = v,
+            .nonce = a->nonce,
+            .evidence = a->evidence,
+            .evidence_size = a->evidence_size,
+            .now = time(NULL),
+            .signing_key = key,
+        },
+        &jwt);
+    if (r < 0)
+        return cvm_error_set(e, r, "cannot sign the EAR: %s", strerror(-r));
+    return cvm_write_file(o->ear, jwt, strlen(jwt), e);
+}
+
+static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_error *e) {
+    uint8_t nonce[CVM_NONCE_SIZE], pinned[CVM_POINT_SIZE];
+    _cleanup_cvm_free_ struct cvm_reference *ref = NULL;
+    _cleanup_cvm_free_ void *evidence = NULL;
+    struct cvm_appraisal a = { .nonce = nonce };
+    size_t size = 0;
+    int r;
+
+    r = load_nonce(o->nonce, nonce, e);
+    if (r < 0)
+        return r;
+    r = cvm_read_file(o->report, CVM_EVIDENCE_MAX, &evidence, &size, e);
+    if (r < 0)
+        return r;
+    a.evidence = evidence;
+    a.evidence_size = size;
+    if (o->key) {
+        r = cvm_key_load_public(o->key, pinned, e);
+        if (r < 0)
+            return r;
+        a.pinned_key = pinned;
+    }
+    r = load_reference(o, &ref, e);
+    if (r < 0)
+        return r;
+    a.reference = ref;
+    r = cvm_appraise(&a, v);
+    if (r < 0)
+        return cvm_error_set(e, r, "cannot appraise the evidence: %s", strerror(-r));
+    return o->ear ? write_ear(o, &a, v, e) : 0;
+}
+
+int verb_verify(int argc, char **argv) {
+    _cleanup_cvm_free_ struct verify_options *o = calloc(1, sizeof(*o));
+    _cleanup_cvm_free_ struct cvm_verdict *v = calloc(1, sizeof(*v));
+    struct cvm_error e = { "" };
+    int r;
+
+    if (!o || !v) {
+        fprintf(stderr, "cvmctl verify: out of memory\n");
+        return CVM_EXIT_ERROR;
+    }
+    r = parse_options(argc, argv, o);
+    if (r != 0)
+        return r > 0 ? 0 : CVM_EXIT_USAGE;
+    r = verify(o, v, &e);
+    if (r < 0) {
+        fprintf(stderr, "cvmctl verify: %s\n", e.text);
+        return CVM_EXIT_ERROR;
+    }
+    if (o->json) {
+        _cleanup_(json_object_putp) json_object *j = cvm_verdict_to_json(v);
+
+        if (!j) {
+            fprintf(stderr, "cvmctl verify: out of memory\n");
+            return CVM_EXIT_ERROR;
+        }
+        printf("%s\n", json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    } else
+        cvm_verdict_print(v, o->explain, stdout);
+    return cvm_verdict_exit(v);
+}

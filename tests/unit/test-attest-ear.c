@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The EAR: checked with libcrypto directly, member by member against draft-ietf-rats-ear-04. */
+#include "attest-fixture.h"
+
+#include <json-c/json.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "attest/ear.h"
+
+/* Independent of the library: OpenSSL's own base64, after translating the alphabet. */
+static uint8_t *decode(const char *s, size_t len, size_t *ret) {
+    size_t padded = (len + 3) / 4 * 4;
+    char *t = malloc(padded + 1);
+    uint8_t *out = malloc(padded + 1);
+    int n;
+
+    for (size_t i = 0; i < padded; i++)
+        t[i] = i >= len ? '=' : s[i] == '-' ? '+' : s[i] == '_' ? '/' : s[i];
+    n = EVP_DecodeBlock(out, (uint8_t *)t, (int)padded);
+    assert_true(n >= 0);
+    *ret = (size_t)n - (padded - len);
+    out[*ret] = 0;
+    free(t);
+    return out;
+}
+
+static void verify_es256(EVP_PKEY *key, const char *jwt) {
+    const char *dot = strrchr(jwt, '.');
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    ECDSA_SIG *sig = ECDSA_SIG_new();
+    unsigned char *der = NULL;
+    size_t n = 0;
+    uint8_t *raw = decode(dot + 1, strlen(dot + 1), &n);
+    int len;
+
+    assert_int_equal(n, 64);
+    assert_int_equal(ECDSA_SIG_set0(sig, BN_bin2bn(raw, 32, NULL), BN_bin2bn(raw + 32, 32, NULL)), 1);
+    len = i2d_ECDSA_SIG(sig, &der);
+    assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_DigestVerify(ctx, der, (size_t)len, (const uint8_t *)jwt, (size_t)(dot - jwt)), 1);
+    /* and not for another text */
+    EVP_MD_CTX_reset(ctx);
+    assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_not_equal(EVP_DigestVerify(ctx, der, (size_t)len, (const uint8_t *)jwt, (size_t)(dot - jwt) - 1), 1);
+    ECDSA_SIG_free(sig);
+    EVP_MD_CTX_free(ctx);
+    OPENSSL_free(der);
+    free(raw);
+}
+
+static json_object *part(const char *jwt, int which) {
+    const char *start = jwt, *end = strchr(jwt, '.');
+    json_object *o;
+    uint8_t *text;
+    size_t n = 0;
+
+    if (which) {
+        start = end + 1;
+        end = strchr(start, '.');
+    }
+    text = decode(start, (size_t)(end - start), &n);
+    o = json_tokener_parse((char *)text);
+    assert_non_null(o);
+    free(text);
+    return o;
+}
+
+static json_object *get(json_object *o, const char *name) {
+    json_object *v = NULL;
+
+    if (!json_object_object_get_ex(o, name, &v))
+        fail_msg("claim '%s' is missing", name);
+    return v;
+}
+
+static char *make(const struct fixture *f, const struct cvm_report *rep, EVP_PKEY *signer, struct cvm_verdict *v) {
+    uint8_t wire[sizeof(*rep)];
+    char *jwt = NULL;
+
+    fixture_sign(f, rep, wire);
+    fixture_appraise(f, wire, v);
+    assert_int_equal(cvm_ear_create(
+                         &(struct cvm_ear_input){
+                             .verdict = v,
+                             .nonce = f->nonce,
+                             .evidence = wire,
+                             .evidence_size = sizeof(wire),
+                             .policy_id = "urn:example:policy",
+                             .now = 1790000000,
+                             .signing_key = signer,
+                         },
+                         &jwt),
+                     0);
+    return jwt;
+}
+
+static void test_warning(void **state) {
+    const struct fixture *f = *state;
+    EVP_PKEY *signer = EVP_EC_gen("P-256");
+    struct cvm_verdict v;
+    char *jwt = make(f, &f->report, signer, &v), *kid = cvm_key_thumbprint(signer);
+    json_object *h = part(jwt, 0), *c = part(jwt, 1), *sub, *vector;
+
+    verify_es256(signer, jwt);
+    assert_string_equal(json_object_get_string(get(h, "alg")), "ES256");
+    assert_string_equal(json_object_get_string(get(h, "kid")), kid);
+    assert_string_equal(json_object_get_string(get(c, "eat_profile")), "tag:ietf.org,2026:rats/ear#04");
+    assert_true(json_object_is_type(get(c, "iat"), json_type_int));
+    assert_int_equal(json_object_get_int64(get(c, "iat")), 1790000000);
+    assert_true(json_object_is_type(get(c, "exp"), json_type_int));
+    assert_int_equal(json_object_get_int64(get(c, "exp")), 1790003600);
+    assert_string_equal(json_object_get_string(get(c, "ear_status")), "warning");
+    assert_true(json_object_is_type(get(get(c, "ear_verifier_id"), "developer"), json_type_string));
+    assert_true(json_object_is_type(get(get(c, "ear_verifier_id"), "build"), json_type_string));
+    assert_int_equal(json_object_object_length(get(c, "ear_verifier_id")), 2);
+    assert_int_equal(json_object_object_length(get(c, "submods")), 1);
+    sub = get(get(c, "submods"), "cvmd");
+    assert_string_equal(json_object_get_string(get(sub, "ear_status")), "warning");
+    vector = get(sub, "ear_trustworthiness_vector");
+    assert_int_equal(json_object_get_int(get(vector, "executables")), 3);
+    assert_int_equal(json_object_get_int(get(vector, "configuration")), 36);
+    assert_int_equal(json_object_array_length(get(sub, "ear_appraisal_policy_ids")), 1);
+    assert_int_equal(json_object_get_string_len(get(sub, "eat_nonce")), 86); /* 64 bytes; RFC 9711: 8 to 88 */
+    assert_string_equal(json_object_get_string(get(get(sub, "ear_attester_claims"), "cvm_vm_uuid")),
+                        "030a1118-1f26-2d34-3b42-495057" "5e656c");
+    assert_int_equal(json_object_array_length(get(get(sub, "ear_verifier_claims"), "cvm_findings")), 2);
+    json_object_put(h);
+    json_object_put(c);
+    EVP_PKEY_free(signer);
+    free(jwt);
+    free(kid);
+}
+
+/* Claims of evidence whose signature does not hold are not repeated as if somebody had made them. */
+static void test_broken(void **state) {
+    const struct fixture *f = *state;
+    EVP_PKEY *signer = EVP_EC_gen("P-256");
+    struct cvm_report rep = fixture_report(f);
+    struct cvm_verdict v;
+    json_object *c, *sub;
+    char *jwt;
+
+    memset(rep.report_key_id, 0, sizeof(rep.report_key_id));
+    jwt = make(f, &rep, signer, &v);
+    c = part(jwt, 1);
+    verify_es256(signer, jwt);
+    sub = get(get(c, "submods"), "cvmd");
+    assert_string_equal(json_object_get_string(get(sub, "ear_status")), "contraindicated");
+    assert_string_equal(json_object_get_string(get(c, "ear_status")), "contraindicated");
+    assert_int_equal(json_object_get_int(get(get(sub, "ear_trustworthiness_vector"), "instance-identity")), 99);
+    assert_false(json_object_object_get_ex(sub, "ear_attester_claims", NULL));
+    assert_string_equal(json_object_get_string(get(get(sub, "ear_verifier_claims"), "cvm_reason")), "broken_evidence");
+    json_object_put(c);
+    EVP_PKEY_free(signer);
+    free(jwt);
+}
+
+/* No tier is better than its worst claim (draft-ietf-rats-ear-04, 3.1). */
+static void test_status_matches_vector(void **state) {
+    const struct fixture *f = *state;
+
+    for (int change = 0; change < 6; change++) {
+        struct cvm_report rep = fixture_report(f);
+        uint8_t wire[sizeof(rep)];
+        struct cvm_verdict v;
+        int worst = 0;
+
+        switch (change) {
+        case 1:
+            rep.user_data[0] ^= 1;
+            break;
+        case 2:
+            rep.rootvisor_digest[0] ^= 1;
+            break;
+        case 3:
+            rep.platform |= CVM_F_VT_D;
+            break;
+        case 4:
+            rep.guardian_svn = 0;
+            break;
+        case 5:
+            rep.launch_digest[0] ^= 1;
+            break;
+        }
+        fixture_sign(f, &rep, wire);
+        fixture_appraise(f, wire, &v);
+        for (int i = 0; i < CVM_CLAIM_MAX; i++)
+            worst = v.vector[i] > worst ? v.vector[i] : worst;
+        assert_true((int)v.tier >= (worst >= 96 ? 96 : worst >= 32 ? 32 : worst >= 2 ? 2 : 0));
+    }
+}
+
+static void test_wrong_key_kind(void **state) {
+    const struct fixture *f = *state;
+    EVP_PKEY *signer = EVP_EC_gen("P-384");
+    struct cvm_verdict v = { .primary = -1 };
+    char *jwt = NULL;
+
+    assert_true(cvm_ear_create(&(struct cvm_ear_input){ .verdict = &v, .nonce = f->nonce, .signing_key = signer },
+                               &jwt) < 0);
+    assert_null(jwt);
+    EVP_PKEY_free(signer);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_warning),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_status_matches_vector),
+        cmocka_unit_test(test_wrong_key_kind),
+    };
+
+    return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+}
