@@ -92,8 +92,11 @@ void vcpu12_clear(struct pcpu *c, struct vcpu12 *v)
 		p->nonce = v->nonce;
 	}
 	v->launched12 = false;
-	if (!v->vm && !v->launching)
+	if (!v->vm && !v->launching) {
 		vcpu12_free(c, v);
-	else if (c->cur12 == v)
+		return;
+	}
+	vmcs_clear(c, &v->vmcs02);	/* L1 may load it on another CPU next */
+	if (c->cur12 == v)
 		c->cur12 = NULL;
 }

@@ -70,8 +70,10 @@ static int begin(struct pcpu *c, struct vcpu12 *v)
 	v->launching = vm;
 	vm->guardian.mb->init = (struct cvm_g_init){
 		.vm_id = vm->id,
+		.nr_ram = p.nr_ram,
 		.max_gfn = (p.ram[p.nr_ram - 1].gpa + p.ram[p.nr_ram - 1].size - 1) >> PAGE_SHIFT,
 	};
+	memcpy(vm->guardian.mb->init.ram, p.ram, sizeof(p.ram));
 	return guardian_call(c, &vm->guardian, CVM_G_INIT, NULL, NULL);
 }
 
