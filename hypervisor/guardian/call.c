@@ -15,6 +15,10 @@ static int vm_call(struct guardian *g, uint64_t op, struct cvm_g_mailbox *mb)
 		return guardian_seal(g, &mb->page);
 	case CVM_G_UNSEAL:
 		return guardian_unseal(g, &mb->page);
+	case CVM_G_DECODE:
+		return guardian_decode(g, mb);
+	case CVM_G_CONTINUE:
+		return guardian_continue(g, mb);
 	case CVM_G_REPORT:
 		return guardian_report(g, &mb->report);
 	case CVM_G_EXTEND:

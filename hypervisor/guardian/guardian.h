@@ -8,6 +8,7 @@
 
 #include "crypto/crypto.h"
 #include "cvm/guardian.h"
+#include "decode/stepper.h"
 
 #define PAGE_SIZE	4096u
 #define GUEST_SIZE	(1ull << 39)	/* the guest window: 512 GiB */
@@ -43,6 +44,8 @@ struct guardian {
 	enum role role;
 	uint32_t vm_id;
 	uint64_t max_gfn;
+	uint32_t nr_ram;
+	struct cvm_ram_range ram[CVM_MAX_RAM_RANGES];
 
 	struct page_key page_key;
 	uint64_t version;		/* of the page sealed last: the nonce, never repeats */
@@ -57,6 +60,8 @@ struct guardian {
 	struct ec_key key;		/* VM: key agreement; Quoter: reports */
 	uint8_t rootvisor_digest[CVM_DIGEST_SIZE];	/* Quoter */
 	uint8_t guardian_digest[CVM_DIGEST_SIZE];
+
+	struct pending pending[CVM_MAX_CPUS];
 };
 
 /*
@@ -74,6 +79,8 @@ int guardian_measure(struct guardian *g, const struct cvm_g_measure *in);
 int guardian_launch(struct guardian *g, struct cvm_g_launch *out);
 int guardian_seal(struct guardian *g, const struct cvm_g_page *in);
 int guardian_unseal(struct guardian *g, const struct cvm_g_page *in);
+int guardian_decode(struct guardian *g, struct cvm_g_mailbox *mb);
+int guardian_continue(struct guardian *g, struct cvm_g_mailbox *mb);
 int guardian_report(const struct guardian *g, struct cvm_report *r);
 int guardian_extend(struct guardian *g, const struct cvm_rtmr_extend *in);
 int quoter_init(struct guardian *g, struct cvm_g_quoter *q);

@@ -2,15 +2,33 @@
 /* The keys of a VM: made here, never leaving. */
 #include "guardian.h"
 
-int guardian_init(struct guardian *g, const struct cvm_g_init *in)
+/* Ascending, disjoint, whole pages, inside the guest window. */
+static bool ram_is_good(const struct guardian *g, const struct cvm_g_init *in)
 {
-	uint32_t vm_id = in->vm_id;
-	uint64_t max_gfn = in->max_gfn;
+	uint64_t end = 0;
+
+	if (in->nr_ram > CVM_MAX_RAM_RANGES)
+		return false;
+	for (uint32_t i = 0; i < in->nr_ram; i++) {
+		const struct cvm_ram_range *r = &in->ram[i];
+
+		if (r->gpa % PAGE_SIZE || r->size % PAGE_SIZE || !r->size || r->gpa < end)
+			return false;
+		if (r->gpa >= g->win->guest_size || r->size > g->win->guest_size - r->gpa)
+			return false;
+		end = r->gpa + r->size;
+	}
+	return true;
+}
+
+int guardian_init(struct guardian *g, const struct cvm_g_init *mailbox)
+{
+	const struct cvm_g_init in = *mailbox;
 	uint8_t key[32];
 	struct rng rng;
 	int err;
 
-	if (!vm_id || in->reserved || max_gfn >= g->win->guest_size / PAGE_SIZE)
+	if (!in.vm_id || in.max_gfn >= g->win->guest_size / PAGE_SIZE || !ram_is_good(g, &in))
 		return -EINVAL;
 	err = rng_init(&rng);
 	if (err)
@@ -21,8 +39,11 @@ int guardian_init(struct guardian *g, const struct cvm_g_init *in)
 	rng_bytes(&rng, key, sizeof(key));
 	page_key_init(&g->page_key, key);
 	wipe(key, sizeof(key));
-	g->vm_id = vm_id;
-	g->max_gfn = max_gfn;
+	g->vm_id = in.vm_id;
+	g->max_gfn = in.max_gfn;
+	g->nr_ram = in.nr_ram;
+	for (uint32_t i = 0; i < in.nr_ram; i++)
+		g->ram[i] = in.ram[i];
 	g->role = ROLE_VM;
 out:
 	wipe(&rng, sizeof(rng));
