@@ -53,20 +53,14 @@ const struct field fields[NR_FIELDS] = {
 	C(VMCS_PREEMPTION_TIMER), C(0x2012 /* virtual-APIC address */),
 };
 
-static u8 lookup[512];
-
-/* width (14:13), type (11:10), low five bits of index (9:1): the fields in use have index < 32 */
-static u32 slot_of(u32 e)
-{
-	return (((e >> 13) & 3) << 7) | (((e >> 10) & 3) << 5) | ((e >> 1) & 31);
-}
+u8 field_slots[512];
 
 void fields_init(void)
 {
 	for (u32 i = 0; i < NR_FIELDS; i++)
 		if (fields[i].encoding && !(fields[i].encoding & 0x8000))
-			lookup[slot_of(fields[i].encoding)] = (u8)(i + 1);
-	lookup[slot_of(VMCS_VPID)] = 1;		/* encoding 0 */
+			field_slots[field_slot(fields[i].encoding)] = (u8)(i + 1);
+	field_slots[field_slot(VMCS_VPID)] = 1;		/* encoding 0 */
 }
 
 u32 field_lookup(u64 e)
@@ -75,15 +69,10 @@ u32 field_lookup(u64 e)
 
 	if (e & ~0x6fffull)			/* reserved bits: 12 and 63:15 */
 		return FIELD_NONE;
-	i = lookup[slot_of((u32)e)];
+	i = field_slots[field_slot((u32)e)];
 	if (!i || (fields[i - 1].encoding ^ e) & ~1ull)
 		return FIELD_NONE;
 	if ((e & 1) && ((e >> 13) & 3) != 1)	/* only 64-bit fields have a high half */
 		return FIELD_NONE;
 	return i - 1;
-}
-
-u32 field_index(u32 e)
-{
-	return lookup[slot_of(e)] - 1u;
 }
