@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The host's ACPI tables: the firmware's, CVMD, and one CPU. */
+#include "rv-test.h"
+
+#include "boot/acpi.h"
+#include "cvm/abi.h"
+
+#define MEM 0x4000u
+#define AT 0x3cfe8000ull
+
+static uint8_t memory[MEM];          /* physical 0 .. MEM */
+static uint8_t out[4096];
+static uint8_t rsdp[36];
+static struct acpi_result res;
+static const char *error;
+
+static const u8 *map(void *ctx, u64 pa, u64 size) {
+    (void) ctx;
+    return pa && pa < MEM && size <= MEM - pa ? memory + pa : NULL;
+}
+
+static uint8_t sum(const uint8_t *p, size_t n) {
+    uint8_t s = 0;
+
+    while (n--)
+        s = (uint8_t) (s + *p++);
+    return s;
+}
+
+static uint64_t get(const uint8_t *p, unsigned n) {
+    uint64_t v = 0;
+
+    while (n--)
+        v = v << 8 | p[n];
+    return v;
+}
+
+static void header(uint32_t at, const char *signature, uint32_t size) {
+    memcpy(memory + at, signature, 4);
+    put_le(memory + at + 4, size, 4);
+    memcpy(memory + at + 10, "OEMXYZ", 6);
+    memory[at + 9] = 0;
+    memory[at + 9] = (uint8_t) -sum(memory + at, size);
+}
+
+static void sign_rsdp(void) {
+    rsdp[8] = 0;
+    rsdp[8] = (uint8_t) -sum(rsdp, 20);
+    rsdp[32] = 0;
+    rsdp[32] = (uint8_t) -sum(rsdp, 36);
+}
+
+static int setup(void **state) {
+    (void) state;
+    memset(memory, 0, sizeof(memory));
+    memset(out, 0, sizeof(out));
+    /* RSDT at 0x1000: FACP, APIC; XSDT at 0x1100: APIC, FACP; MADT at 0x1200 with 4 CPUs */
+    put_le(memory + 0x1000 + 36, 0x1400, 4);
+    put_le(memory + 0x1000 + 40, 0x1200, 4);
+    header(0x1000, "RSDT", 44);
+    put_le(memory + 0x1100 + 36, 0x1200, 8);
+    put_le(memory + 0x1100 + 44, 0x1400, 8);
+    header(0x1100, "XSDT", 52);
+    memcpy(memory + 0x1200 + 44, "\0\x08\0\0\1\0\0\0" "\0\x08\1\2\1\0\0\0" "\0\x08\2\4\2\0\0\0", 24);
+    memcpy(memory + 0x1200 + 68, "\1\x0c\7\0\0\0\xc0\xfe\0\0\0\0" "\x09\x10\0\0\0\1\0\0\1\0\0\0\3\0\0\0", 28);
+    header(0x1200, "APIC", 96);
+    header(0x1400, "FACP", 116);
+    memset(rsdp, 0, sizeof(rsdp));
+    memcpy(rsdp, "RSD PTR ", 8);
+    rsdp[15] = 2;
+    put_le(rsdp + 16, 0x1000, 4);
+    put_le(rsdp + 20, 36, 4);
+    put_le(rsdp + 24, 0x1100, 8);
+    sign_rsdp();
+    return 0;
+}
+
+static int build(uint32_t rsdp_size, uint32_t out_size) {
+    static const struct acpi_ops ops = { .map = map };
+    const struct acpi_request q = {
+        .rsdp = rsdp, .rsdp_size = rsdp_size, .secret = { 0x1122334455667788, 0x99aabbccddeeff00 }, .abi_version = 7,
+        .keep_apic_id = 0, .at = AT, .out = out, .out_size = out_size };
+
+    return acpi_build(&ops, &q, &res, &error);
+}
+
+static const uint8_t *new_table(uint64_t pa, const char *signature) {
+    const uint8_t *p = out + (pa - AT);
+
+    assert_in_range(pa, AT, AT + sizeof(out) - 36);
+    assert_memory_equal(p, signature, 4);
+    assert_int_equal(sum(p, get(p + 4, 4)), 0);
+    return p;
+}
+
+static void expect_cvmd(uint64_t pa) {
+    const uint8_t *t = new_table(pa, "CVMD");
+
+    assert_int_equal(get(t + 4, 4), sizeof(struct cvm_acpi_table));
+    assert_int_equal(get(t + 36, 4), 7);
+    assert_int_equal(get(t + 40, 8), 0x1122334455667788);
+    assert_true(get(t + 48, 8) == 0x99aabbccddeeff00);
+    assert_memory_equal(t + 10, "OEMXYZ", 6);
+}
+
+static void expect_madt(uint64_t pa) {
+    const uint8_t *t = new_table(pa, "APIC");
+
+    assert_int_equal(get(t + 44 + 4, 4), 1);         /* APIC id 0 stays */
+    assert_int_equal(get(t + 52 + 4, 4), 0);         /* 2: was enabled */
+    assert_int_equal(get(t + 60 + 4, 4), 0);         /* 4: was online-capable */
+    assert_int_equal(get(t + 68 + 12 + 8, 4), 0);    /* x2APIC 0x100 */
+}
+
+static void test_both_roots(void **state) {
+    const uint8_t *r, *x;
+
+    (void) state;
+    assert_int_equal(build(36, sizeof(out)), 0);
+    assert_int_equal(res.rsdp, AT);
+    assert_int_equal(sum(out, 20), 0);
+    assert_int_equal(sum(out, 36), 0);
+    x = new_table(get(out + 24, 8), "XSDT");
+    assert_int_equal(get(x + 4, 4), 60);
+    assert_int_equal(get(x + 44, 8), 0x1400);
+    expect_madt(get(x + 36, 8));
+    expect_cvmd(get(x + 52, 8));
+    r = new_table(get(out + 16, 4), "RSDT");
+    assert_int_equal(get(r + 4, 4), 48);
+    assert_int_equal(get(r + 36, 4), 0x1400);
+    assert_int_equal(get(r + 40, 4), get(x + 36, 8));
+    assert_int_equal(get(r + 44, 4), get(x + 52, 8));
+    assert_int_equal(res.nr_parked, 2);              /* enabled ones only */
+    assert_int_equal(res.parked[0], 2);
+    assert_int_equal(res.parked[1], 0x100);
+    assert_int_equal(memory[0x1200 + 52 + 4], 1);    /* the firmware's table is as it was */
+}
+
+static void test_acpi_1(void **state) {
+    const uint8_t *r;
+
+    (void) state;
+    assert_int_equal(build(20, sizeof(out)), 0);
+    assert_int_equal(sum(out, 20), 0);
+    assert_int_equal(get(out + 24, 8), 0);
+    r = new_table(get(out + 16, 4), "RSDT");
+    expect_cvmd(get(r + 44, 4));
+}
+
+static void test_broken(void **state) {
+    (void) state;
+    expect_error(build(19, sizeof(out)), -EINVAL, &error, "RSDP");
+    rsdp[0] = 'X';
+    sign_rsdp();
+    expect_error(build(36, sizeof(out)), -EINVAL, &error, "RSDP");
+    setup(NULL);
+    rsdp[9]++;
+    expect_error(build(36, sizeof(out)), -EINVAL, &error, "RSDP");
+    setup(NULL);
+    memory[0x1100 + 20]++;
+    expect_error(build(36, sizeof(out)), -EINVAL, &error, "XSDT");
+    setup(NULL);
+    header(0x1100, "XSDT", 51);
+    expect_error(build(36, sizeof(out)), -EINVAL, &error, "XSDT");
+    setup(NULL);
+    put_le(rsdp + 24, MEM - 10, 8);
+    sign_rsdp();
+    expect_error(build(36, sizeof(out)), -EINVAL, &error, "XSDT");
+    setup(NULL);
+    memory[0x1200 + 44 + 1] = 1;                     /* MADT entry shorter than its head */
+    header(0x1200, "APIC", 96);
+    expect_error(build(36, sizeof(out)), -EINVAL, &error, "MADT");
+    setup(NULL);
+    memory[0x1200 + 80 + 1] = 0x11;                  /* beyond the table */
+    header(0x1200, "APIC", 96);
+    expect_error(build(36, sizeof(out)), -EINVAL, &error, "MADT");
+}
+
+static void test_no_room(void **state) {
+    (void) state;
+    assert_int_equal(build(36, sizeof(out)), 0);
+    for (uint32_t size = 0, used = res.used; size < used; size++)
+        expect_error(build(36, size), -ENOSPC, &error, "too large");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_both_roots, setup),
+        cmocka_unit_test_setup(test_acpi_1, setup),
+        cmocka_unit_test_setup(test_broken, setup),
+        cmocka_unit_test_setup(test_no_room, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Boot information of the loader: good, odd and broken. */
+#include "rv-test.h"
+
+#include "boot/multiboot2.h"
+
+struct info {
+    _Alignas(8) uint8_t b[16384];
+    uint32_t n;
+};
+
+static void begin(struct info *i) {
+    memset(i, 0, sizeof(*i));
+    i->n = 8;
+}
+
+/* Appends a tag with this payload; returns where the payload starts. */
+static uint8_t *tag(struct info *i, uint32_t type, const void *data, uint32_t size) {
+    uint8_t *p = i->b + i->n;
+
+    put_le(p, type, 4);
+    put_le(p + 4, size + 8, 4);
+    if (data)
+        memcpy(p + 8, data, size);
+    i->n += (8 + size + 7) / 8 * 8;
+    return p + 8;
+}
+
+static void end(struct info *i) {
+    tag(i, 0, NULL, 0);
+    put_le(i->b, i->n, 4);
+}
+
+static void module(struct info *i, uint32_t start, uint32_t stop, const char *cmdline) {
+    uint8_t *p = tag(i, 3, NULL, (uint32_t) (8 + strlen(cmdline) + 1));
+
+    put_le(p, start, 4);
+    put_le(p + 4, stop, 4);
+    strcpy((char *) p + 8, cmdline);
+}
+
+struct range {
+    uint64_t start, size;
+    uint32_t type;
+};
+
+static void mmap_tag(struct info *i, const struct range *r, uint32_t n) {
+    uint8_t *p = tag(i, 6, NULL, 8 + 24 * n);
+
+    put_le(p, 24, 4);
+    for (uint32_t k = 0; k < n; k++) {
+        put_le(p + 8 + 24 * k, r[k].start, 8);
+        put_le(p + 16 + 24 * k, r[k].size, 8);
+        put_le(p + 24 + 24 * k, r[k].type, 4);
+    }
+}
+
+static const struct range ram = { 0x100000, 0x10000000, MEM_RAM };
+static struct mb2_info out;
+static const char *error;
+
+static int parse(const struct info *i) {
+    /* A copy of the exact size: the sanitizer sees any read behind it. */
+    uint8_t *copy = malloc(i->n);
+    int r;
+
+    assert_non_null(copy);
+    memcpy(copy, i->b, i->n);
+    r = mb2_parse(copy, i->n, &out, &error);
+    free(copy);
+    return r;
+}
+
+static void test_good(void **state) {
+    static const struct range map[] = {
+        { 0x100000, 0x3fef0000, MEM_RAM }, { 0, 0x9f000, MEM_RAM }, { 0x80000, 0, MEM_BAD },
+        { 0x3fff0000, 0x10000, MEM_ACPI } };
+    uint8_t rsdp[36] = "RSD PTR ";
+    struct info i;
+
+    (void) state;
+    begin(&i);
+    tag(&i, 1, "fallback=native pool=64", 24);
+    tag(&i, 2, "GRUB 2.06", 10);
+    module(&i, 0x1000000, 0x1800000, "vmlinuz console=ttyS0  quiet");
+    module(&i, 0x2000000, 0x2800000, "initrd");
+    module(&i, 0x3000000, 0x3004000, "guardian");
+    mmap_tag(&i, map, ARRAY_SIZE(map));
+    tag(&i, 14, rsdp, 20);
+    tag(&i, 15, rsdp, 36);
+    end(&i);
+    assert_int_equal(parse(&i), 0);
+    assert_null(error);
+    assert_true(out.fallback_native);
+    assert_int_equal(out.pool_mib, 64);
+    assert_string_equal(out.kernel.cmdline, "console=ttyS0  quiet");
+    assert_int_equal(out.kernel.start, 0x1000000);
+    assert_int_equal(out.kernel.end, 0x1800000);
+    assert_int_equal(out.initrd.start, 0x2000000);
+    assert_string_equal(out.guardian.cmdline, "");
+    assert_int_equal(out.guardian.end, 0x3004000);
+    assert_int_equal(out.rsdp_size, 36);
+    assert_int_equal(out.map.n, 3);
+    assert_int_equal(out.map.r[0].start, 0);
+    assert_int_equal(out.map.r[2].type, MEM_ACPI);
+}
+
+static void test_old_rsdp_does_not_replace_new(void **state) {
+    uint8_t old[20] = "old", new[36] = "new";
+    struct info i;
+
+    (void) state;
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    tag(&i, 15, new, 36);
+    tag(&i, 14, old, 20);
+    end(&i);
+    assert_int_equal(parse(&i), 0);
+    assert_int_equal(out.rsdp_size, 36);
+    assert_memory_equal(out.rsdp, "new", 3);
+}
+
+static void test_overlapping_map_is_normalised(void **state) {
+    static const struct range map[] = {
+        { 0, 0x8000000, MEM_RAM }, { 0x4000000, 0x1000000, MEM_RESERVED }, { 0x4800000, 0x8000000, MEM_RAM } };
+    struct info i;
+
+    (void) state;
+    begin(&i);
+    mmap_tag(&i, map, ARRAY_SIZE(map));
+    end(&i);
+    assert_int_equal(parse(&i), 0);
+    assert_int_equal(out.map.n, 3);
+    assert_int_equal(out.map.r[0].end, 0x4000000);
+    assert_int_equal(out.map.r[1].type, MEM_RESERVED);
+    assert_int_equal(out.map.r[1].end, 0x5000000);
+    assert_int_equal(out.map.r[2].end, 0xc800000);
+}
+
+static void test_bad_maps(void **state) {
+    static const struct range wrap = { 0xfffffffffffff000, 0x2000, MEM_RAM };
+    static struct range many[MEMMAP_MAX + 1];
+    struct info i;
+    uint8_t *p;
+
+    (void) state;
+    begin(&i);
+    mmap_tag(&i, &wrap, 1);
+    end(&i);
+    expect_error(parse(&i), -EINVAL, &error, "wraps around");
+
+    for (unsigned k = 0; k < ARRAY_SIZE(many); k++)
+        many[k] = (struct range) { k * 0x10000ull, 0x1000, MEM_RAM };
+    begin(&i);
+    mmap_tag(&i, many, ARRAY_SIZE(many));
+    end(&i);
+    expect_error(parse(&i), -ENOSPC, &error, "more than 128");
+
+    begin(&i);
+    p = tag(&i, 6, NULL, 8 + 24);
+    put_le(p, 16, 4);
+    end(&i);
+    expect_error(parse(&i), -EINVAL, &error, "entry size");
+
+    begin(&i);
+    p = tag(&i, 6, NULL, 8 + 25);
+    put_le(p, 24, 4);
+    end(&i);
+    expect_error(parse(&i), -EINVAL, &error, "entry size");
+
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    mmap_tag(&i, &ram, 1);
+    end(&i);
+    expect_error(parse(&i), -EINVAL, &error, "two memory maps");
+
+    begin(&i);
+    end(&i);
+    expect_error(parse(&i), -EINVAL, &error, "no memory map");
+}
+
+static int one_module(uint32_t start, uint32_t stop, const char *cmdline) {
+    struct info i;
+
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    module(&i, start, stop, cmdline);
+    end(&i);
+    return parse(&i);
+}
+
+static void test_bad_modules(void **state) {
+    char line[MB2_CMDLINE_MAX + 8] = "vmlinuz ";
+    struct info i;
+
+    (void) state;
+    expect_error(one_module(0x1000, 0x2000, "microcode"), -EINVAL, &error, "none of vmlinuz");
+    expect_error(one_module(0x1000, 0x2000, "vmlinuzx"), -EINVAL, &error, "none of vmlinuz");
+    expect_error(one_module(0x1000, 0x2000, ""), -EINVAL, &error, "none of vmlinuz");
+    expect_error(one_module(0x2000, 0x2000, "initrd"), -EINVAL, &error, "empty");
+    expect_error(one_module(0x2000, 0x1000, "initrd"), -EINVAL, &error, "empty");
+    memset(line + 8, 'x', MB2_CMDLINE_MAX - 8);
+    expect_error(one_module(0x1000, 0x2000, line), -EINVAL, &error, "longer than 2047");
+    line[MB2_CMDLINE_MAX - 1] = 0;
+    assert_int_equal(one_module(0x1000, 0x2000, line), 0);
+    assert_int_equal(strlen(out.kernel.cmdline), MB2_CMDLINE_MAX - 9);
+
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    module(&i, 0x1000, 0x2000, "guardian");
+    module(&i, 0x3000, 0x4000, "guardian");
+    end(&i);
+    expect_error(parse(&i), -EINVAL, &error, "same role");
+
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    module(&i, 0x1000, 0x3001, "guardian");
+    module(&i, 0x3000, 0x4000, "initrd");
+    end(&i);
+    expect_error(parse(&i), -EINVAL, &error, "overlap");
+
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    memcpy(tag(&i, 3, NULL, 16), "\0\x10\0\0\0\x20\0\0initrdXX", 16);
+    end(&i);
+    expect_error(parse(&i), -EINVAL, &error, "no end");
+}
+
+static int cmdline(const char *s) {
+    struct info i;
+
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    tag(&i, 1, s, (uint32_t) strlen(s) + 1);
+    end(&i);
+    return parse(&i);
+}
+
+static void test_command_line(void **state) {
+    (void) state;
+    assert_int_equal(cmdline(""), 0);
+    assert_false(out.fallback_native);
+    assert_int_equal(cmdline("  pool=100\tfallback=native  "), 0);
+    assert_true(out.fallback_native);
+    assert_int_equal(out.pool_mib, 100);
+    expect_error(cmdline("fallback=natives"), -EINVAL, &error, "unknown word");
+    expect_error(cmdline("pool="), -EINVAL, &error, "pool=");
+    expect_error(cmdline("pool=0"), -EINVAL, &error, "pool=");
+    expect_error(cmdline("pool=12x"), -EINVAL, &error, "pool=");
+    expect_error(cmdline("pool=99999999999999999999"), -EINVAL, &error, "pool=");
+}
+
+static void test_bad_structure(void **state) {
+    struct info i;
+
+    (void) state;
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    end(&i);
+    put_le(i.b, i.n + 8, 4);
+    expect_error(parse(&i), -EINVAL, &error, "bad size");
+    put_le(i.b, 8, 4);
+    expect_error(parse(&i), -EINVAL, &error, "bad size");
+
+    /* no end tag */
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    put_le(i.b, i.n, 4);
+    expect_error(parse(&i), -EINVAL, &error, "without an end tag");
+
+    /* a tag that is longer than the rest, and one shorter than its head */
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    end(&i);
+    put_le(i.b + 12, 0xfffffff8, 4);
+    expect_error(parse(&i), -EINVAL, &error, "tag");
+    put_le(i.b + 12, 7, 4);
+    expect_error(parse(&i), -EINVAL, &error, "tag");
+
+    begin(&i);
+    tag(&i, 15, NULL, 20);
+    end(&i);
+    expect_error(parse(&i), -EINVAL, &error, "RSDP");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_old_rsdp_does_not_replace_new),
+        cmocka_unit_test(test_overlapping_map_is_normalised),
+        cmocka_unit_test(test_bad_maps),
+        cmocka_unit_test(test_bad_modules),
+        cmocka_unit_test(test_command_line),
+        cmocka_unit_test(test_bad_structure),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
