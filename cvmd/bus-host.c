@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* org.cvmd1.Host: the host as RootVisor tells it. Without RootVisor the numbers are 0 and the texts empty. */
+#include "bus.h"
+#include "manager.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define GETTER(fn)                                                                                           \
+    static int fn(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,        \
+                  sd_bus_error *error)
+#define UNUSED (void)bus, (void)path, (void)interface, (void)property, (void)error
+
+static int get_info(struct manager *m, struct cvm_host_info *ret, sd_bus_error *error) {
+    int r;
+
+    *ret = (struct cvm_host_info){0};
+    if (!m->rootvisor)
+        return 0;
+    r = rootvisor_host_info(m->rootvisor, ret);
+    if (r < 0)
+        return sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor does not tell about the host: %s", strerror(-r));
+    ret->cpu_model[sizeof(ret->cpu_model) - 1] = 0;
+    return 0;
+}
+
+static int get_stats(struct manager *m, struct cvm_stats *ret, sd_bus_error *error) {
+    int r;
+
+    *ret = (struct cvm_stats){0};
+    if (!m->rootvisor)
+        return 0;
+    r = rootvisor_host_stats(m->rootvisor, ret);
+    if (r < 0)
+        return sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor does not tell its counters: %s", strerror(-r));
+    return 0;
+}
+
+GETTER(get_level) {
+    const struct manager *m = userdata;
+
+    UNUSED;
+    return sd_bus_message_append(reply, "s", m->rootvisor ? "protected" : "none");
+}
+
+GETTER(get_level_reason) {
+    const struct manager *m = userdata;
+
+    UNUSED;
+    return sd_bus_message_append(reply, "s", m->rootvisor ? "" : m->rootvisor_error.text);
+}
+
+GETTER(get_backing) {
+    const struct manager *m = userdata;
+
+    UNUSED;
+    /* What a machine of the smallest size would get. */
+    return sd_bus_message_append(reply, "s", memory_backing_to_string(config_backing(m->config, 64u << 20)));
+}
+
+GETTER(get_text) {
+    struct cvm_host_info info;
+    char digest[2 * CVM_DIGEST_SIZE + 1], version[32];
+    struct manager *m = userdata;
+    const char *s = "";
+    int r = get_info(m, &info, error);
+
+    UNUSED;
+    if (r < 0)
+        return r;
+    if (!m->rootvisor)
+        return sd_bus_message_append(reply, "s", "");
+    if (strcmp(property, "RootVisorVersion") == 0) {
+        snprintf(version, sizeof(version), "%u.%u.%u", info.version >> 16, info.version >> 8 & 0xff, info.version & 0xff);
+        s = version;
+    } else if (strcmp(property, "RootVisorDigest") == 0)
+        s = cvm_hex_encode(info.rootvisor_digest, CVM_DIGEST_SIZE, digest);
+    else if (strcmp(property, "GuardianDigest") == 0)
+        s = cvm_hex_encode(info.guardian_digest, CVM_DIGEST_SIZE, digest);
+    else if (strcmp(property, "CPUModel") == 0)
+        s = info.cpu_model;
+    return sd_bus_message_append(reply, "s", s);
+}
+
+GETTER(get_u32) {
+    struct cvm_host_info info;
+    uint32_t v = 0;
+    int r = get_info(userdata, &info, error);
+
+    UNUSED;
+    if (r < 0)
+        return r;
+    if (strcmp(property, "RootVisorSVN") == 0)
+        v = info.svn;
+    else if (strcmp(property, "GuardianSVN") == 0)
+        v = info.guardian_svn;
+    else if (strcmp(property, "CPUs") == 0)
+        v = info.cpus;
+    else if (strcmp(property, "VMs") == 0)
+        v = info.vms;
+    return sd_bus_message_append(reply, "u", v);
+}
+
+GETTER(get_u64) {
+    struct cvm_host_info info;
+    uint64_t v = 0;
+    int r = get_info(userdata, &info, error);
+
+    UNUSED;
+    if (r < 0)
+        return r;
+    if (strcmp(property, "RamFrames") == 0)
+        v = info.ram_frames;
+    else if (strcmp(property, "RootVisorFrames") == 0)
+        v = info.rootvisor_frames;
+    else if (strcmp(property, "PrivateFrames") == 0)
+        v = info.private_frames;
+    else if (strcmp(property, "PoolFramesFree") == 0)
+        v = info.pool_frames_free;
+    else if (strcmp(property, "UptimeTSC") == 0)
+        v = info.uptime_tsc;
+    else if (strcmp(property, "TSCKHz") == 0)
+        v = info.tsc_khz;
+    return sd_bus_message_append(reply, "t", v);
+}
+
+GETTER(get_counter) {
+    struct cvm_stats s;
+    uint64_t v = 0;
+    int r = get_stats(userdata, &s, error);
+
+    UNUSED;
+    if (r < 0)
+        return r;
+    if (strcmp(property, "Exits") == 0)
+        v = s.exits;
+    else if (strcmp(property, "Reflected") == 0)
+        v = s.reflected;
+    else if (strcmp(property, "Upcalls") == 0)
+        v = s.upcalls;
+    else if (strcmp(property, "Sealed") == 0)
+        v = s.sealed;
+    else if (strcmp(property, "Unsealed") == 0)
+        v = s.unsealed;
+    else if (strcmp(property, "Taken") == 0)
+        v = s.taken;
+    else if (strcmp(property, "Returned") == 0)
+        v = s.returned;
+    else if (strcmp(property, "Injected") == 0)
+        v = s.injected;
+    return sd_bus_message_append(reply, "t", v);
+}
+
+GETTER(get_exits_by_reason) {
+    struct cvm_stats s;
+    int r = get_stats(userdata, &s, error);
+
+    UNUSED;
+    return r < 0 ? r : bus_append_exits(reply, &s);
+}
+
+GETTER(get_features) {
+    static const struct {
+        uint64_t bit;
+        const char *name;
+    } names[] = {{CVM_F_FEATURE_MBE, "mbe"}, {CVM_F_VT_D, "vt-d"}, {CVM_F_TPM, "tpm"}, {CVM_F_SMP, "smp"}};
+    struct cvm_host_info info;
+    int r = get_info(userdata, &info, error);
+
+    UNUSED;
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "s");
+    for (unsigned i = 0; r >= 0 && i < ELEMENTSOF(names); i++)
+        if (info.features & names[i].bit)
+            r = sd_bus_message_append(reply, "s", names[i].name);
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+GETTER(get_report_key) {
+    struct manager *m = userdata;
+    struct cvm_report_key key;
+    int r;
+
+    UNUSED;
+    if (!m->rootvisor || rootvisor_report_key(m->rootvisor, &key) < 0)
+        return sd_bus_message_append_array(reply, 'y', NULL, 0);
+    r = sd_bus_message_append_array(reply, 'y', key.point, sizeof(key.point));
+    return r;
+}
+
+const sd_bus_vtable bus_host_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_PROPERTY("ProtectionLevel", "s", get_level, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("ProtectionReason", "s", get_level_reason, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("RootVisorVersion", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("RootVisorSVN", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("RootVisorDigest", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("GuardianSVN", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("GuardianDigest", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("ReportKey", "ay", get_report_key, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("CPUModel", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Features", "as", get_features, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("CPUs", "u", get_u32, 0, 0),
+    SD_BUS_PROPERTY("VMs", "u", get_u32, 0, 0),
+    SD_BUS_PROPERTY("MemoryBacking", "s", get_backing, 0, 0),
+    SD_BUS_PROPERTY("RamFrames", "t", get_u64, 0, 0),
+    SD_BUS_PROPERTY("RootVisorFrames", "t", get_u64, 0, 0),
+    SD_BUS_PROPERTY("PrivateFrames", "t", get_u64, 0, 0),
+    SD_BUS_PROPERTY("PoolFramesFree", "t", get_u64, 0, 0),
+    SD_BUS_PROPERTY("UptimeTSC", "t", get_u64, 0, 0),
+    SD_BUS_PROPERTY("TSCKHz", "t", get_u64, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Exits", "t", get_counter, 0, 0),
+    SD_BUS_PROPERTY("Reflected", "t", get_counter, 0, 0),
+    SD_BUS_PROPERTY("Upcalls", "t", get_counter, 0, 0),
+    SD_BUS_PROPERTY("Sealed", "t", get_counter, 0, 0),
+    SD_BUS_PROPERTY("Unsealed", "t", get_counter, 0, 0),
+    SD_BUS_PROPERTY("Taken", "t", get_counter, 0, 0),
+    SD_BUS_PROPERTY("Returned", "t", get_counter, 0, 0),
+    SD_BUS_PROPERTY("Injected", "t", get_counter, 0, 0),
+    SD_BUS_PROPERTY("ExitsByReason", "a{st}", get_exits_by_reason, 0, 0),
+    SD_BUS_VTABLE_END,
+};

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* org.cvmd1.Machine */
+#include "bus.h"
+#include "manager.h"
+
+#include "reason.h"
+
+#include <errno.h>
+#include <string.h>
+
+int bus_machine_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found, sd_bus_error *error) {
+    _cleanup_free_ char *name = NULL;
+    struct manager *m = userdata;
+    int r;
+
+    (void)bus;
+    (void)interface;
+    (void)error;
+    r = sd_bus_path_decode(path, BUS_MACHINE_PREFIX, &name);
+    if (r <= 0)
+        return r;
+    *found = manager_find(m, name);
+    return *found ? 1 : 0;
+}
+
+static void strv_free(char **l) {
+    if (!l)
+        return;
+    for (char **p = l; *p; p++)
+        free(*p);
+    free(l);
+}
+CVM_DEFINE_CLEANUP(char **, strv_free)
+
+int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes, sd_bus_error *error) {
+    _cleanup_(strv_freep) char **l = NULL;
+    struct manager *m = userdata;
+
+    (void)bus;
+    (void)prefix;
+    (void)error;
+    l = calloc(m->nr_machines + 1, sizeof(*l));
+    if (!l)
+        return -ENOMEM;
+    for (size_t i = 0; i < m->nr_machines; i++) {
+        int r = machine_path(m->machines[i], &l[i]);
+
+        if (r < 0)
+            return r;
+    }
+    *nodes = TAKE_PTR(l);
+    return 1;
+}
+
+int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s) {
+    int r = sd_bus_message_open_container(reply, 'a', "{st}");
+
+    for (unsigned i = 0; r >= 0 && i < CVM_EXIT_REASONS; i++) {
+        const char *name = exit_reason_name(i);
+        char number[24];
+
+        if (s->by_reason[i] == 0)
+            continue;
+        snprintf(number, sizeof(number), "reason-%u", i);
+        r = sd_bus_message_append(reply, "{st}", name ?: number, s->by_reason[i]);
+    }
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+#define GETTER(fn)                                                                                           \
+    static int fn(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,        \
+                  sd_bus_error *error)
+#define UNUSED (void)bus, (void)path, (void)interface, (void)property, (void)error
+
+GETTER(get_string) { /* @userdata: the struct machine; by name */
+    const struct machine *m = userdata;
+    char digest[2 * CVM_DIGEST_SIZE + 1];
+    const char *s = "";
+
+    UNUSED;
+    if (strcmp(property, "Name") == 0)
+        s = m->name;
+    else if (strcmp(property, "UUID") == 0)
+        s = m->uuid;
+    else if (strcmp(property, "State") == 0)
+        s = machine_state_to_string(m->state);
+    else if (strcmp(property, "Reason") == 0)
+        s = m->reason;
+    else if (strcmp(property, "CommandLine") == 0)
+        s = m->cmdline;
+    else if (strcmp(property, "Console") == 0)
+        s = m->console_path;
+    else if (strcmp(property, "MemoryBacking") == 0)
+        s = memory_backing_to_string(m->backing);
+    else if (strcmp(property, "LaunchDigest") == 0)
+        s = m->vm.id ? cvm_hex_encode(m->vm.launch_digest, CVM_DIGEST_SIZE, digest) : "";
+    /* The level tells what holds now: a machine still being launched is not protected yet. */
+    else if (strcmp(property, "ProtectionLevel") == 0)
+        s = m->protected && (m->state != MACHINE_STARTING) ? "protected" : m->protected ? "pending" : "none";
+    return sd_bus_message_append(reply, "s", s ?: "");
+}
+
+GETTER(get_number) {
+    struct machine *m = userdata;
+    uint64_t v = 0;
+
+    UNUSED;
+    machine_refresh(m);
+    if (strcmp(property, "Memory") == 0)
+        v = m->memory;
+    else if (strcmp(property, "Frames") == 0)
+        v = m->vm.frames;
+    else if (strcmp(property, "Created") == 0)
+        v = m->created;
+    else if (strcmp(property, "Started") == 0)
+        v = m->started;
+    else if (strcmp(property, "Ended") == 0)
+        v = m->ended;
+    else if (strcmp(property, "Exits") == 0)
+        v = m->stats.exits;
+    else if (strcmp(property, "Reflected") == 0)
+        v = m->stats.reflected;
+    else if (strcmp(property, "Upcalls") == 0)
+        v = m->stats.upcalls;
+    else if (strcmp(property, "Sealed") == 0)
+        v = m->stats.sealed;
+    else if (strcmp(property, "Unsealed") == 0)
+        v = m->stats.unsealed;
+    else if (strcmp(property, "Taken") == 0)
+        v = m->stats.taken;
+    else if (strcmp(property, "Returned") == 0)
+        v = m->stats.returned;
+    else if (strcmp(property, "Injected") == 0)
+        v = m->stats.injected;
+    return sd_bus_message_append(reply, "t", v);
+}
+
+GETTER(get_u32) {
+    struct machine *m = userdata;
+
+    UNUSED;
+    return sd_bus_message_append(reply, "u", strcmp(property, "VCPUs") == 0 ? m->vcpus : m->vm_present ? m->vm.id : 0);
+}
+
+GETTER(get_exits_by_reason) {
+    struct machine *m = userdata;
+
+    UNUSED;
+    machine_refresh(m);
+    return bus_append_exits(reply, &m->stats);
+}
+
+GETTER(get_initrd) {
+    const struct machine *m = userdata;
+
+    UNUSED;
+    return sd_bus_message_append(reply, "b", m->has_initrd);
+}
+
+static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    struct machine *m = userdata;
+    struct cvm_report report;
+    const void *nonce;
+    size_t size;
+    int r;
+
+    r = sd_bus_message_read_array(call, 'y', &nonce, &size);
+    if (r < 0)
+        return r;
+    if (size != sizeof(report.user_data))
+        return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "the nonce has %zu bytes, not %zu", size, sizeof(report.user_data));
+    if (!m->protected)
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_PROTECTED, "machine '%s' is not protected: it has no report", m->name);
+    m->refreshed = 0;
+    machine_refresh(m);
+    if (!m->vm_present || !m->manager->rootvisor)
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' is %s: a report needs a running one", m->name,
+                                 machine_state_to_string(m->state));
+    r = rootvisor_vm_report(m->manager->rootvisor, m->vm.id, nonce, &report);
+    if (r == -EBUSY)
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' is not under protection yet, or not any more", m->name);
+    if (r < 0)
+        return sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor made no report of '%s': %s", m->name, strerror(-r));
+    r = sd_bus_message_new_method_return(call, &reply);
+    if (r >= 0)
+        r = sd_bus_message_append_array(reply, 'y', &report, sizeof(report));
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+const sd_bus_vtable bus_machine_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("ay", nonce), SD_BUS_RESULT("ay", report), method_report, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("UUID", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("State", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Reason", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("ProtectionLevel", "s", get_string, 0, 0),
+    SD_BUS_PROPERTY("LaunchDigest", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Memory", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("MemoryBacking", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("VCPUs", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("CommandLine", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Initrd", "b", get_initrd, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Console", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Created", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Started", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("Ended", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("VM", "u", get_u32, 0, 0),
+    SD_BUS_PROPERTY("Frames", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("Exits", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("Reflected", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("Upcalls", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("Sealed", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("Unsealed", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("Taken", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("Returned", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("Injected", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("ExitsByReason", "a{st}", get_exits_by_reason, 0, 0),
+    SD_BUS_VTABLE_END,
+};

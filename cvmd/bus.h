@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The bus interface: names, objects, errors. cvmd/README.md lists it.
+ */
+#ifndef CVMD_BUS_H
+#define CVMD_BUS_H
+
+#include "util.h"
+
+struct manager;
+struct machine;
+
+#define BUS_NAME "org.cvmd1"
+#define BUS_MANAGER_PATH "/org/cvmd1"
+#define BUS_MANAGER_INTERFACE "org.cvmd1.Manager"
+#define BUS_HOST_PATH "/org/cvmd1/host"
+#define BUS_HOST_INTERFACE "org.cvmd1.Host"
+#define BUS_MACHINE_PREFIX "/org/cvmd1/machine"
+#define BUS_MACHINE_INTERFACE "org.cvmd1.Machine"
+
+#define BUS_ERROR_INVALID_NAME "org.cvmd1.Error.InvalidName"
+#define BUS_ERROR_INVALID_MEMORY "org.cvmd1.Error.InvalidMemory"
+#define BUS_ERROR_INVALID_VCPUS "org.cvmd1.Error.InvalidVCPUs"
+#define BUS_ERROR_INVALID_CMDLINE "org.cvmd1.Error.InvalidCommandLine"
+#define BUS_ERROR_INVALID_KERNEL "org.cvmd1.Error.InvalidKernel"
+#define BUS_ERROR_INVALID_INITRD "org.cvmd1.Error.InvalidInitrd"
+#define BUS_ERROR_INVALID_ARGUMENT "org.cvmd1.Error.InvalidArgument"
+#define BUS_ERROR_EXISTS "org.cvmd1.Error.Exists"
+#define BUS_ERROR_NO_SUCH_MACHINE "org.cvmd1.Error.NoSuchMachine"
+#define BUS_ERROR_NO_ROOTVISOR "org.cvmd1.Error.NoRootVisor"
+#define BUS_ERROR_UNSAFE_HOST "org.cvmd1.Error.UnsafeHost"
+#define BUS_ERROR_NOT_PROTECTED "org.cvmd1.Error.NotProtected"
+#define BUS_ERROR_NOT_RUNNING "org.cvmd1.Error.NotRunning"
+#define BUS_ERROR_STILL_ACTIVE "org.cvmd1.Error.StillActive"
+#define BUS_ERROR_BUSY "org.cvmd1.Error.Busy"
+#define BUS_ERROR_DENIED "org.cvmd1.Error.Denied"
+#define BUS_ERROR_LIBVIRT "org.cvmd1.Error.Libvirt"
+#define BUS_ERROR_LAUNCH_FAILED "org.cvmd1.Error.LaunchFailed"
+#define BUS_ERROR_ROOTVISOR "org.cvmd1.Error.RootVisor"
+#define BUS_ERROR_FAILED "org.cvmd1.Error.Failed"
+
+/* Put all objects on m->bus and ask for the name. */
+int bus_attach(struct manager *m);
+
+/* Signals; no effect while there is no bus. */
+void bus_machine_added(struct machine *m);
+void bus_machine_changed(struct machine *m);
+void bus_machine_removed(struct machine *m);
+
+/* Answer a call that was kept, and forget it; nothing if there is none. @error NULL: success. */
+void bus_reply_call(sd_bus_message **call, const sd_bus_error *error);
+
+/* --- bus-machine.c, bus-host.c --- */
+extern const sd_bus_vtable bus_machine_vtable[];
+extern const sd_bus_vtable bus_host_vtable[];
+int bus_machine_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found, sd_bus_error *error);
+int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes, sd_bus_error *error);
+struct cvm_stats;
+/* Appends a{st}: exits by name of the reason, those that happened. */
+int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "util.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HUGEPAGE_SIZE (2ull << 20)
+#define HUGEPAGES_FREE "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+
+int config_init(struct config *c) {
+    *c = (struct config){
+        .state_directory = strdup("/var/lib/cvmd"),
+        .libvirt_uri = strdup("qemu:///system"),
+        .firmware = strdup("/usr/lib/cvmd/cvmboot.rom"),
+        .domain_type = strdup("kvm"),
+        .memory_backing_auto = true,
+        .launch_timeout = 180,
+        .stop_timeout = 30,
+    };
+    return c->state_directory && c->libvirt_uri && c->firmware && c->domain_type ? 0 : -ENOMEM;
+}
+
+void config_done(struct config *c) {
+    free(c->state_directory);
+    free(c->libvirt_uri);
+    free(c->firmware);
+    free(c->domain_type);
+}
+
+static int parse_seconds(const char *s, uint32_t *ret) {
+    char *end;
+    unsigned long v;
+
+    errno = 0;
+    v = strtoul(s, &end, 10);
+    if (s[0] < '0' || s[0] > '9' || *end || errno || v < 1 || v > 86400)
+        return -EINVAL;
+    *ret = (uint32_t)v;
+    return 0;
+}
+
+static int parse_path(const char *s, char **p) {
+    return s[0] == '/' ? free_and_strdup(p, s) : -EINVAL;
+}
+
+static int parse_backing(struct config *c, const char *s) {
+    int b;
+
+    c->memory_backing_auto = strcmp(s, "auto") == 0;
+    if (c->memory_backing_auto)
+        return 0;
+    b = memory_backing_from_string(s);
+    if (b < 0)
+        return b;
+    c->memory_backing = (enum memory_backing)b;
+    return 0;
+}
+
+struct parser {
+    struct config *c;
+    char text[256]; /* what is wrong with the first bad line */
+};
+
+static int on_value(void *userdata, const char *section, const char *key, const char *value) {
+    struct parser *p = userdata;
+    struct config *c = p->c;
+    const char *want;
+    int r;
+
+    if (p->text[0]) /* the parser goes on behind an error; the first one is told */
+        return 0;
+    if (strcmp(section, "cvmd") != 0) {
+        snprintf(p->text, sizeof(p->text), "section [%s] is unknown, there is [cvmd] only", section);
+        return 0;
+    }
+    if (strcmp(key, "StateDirectory") == 0) {
+        want = "an absolute path";
+        r = parse_path(value, &c->state_directory);
+    } else if (strcmp(key, "Firmware") == 0) {
+        want = "an absolute path";
+        r = parse_path(value, &c->firmware);
+    } else if (strcmp(key, "LibvirtURI") == 0) {
+        want = "a URI";
+        r = value[0] ? free_and_strdup(&c->libvirt_uri, value) : -EINVAL;
+    } else if (strcmp(key, "MemoryBacking") == 0) {
+        want = "auto, pageable, locked or hugepages";
+        r = parse_backing(c, value);
+    } else if (strcmp(key, "LaunchTimeoutSec") == 0) {
+        want = "1 to 86400";
+        r = parse_seconds(value, &c->launch_timeout);
+    } else if (strcmp(key, "StopTimeoutSec") == 0) {
+        want = "1 to 86400";
+        r = parse_seconds(value, &c->stop_timeout);
+    } else {
+        snprintf(p->text, sizeof(p->text), "%s is no setting of [cvmd]", key);
+        return 0;
+    }
+    if (r < 0) {
+        snprintf(p->text, sizeof(p->text), "%s=%s: must be %s", key, value, want);
+        return 0;
+    }
+    return 1;
+}
+
+int config_load(struct config *c, const char *path, bool must_exist, struct cvm_error *e) {
+    struct parser p = {.c = c};
+    FILE *f;
+    int r;
+
+    f = fopen(path, "re");
+    if (!f) {
+        if (errno == ENOENT && !must_exist)
+            return 0;
+        return cvm_error_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
+    }
+    r = ini_parse_file(f, on_value, &p);
+    fclose(f);
+    if (r > 0)
+        return cvm_error_set(e, -EINVAL, "%s, line %d: %s", path, r, p.text[0] ? p.text : "no [section] and no KEY=VALUE");
+    return r < 0 ? cvm_error_set(e, -EIO, "cannot read %s", path) : 0;
+}
+
+enum memory_backing config_backing(const struct config *c, uint64_t memory) {
+    _cleanup_free_ char *s = NULL;
+
+    if (!c->memory_backing_auto)
+        return c->memory_backing;
+    if (read_line_file(HUGEPAGES_FREE, &s) == 0 && strtoull(s, NULL, 10) * HUGEPAGE_SIZE >= memory)
+        return MEMORY_HUGEPAGES;
+    return MEMORY_PAGEABLE;
+}

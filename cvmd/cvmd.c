@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cvmd: options, event loop, bus. Everything else hangs below struct manager.
+ */
+#include "bus.h"
+#include "log.h"
+#include "manager.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CONFIG_FILE "/etc/cvmd/cvmd.conf"
+
+struct options {
+    const char *config;
+    const char *bus_address;
+    const char *libvirt_uri, *state_directory, *firmware, *domain_type;
+};
+
+static void help(void) {
+    puts("cvmd [OPTION...]\n"
+         "\n"
+         "Runs protected virtual machines on this host; see cvmd(8).\n"
+         "\n"
+         "  --config=FILE        read FILE instead of " CONFIG_FILE "\n"
+         "  --bus-address=ADDR   this D-Bus bus instead of the system bus\n"
+         "  --libvirt-uri=URI    this libvirt instead of qemu:///system\n"
+         "  --state-dir=DIR      keep state in DIR instead of /var/lib/cvmd\n"
+         "  --firmware=FILE      the guest firmware cvmboot\n"
+         "  --domain-type=TYPE   libvirt domain type: kvm; qemu and test for tests\n"
+         "  -h, --help           this text\n"
+         "      --version        version");
+}
+
+/* Returns 1 to go on, 0 when done, -EINVAL. */
+static int parse_argv(int argc, char **argv, struct options *o) {
+    enum { OPT_CONFIG = 256, OPT_BUS, OPT_URI, OPT_STATE, OPT_FIRMWARE, OPT_TYPE, OPT_VERSION };
+    static const struct option longopts[] = {
+        {"config", required_argument, NULL, OPT_CONFIG},
+        {"bus-address", required_argument, NULL, OPT_BUS},
+        {"libvirt-uri", required_argument, NULL, OPT_URI},
+        {"state-dir", required_argument, NULL, OPT_STATE},
+        {"firmware", required_argument, NULL, OPT_FIRMWARE},
+        {"domain-type", required_argument, NULL, OPT_TYPE},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, OPT_VERSION},
+        {0},
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "h", longopts, NULL)) >= 0)
+        switch (c) {
+        case OPT_CONFIG:
+            o->config = optarg;
+            break;
+        case OPT_BUS:
+            o->bus_address = optarg;
+            break;
+        case OPT_URI:
+            o->libvirt_uri = optarg;
+            break;
+        case OPT_STATE:
+            o->state_directory = optarg;
+            break;
+        case OPT_FIRMWARE:
+            o->firmware = optarg;
+            break;
+        case OPT_TYPE:
+            o->domain_type = optarg;
+            break;
+        case OPT_VERSION:
+            puts("cvmd " CVMD_VERSION);
+            return 0;
+        case 'h':
+            help();
+            return 0;
+        default:
+            return -EINVAL;
+        }
+    if (optind < argc) {
+        fprintf(stderr, "cvmd takes no argument '%s'; see cvmd --help\n", argv[optind]);
+        return -EINVAL;
+    }
+    return 1;
+}
+
+static int apply(const struct options *o, struct config *c) {
+    int r = 0;
+
+    if (o->libvirt_uri)
+        r = free_and_strdup(&c->libvirt_uri, o->libvirt_uri);
+    if (r >= 0 && o->state_directory)
+        r = free_and_strdup(&c->state_directory, o->state_directory);
+    if (r >= 0 && o->firmware)
+        r = free_and_strdup(&c->firmware, o->firmware);
+    if (r >= 0 && o->domain_type)
+        r = free_and_strdup(&c->domain_type, o->domain_type);
+    return r;
+}
+
+static int connect_bus(const char *address, sd_bus **ret) {
+    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+    int r;
+
+    if (!address)
+        return sd_bus_open_system(ret);
+    r = sd_bus_new(&bus);
+    if (r >= 0)
+        r = sd_bus_set_address(bus, address);
+    if (r >= 0)
+        r = sd_bus_set_bus_client(bus, true);
+    if (r >= 0)
+        r = sd_bus_negotiate_creds(bus, true, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID);
+    if (r >= 0)
+        r = sd_bus_start(bus);
+    if (r < 0)
+        return r;
+    *ret = TAKE_PTR(bus);
+    return 0;
+}
+
+static int setup_event(sd_event **ret) {
+    sigset_t mask;
+    int r;
+
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGINT);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    r = sd_event_default(ret);
+    if (r >= 0)
+        r = sd_event_add_signal(*ret, NULL, SIGTERM, NULL, NULL);
+    if (r >= 0)
+        r = sd_event_add_signal(*ret, NULL, SIGINT, NULL, NULL);
+    if (r >= 0)
+        r = sd_event_set_watchdog(*ret, true);
+    return r;
+}
+
+static int run(const struct options *o, struct config *config) {
+    _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+    _cleanup_(manager_freep) struct manager *m = NULL;
+    struct cvm_error e = {0};
+    int r;
+
+    r = config_load(config, o->config ?: CONFIG_FILE, o->config, &e);
+    if (r >= 0)
+        r = apply(o, config);
+    if (r < 0) {
+        log_error("%s", e.text[0] ? e.text : strerror(-r));
+        return r;
+    }
+    r = setup_event(&event);
+    if (r < 0) {
+        log_error("The event loop cannot be set up: %s", strerror(-r));
+        return r;
+    }
+    r = manager_new(config, event, &m, &e);
+    if (r < 0) {
+        log_error("%s", e.text);
+        return r;
+    }
+    r = connect_bus(o->bus_address, &m->bus);
+    if (r >= 0)
+        r = sd_bus_attach_event(m->bus, event, SD_EVENT_PRIORITY_NORMAL);
+    if (r < 0) {
+        log_error("The bus cannot be reached: %s", strerror(-r));
+        return r;
+    }
+    r = manager_start(m);
+    if (r >= 0)
+        r = bus_attach(m);
+    if (r < 0)
+        return r;
+
+    (void)sd_notifyf(false, "READY=1\nSTATUS=Protection level %s, %zu machines", m->rootvisor ? "protected" : "none", m->nr_machines);
+    r = sd_event_loop(event);
+    (void)sd_notify(false, "STOPPING=1");
+    if (inbox_jobs(m->inbox)) {
+        /* A thread waits for libvirt. The store says what it was doing; the next start goes on. */
+        log_notice("Ended with %u operations under way", inbox_jobs(m->inbox));
+        sd_bus_flush(m->bus);
+        store_close(TAKE_PTR(m->store));
+        _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+    }
+    return r;
+}
+
+int main(int argc, char **argv) {
+    struct options o = {0};
+    struct config config;
+    int r;
+
+    r = parse_argv(argc, argv, &o);
+    if (r <= 0)
+        return r < 0 ? 2 : EXIT_SUCCESS;
+    umask(0022);
+    r = config_init(&config);
+    if (r >= 0)
+        r = run(&o, &config);
+    config_done(&config);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libvirt domain XML, generated in this module only. What each element is for: docs of libvirt,
+ * formatdomain.html; why the protected shape has it: comments in domain-xml.c.
+ */
+#ifndef CVMD_DOMAIN_XML_H
+#define CVMD_DOMAIN_XML_H
+
+#include "attest/util.h"
+
+#include <stdbool.h>
+
+enum memory_backing {
+    MEMORY_PAGEABLE,  /* ordinary anonymous memory: the host may swap it (it swaps ciphertext) */
+    MEMORY_LOCKED,    /* ordinary pages, locked */
+    MEMORY_HUGEPAGES, /* reserved huge pages, locked */
+    MEMORY_BACKING_MAX,
+};
+const char *memory_backing_to_string(enum memory_backing b);
+int memory_backing_from_string(const char *s); /* or -EINVAL */
+
+struct domain_shape {
+    const char *type; /* "kvm"; tests: "qemu" (no hardware virtualization), "test" (libvirt's test driver) */
+    const char *name;
+    const char *uuid; /* as uuid_to_string() writes it */
+    bool protected;
+    uint64_t memory; /* bytes, whole KiB */
+    uint32_t vcpus;
+    enum memory_backing backing;
+    const char *firmware; /* cvmboot's ROM image; used by the protected shape only */
+    const char *kernel;
+    const char *initrd;  /* or NULL */
+    const char *cmdline; /* or NULL */
+    const char *console_log;
+};
+
+/**
+ * domain_xml - the domain of one machine
+ * @ret: XML, the caller frees
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int domain_xml(const struct domain_shape *s, char **ret);
+
+/**
+ * domain_xml_console - the pseudo terminal of the first serial port
+ * @xml: of a running domain, from libvirt
+ * @ret: path, the caller frees
+ *
+ * Returns 0; -EBADMSG: no XML; -ENOENT: no such device; -ENOMEM.
+ */
+int domain_xml_console(const char *xml, char **ret);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The end of a machine: QEMU is asked to end, libvirt says that it has, RootVisor gives the frames
+ * back, the machine takes its final state. Each step may be the first one that cvmd sees.
+ */
+#include "bus.h"
+#include "files.h"
+#include "log.h"
+#include "manager.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Host calls a turn of the event loop: each gives back a bounded number of frames. */
+#define RELEASE_CALLS 8u
+
+struct stop_job {
+    struct machine *machine; /* touched by the main thread only */
+    struct virt *virt;
+    char uuid[UUID_STRING_MAX];
+    bool force;
+    struct cvm_error error;
+};
+
+static int stop_work(void *data) {
+    struct stop_job *j = data;
+
+    return j->force ? virt_destroy(j->virt, j->uuid, &j->error) : virt_shutdown(j->virt, j->uuid, &j->error);
+}
+
+static void stop_done(void *data, int r) {
+    _cleanup_free_ struct stop_job *j = data;
+    struct machine *m = j->machine;
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    m->job = false;
+    if (m->gone || r == -ENOENT || (r >= 0 && j->force)) {
+        machine_ended(m, m->reason ?: "stopped by request");
+        return;
+    }
+    if (r >= 0 && m->deadline)
+        return; /* the guest was asked: libvirt's event or the deadline comes next */
+    if (!j->force) {
+        if (r < 0)
+            log_warning("Machine '%s' does not take a power button, it is ended: %s", m->name, j->error.text);
+        machine_end(m, m->final_state, "stopped by request");
+        return;
+    }
+    log_error("Machine '%s' cannot be stopped: %s", m->name, j->error.text);
+    machine_set_state(m, MACHINE_RUNNING, NULL);
+    sd_bus_error_set(&error, BUS_ERROR_LIBVIRT, j->error.text);
+    bus_reply_call(&m->stop_call, &error);
+}
+
+static int run_stop(struct machine *m, bool force) {
+    struct stop_job *j = calloc(1, sizeof(*j));
+    int r;
+
+    if (!j)
+        return -ENOMEM;
+    j->machine = m;
+    j->virt = m->manager->virt;
+    j->force = force;
+    memcpy(j->uuid, m->uuid, sizeof(j->uuid));
+    m->job = true;
+    r = inbox_run(m->manager->inbox, stop_work, stop_done, j);
+    if (r < 0) {
+        m->job = false;
+        free(j);
+    }
+    return r;
+}
+
+/* The last look at the counters, before they are gone with the VM. */
+static void keep_counters(struct machine *m) {
+    m->refreshed = 0;
+    machine_refresh(m);
+}
+
+void machine_end(struct machine *m, enum machine_state final, const char *reason) {
+    _cleanup_free_ char *copy = reason ? strdup(reason) : NULL; /* may be m->reason itself */
+    int r;
+
+    keep_counters(m);
+    m->final_state = final;
+    m->deadline = 0;
+    machine_set_state(m, MACHINE_STOPPING, copy);
+    if (m->job)
+        return; /* its end will see to the rest */
+    r = run_stop(m, true);
+    if (r < 0) {
+        log_error("Machine '%s' cannot be stopped now: %s", m->name, strerror(-r));
+        m->deadline = now_usec(CLOCK_MONOTONIC) + 1000000; /* try again */
+    }
+    manager_watch(m->manager);
+}
+
+static void machine_finish(struct machine *m) {
+    _cleanup_free_ char *reason = TAKE_PTR(m->reason);
+    bool launching = m->launch_call;
+
+    m->release = false;
+    m->vm_present = false;
+    m->vm.frames = 0;
+    machine_set_state(m, m->final_state, reason);
+    audit(m->manager, m, m->final_state == MACHINE_FAILED ? "failed" : "stopped", NULL, "%s", m->reason ?: "the machine ended");
+    if (launching) {
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        sd_bus_error_setf(&error, BUS_ERROR_LAUNCH_FAILED, "machine '%s' did not come up: %s", m->name,
+                          m->reason ?: "it ended while it started");
+        bus_reply_call(&m->launch_call, &error);
+    }
+    bus_reply_call(&m->stop_call, NULL);
+}
+
+/* Returns true when RootVisor has no frames of the machine any more. */
+static bool release_some(struct machine *m) {
+    struct rootvisor *rv = m->manager->rootvisor;
+
+    for (unsigned i = 0; i < RELEASE_CALLS; i++) {
+        int r = rootvisor_vm_destroy(rv, m->vm.id);
+
+        if (r == 0 || r == -ENOENT)
+            return true;
+        if (r < 0) {
+            log_error("RootVisor does not release VM %u of machine '%s': %s", m->vm.id, m->name, strerror(-r));
+            return true;
+        }
+        m->vm.frames = (uint64_t)r;
+    }
+    return false;
+}
+
+static int on_release(sd_event_source *source, void *userdata) {
+    struct manager *m = userdata;
+    bool more = false;
+
+    for (size_t i = 0; i < m->nr_machines; i++) {
+        struct machine *k = m->machines[i];
+
+        if (!k->release)
+            continue;
+        if (release_some(k)) {
+            audit_pull(m);
+            machine_finish(k);
+        } else
+            more = true;
+    }
+    return sd_event_source_set_enabled(source, more ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+static int start_release(struct machine *m) {
+    struct manager *mgr = m->manager;
+    int r;
+
+    if (!mgr->release) {
+        r = sd_event_add_defer(mgr->event, &mgr->release, on_release, mgr);
+        if (r < 0)
+            return r;
+        /* After everything else: giving back gigabytes must not hold up the bus. */
+        (void)sd_event_source_set_priority(mgr->release, SD_EVENT_PRIORITY_IDLE);
+    }
+    m->release = true;
+    return sd_event_source_set_enabled(mgr->release, SD_EVENT_ON);
+}
+
+void machine_ended(struct machine *m, const char *detail) {
+    if (m->state == MACHINE_STOPPED || m->state == MACHINE_FAILED || m->release)
+        return;
+    m->gone = true;
+    if (m->job)
+        return;
+    if (m->state != MACHINE_STOPPING) {
+        _cleanup_free_ char *copy = strdup(detail);
+
+        keep_counters(m);
+        m->final_state = m->state == MACHINE_STARTING ? MACHINE_FAILED : MACHINE_STOPPED;
+        machine_set_state(m, MACHINE_STOPPING, copy);
+    } else if (!m->reason)
+        (void)free_and_strdup(&m->reason, detail);
+    m->deadline = 0;
+    if (m->protected && m->manager->rootvisor) {
+        manager_look(m->manager); /* an id may be there that was not yet seen */
+        if (m->vm_present && start_release(m) >= 0) {
+            manager_watch(m->manager);
+            return;
+        }
+    }
+    machine_finish(m);
+}
+
+void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, const char *detail) {
+    struct manager *m = userdata;
+    struct machine *k;
+
+    if (event == VIRT_LOST) {
+        log_warning("%s", detail);
+        manager_reconcile(m);
+        return;
+    }
+    k = manager_find_uuid(m, uuid);
+    if (k)
+        machine_ended(k, detail);
+}
+
+static int no_such_machine(sd_bus_error *error, const char *name) {
+    sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_MACHINE, "there is no machine '%.64s'; 'cvmctl list' shows those that exist", name);
+    return -ENOENT;
+}
+
+int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message *call, const char *who, sd_bus_error *error) {
+    struct machine *k = manager_find(m, name);
+    int r;
+
+    if (!k)
+        return no_such_machine(error, name);
+    if (!machine_is_active(k)) {
+        sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' is not running (%s)", name, machine_state_to_string(k->state));
+        return -EALREADY;
+    }
+    if (k->job || k->stop_call || (k->state == MACHINE_STOPPING && (k->release || !force))) {
+        sd_bus_error_setf(error, BUS_ERROR_BUSY, "machine '%s' is busy (%s): try again", name, machine_state_to_string(k->state));
+        return -EBUSY;
+    }
+    audit(m, k, "stop", who, force ? "stop by force" : "stop");
+    k->stop_call = sd_bus_message_ref(call);
+    if (force || k->state == MACHINE_STARTING) {
+        machine_end(k, MACHINE_STOPPED, "stopped by request");
+        return 0;
+    }
+    keep_counters(k);
+    k->final_state = MACHINE_STOPPED;
+    k->deadline = now_usec(CLOCK_MONOTONIC) + m->config->stop_timeout * 1000000ull;
+    machine_set_state(k, MACHINE_STOPPING, "stopped by request");
+    r = run_stop(k, false);
+    if (r < 0)
+        machine_end(k, MACHINE_STOPPED, "stopped by request");
+    manager_watch(m);
+    return 0;
+}
+
+int manager_delete(struct manager *m, const char *name, const char *who, sd_bus_error *error) {
+    struct machine *k = manager_find(m, name);
+    int r;
+
+    if (!k)
+        return no_such_machine(error, name);
+    if (machine_is_active(k)) {
+        sd_bus_error_setf(error, BUS_ERROR_STILL_ACTIVE, "machine '%s' is still %s; stop it first: cvmctl stop %s", name,
+                          machine_state_to_string(k->state), name);
+        return -EBUSY;
+    }
+    r = store_delete_machine(m->store, name);
+    if (r < 0)
+        return sd_bus_error_setf(error, BUS_ERROR_FAILED, "the store cannot be written: %s", strerror(-r));
+    audit(m, k, "delete", who, "deleted");
+    files_remove_machine(k);
+    bus_machine_removed(k);
+    manager_remove(m, k);
+    return 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One machine: what was asked for, what state it is in, what RootVisor says of it.
+ */
+#ifndef CVMD_MACHINE_H
+#define CVMD_MACHINE_H
+
+#include "domain-xml.h"
+#include "store.h"
+#include "util.h"
+
+#include "cvm/abi.h"
+
+enum machine_state {
+    MACHINE_STARTING, /* being launched; a protected one until RootVisor runs it */
+    MACHINE_RUNNING,
+    MACHINE_STOPPING, /* QEMU is asked to end, or frames are going back */
+    MACHINE_STOPPED,
+    MACHINE_FAILED, /* ended by the protection layer, or never ran; see reason */
+    MACHINE_STATE_MAX,
+};
+const char *machine_state_to_string(enum machine_state s);
+int machine_state_from_string(const char *s); /* or -EINVAL */
+
+struct manager;
+struct console;
+
+struct machine {
+    struct manager *manager;
+    char *name;
+    char uuid[UUID_STRING_MAX];
+    bool protected;
+    uint64_t memory; /* bytes */
+    uint32_t vcpus;
+    enum memory_backing backing;
+    char *cmdline; /* or NULL */
+    bool has_initrd;
+
+    enum machine_state state;
+    char *reason; /* why it is stopped or failed, or NULL */
+    char *console_path;
+    uint64_t created, started, ended; /* microseconds since 1970, 0 = never */
+    uint64_t deadline;                /* CLOCK_MONOTONIC, of STARTING and STOPPING */
+
+    bool job;            /* a thread works for it */
+    bool gone;           /* the domain ended while a thread worked */
+    bool release;        /* the domain ended, frames are going back */
+    enum machine_state final_state; /* to take when they are */
+
+    sd_bus_message *launch_call, *stop_call; /* answered when it is done */
+
+    /* RootVisor's view; vm.id is 0 while it has none. Kept as last seen when the VM is gone. */
+    struct cvm_vm_info vm;
+    struct cvm_stats stats;
+    bool vm_present;
+    uint64_t refreshed; /* CLOCK_MONOTONIC of the last look */
+
+    struct console *console;
+};
+
+/* Every string is copied. NULL if out of memory. */
+struct machine *machine_new(struct manager *m, const char *name, const char *uuid);
+void machine_free(struct machine *m);
+CVM_DEFINE_CLEANUP(struct machine *, machine_free)
+
+static inline bool machine_is_active(const struct machine *m) {
+    return m->state == MACHINE_STARTING || m->state == MACHINE_RUNNING || m->state == MACHINE_STOPPING;
+}
+
+/* Object path on the bus, the caller frees. */
+int machine_path(const struct machine *m, char **ret);
+/* Write it to the store. A failure is logged and returned. */
+int machine_save(const struct machine *m);
+/* A row of the store as a machine. */
+int machine_from_store(struct manager *mgr, const struct store_machine *row, struct machine **ret);
+/* Set state and reason (NULL clears), write both, tell the bus. */
+int machine_set_state(struct machine *m, enum machine_state s, const char *reason);
+/* Paths in the machine's directory: "kernel", "initrd", "console.log", or "" for itself. */
+int machine_file(const struct machine *m, const char *file, char **ret);
+/* Look at RootVisor's counters again, at most every 50 ms. */
+void machine_refresh(struct machine *m);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "manager.h"
+
+#include "bus.h"
+#include "log.h"
+#include "reason.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+
+/* Each look is two host calls, so two exits: often while somebody waits, seldom when nothing runs. */
+#define LOOK_STARTING_USEC 100000u
+#define LOOK_RUNNING_USEC 1000000u
+#define LOOK_IDLE_USEC 30000000u
+
+static int make_directory(const char *path, mode_t mode, struct cvm_error *e) {
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return cvm_error_set(e, -errno, "cannot create %s: %s", path, strerror(errno));
+    if (chmod(path, mode) < 0) /* the umask does not count */
+        return cvm_error_set(e, -errno, "cannot set the mode of %s: %s", path, strerror(errno));
+    return 0;
+}
+
+/* QEMU's user passes through these to the files of its machine, but may not list them. */
+static int make_state_directory(const struct config *c, struct cvm_error *e) {
+    _cleanup_free_ char *machines = NULL;
+    int r;
+
+    r = make_directory(c->state_directory, 0711, e);
+    if (r < 0)
+        return r;
+    if (asprintf(&machines, "%s/machines", c->state_directory) < 0)
+        return -ENOMEM;
+    return make_directory(machines, 0711, e);
+}
+
+static int load_machine(void *userdata, const struct store_machine *row) {
+    struct manager *m = userdata;
+    struct machine *machine;
+    int r;
+
+    r = machine_from_store(m, row, &machine);
+    if (r == -EBADMSG) {
+        log_error("Machine '%s' in the store is damaged and left out", row->name);
+        return 0;
+    }
+    return r < 0 ? r : manager_add(m, machine);
+}
+
+int manager_new(const struct config *config, sd_event *event, struct manager **ret, struct cvm_error *e) {
+    _cleanup_(manager_freep) struct manager *m = NULL;
+    _cleanup_free_ char *db = NULL;
+    struct sysinfo info;
+    int r;
+
+    m = calloc(1, sizeof(*m));
+    if (!m)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    m->config = config;
+    m->event = sd_event_ref(event);
+    m->next_seq = 1;
+    if (sysinfo(&info) == 0)
+        m->host_memory = (uint64_t)info.totalram * info.mem_unit;
+    if (read_line_file("/proc/sys/kernel/random/boot_id", &m->boot_id) < 0)
+        return cvm_error_set(e, -EIO, "cannot read the host's boot id");
+
+    r = make_state_directory(config, e);
+    if (r < 0)
+        return r;
+    if (asprintf(&db, "%s/state.db", config->state_directory) < 0)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    r = store_open(db, &m->store, e);
+    if (r < 0)
+        return r;
+    r = store_each_machine(m->store, load_machine, m);
+    if (r < 0)
+        return cvm_error_set(e, r, "cannot read the machines from %s: %s", db, strerror(-r));
+
+    r = rootvisor_open(&m->rootvisor, &m->rootvisor_error);
+    if (r == -ENOENT)
+        log_notice("Protection level none: %s", m->rootvisor_error.text);
+    else if (r < 0)
+        log_error("Protection level none: %s", m->rootvisor_error.text);
+    if (m->rootvisor) {
+        uint64_t last;
+
+        if (store_last_seq(m->store, m->boot_id, &last) == 0)
+            m->next_seq = last + 1;
+    }
+
+    r = inbox_new(event, &m->inbox);
+    if (r >= 0)
+        r = virt_new(config->libvirt_uri, m->inbox, lifecycle_event, m, &m->virt);
+    if (r < 0)
+        return cvm_error_set(e, r, "cannot set up: %s", strerror(-r));
+    *ret = TAKE_PTR(m);
+    return 0;
+}
+
+void manager_free(struct manager *m) {
+    if (!m)
+        return;
+    sd_event_source_disable_unref(m->watch);
+    sd_event_source_disable_unref(m->release);
+    sd_event_source_disable_unref(m->reconnect);
+    virt_free(m->virt);
+    for (size_t i = 0; i < m->nr_machines; i++)
+        machine_free(m->machines[i]);
+    free(m->machines);
+    inbox_free(m->inbox);
+    rootvisor_close(m->rootvisor);
+    store_close(m->store);
+    free(m->boot_id);
+    sd_bus_flush_close_unref(m->bus);
+    sd_event_unref(m->event);
+    free(m);
+}
+
+/* Index of @name, or where it would be. */
+static size_t position(const struct manager *m, const char *name, bool *found) {
+    size_t lo = 0, hi = m->nr_machines;
+
+    *found = false;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        int c = strcmp(m->machines[mid]->name, name);
+
+        if (c == 0) {
+            *found = true;
+            return mid;
+        }
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+struct machine *manager_find(struct manager *m, const char *name) {
+    bool found;
+    size_t i = position(m, name, &found);
+
+    return found ? m->machines[i] : NULL;
+}
+
+struct machine *manager_find_uuid(struct manager *m, const char *uuid) {
+    for (size_t i = 0; i < m->nr_machines; i++)
+        if (strcmp(m->machines[i]->uuid, uuid) == 0)
+            return m->machines[i];
+    return NULL;
+}
+
+int manager_add(struct manager *m, struct machine *machine) {
+    struct machine **p;
+    bool found;
+    size_t i;
+
+    p = reallocarray(m->machines, m->nr_machines + 1, sizeof(*p));
+    if (!p) {
+        machine_free(machine);
+        return -ENOMEM;
+    }
+    m->machines = p;
+    i = position(m, machine->name, &found);
+    memmove(p + i + 1, p + i, (m->nr_machines - i) * sizeof(*p));
+    p[i] = machine;
+    m->nr_machines++;
+    return 0;
+}
+
+void manager_remove(struct manager *m, struct machine *machine) {
+    bool found;
+    size_t i = position(m, machine->name, &found);
+
+    memmove(m->machines + i, m->machines + i + 1, (m->nr_machines - i - 1) * sizeof(*m->machines));
+    m->nr_machines--;
+    machine_free(machine);
+}
+
+static void machine_look(struct machine *m, const struct cvm_vm_list *list) {
+    uint8_t uuid[16];
+
+    m->vm_present = false;
+    if (uuid_from_string(m->uuid, uuid) < 0)
+        return;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (memcmp(list->vm[i].uuid, uuid, sizeof(uuid)) == 0) {
+            bool first = m->vm.id != list->vm[i].id;
+
+            m->vm = list->vm[i];
+            m->vm_present = true;
+            if (first)
+                bus_machine_changed(m);
+        }
+    if (!m->vm_present)
+        m->vm.frames = 0;
+}
+
+/* RootVisor will never run it again: QEMU is of no use any more, and its frames may go back. */
+static void machine_was_stopped(struct machine *m) {
+    log_warning("Machine '%s' was stopped by RootVisor: %s", m->name, reason_text(m->vm.reason));
+    machine_end(m, reason_is_orderly(m->vm.reason) ? MACHINE_STOPPED : MACHINE_FAILED, reason_text(m->vm.reason));
+}
+
+void manager_look(struct manager *m) {
+    struct cvm_vm_list list;
+    int r;
+
+    if (!m->rootvisor)
+        return;
+    r = rootvisor_vm_list(m->rootvisor, &list);
+    if (r < 0) {
+        log_error("RootVisor does not list its VMs: %s", strerror(-r));
+        return;
+    }
+    for (size_t i = 0; i < m->nr_machines; i++) {
+        struct machine *k = m->machines[i];
+
+        if (!k->protected || !machine_is_active(k))
+            continue;
+        machine_look(k, &list);
+        if (k->state == MACHINE_STARTING && !k->job)
+            launch_progress(k);
+        else if (k->state == MACHINE_RUNNING && k->vm_present && k->vm.state == CVM_VM_STOPPED)
+            machine_was_stopped(k);
+    }
+}
+
+static uint64_t look_interval(const struct manager *m) {
+    uint64_t interval = LOOK_IDLE_USEC;
+
+    for (size_t i = 0; i < m->nr_machines; i++) {
+        const struct machine *k = m->machines[i];
+
+        if (k->state == MACHINE_STARTING || k->state == MACHINE_STOPPING)
+            return LOOK_STARTING_USEC;
+        if (k->state == MACHINE_RUNNING && k->protected && m->rootvisor)
+            interval = LOOK_RUNNING_USEC;
+    }
+    return interval;
+}
+
+static int on_watch(sd_event_source *source, uint64_t usec, void *userdata) {
+    struct manager *m = userdata;
+
+    (void)source;
+    (void)usec;
+    manager_look(m);
+    audit_pull(m);
+    for (size_t i = 0; i < m->nr_machines; i++) {
+        struct machine *k = m->machines[i];
+
+        /* A guest that does not heed the power button. */
+        if (k->state == MACHINE_STOPPING && !k->job && !k->release && k->deadline && now_usec(CLOCK_MONOTONIC) > k->deadline)
+            machine_end(k, k->final_state, "stopped by force: the guest did not power off in time");
+    }
+    manager_watch(m);
+    return 0;
+}
+
+void manager_watch(struct manager *m) {
+    int r;
+
+    if (!m->watch)
+        return;
+    r = sd_event_source_set_time_relative(m->watch, look_interval(m));
+    if (r >= 0)
+        r = sd_event_source_set_enabled(m->watch, SD_EVENT_ONESHOT);
+    if (r < 0)
+        log_error("The watch timer cannot be set: %s", strerror(-r));
+}
+
+int manager_start(struct manager *m) {
+    int r;
+
+    r = sd_event_add_time_relative(m->event, &m->watch, CLOCK_MONOTONIC, 0, LOOK_STARTING_USEC / 4, on_watch, m);
+    if (r < 0)
+        return r;
+    audit(m, NULL, "daemon-start", NULL, "cvmd %s started, protection level %s", CVMD_VERSION, m->rootvisor ? "protected" : "none");
+    manager_reconcile(m);
+    return 0;
+}

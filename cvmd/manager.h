@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The state of the daemon and what it does with machines. Everything here runs in the main thread
+ * and does not block; what blocks goes to threads (inbox.h).
+ */
+#ifndef CVMD_MANAGER_H
+#define CVMD_MANAGER_H
+
+#include "config.h"
+#include "machine.h"
+#include "rootvisor.h"
+#include "virt.h"
+
+struct manager {
+    const struct config *config;
+    sd_event *event;
+    sd_bus *bus;
+    struct store *store;
+    struct inbox *inbox;
+    struct virt *virt;
+    struct rootvisor *rootvisor;       /* NULL: protection level none */
+    struct cvm_error rootvisor_error;  /* why */
+    uint64_t host_memory;              /* bytes */
+    char *boot_id;                     /* of the host's kernel: RootVisor's event numbers start anew */
+    uint64_t next_seq;                 /* of RootVisor's events */
+
+    struct machine **machines; /* sorted by name */
+    size_t nr_machines;
+
+    sd_event_source *watch;   /* timer of the periodic look */
+    sd_event_source *release; /* gives frames back, piece by piece */
+    sd_event_source *reconnect;
+    bool reconciling;
+};
+
+/**
+ * manager_new - open the store, find RootVisor, load the machines
+ *
+ * Takes nothing; @config and @event must outlive it. Puts no object on a bus.
+ */
+int manager_new(const struct config *config, sd_event *event, struct manager **ret, struct cvm_error *e);
+void manager_free(struct manager *m);
+CVM_DEFINE_CLEANUP(struct manager *, manager_free)
+
+/* After the bus is there: compare the store with libvirt and RootVisor, start watching. */
+int manager_start(struct manager *m);
+
+struct machine *manager_find(struct manager *m, const char *name);
+struct machine *manager_find_uuid(struct manager *m, const char *uuid);
+int manager_add(struct manager *m, struct machine *machine); /* takes it */
+void manager_remove(struct manager *m, struct machine *machine); /* frees it */
+
+/* Read RootVisor's list of VMs and act on what changed. */
+void manager_look(struct manager *m);
+/* The next look soon: a machine changed its state. */
+void manager_watch(struct manager *m);
+
+/* --- launch.c --- */
+struct launch_request {
+    const char *name;
+    int kernel_fd, initrd_fd; /* initrd_fd -1: none; duplicated by the callee */
+    const char *cmdline;      /* or NULL */
+    uint64_t memory;          /* bytes */
+    uint32_t vcpus;
+    bool unprotected;
+};
+
+/**
+ * manager_launch - start a machine
+ * @call:  answered when the machine runs, or not; may be NULL
+ * @who:   for the audit log
+ * @error: name and text if the request is refused at once
+ *
+ * Returns 0 or a negative errno with @error set.
+ */
+int manager_launch(struct manager *m, const struct launch_request *q, sd_bus_message *call, const char *who, sd_bus_error *error);
+/* A STARTING machine: what RootVisor says of it now; @vm NULL if it does not list it. */
+void launch_progress(struct machine *m);
+
+/* --- lifecycle.c --- */
+int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message *call, const char *who, sd_bus_error *error);
+int manager_delete(struct manager *m, const char *name, const char *who, sd_bus_error *error);
+/* Ends QEMU; the machine then takes @final and @reason. */
+void machine_end(struct machine *m, enum machine_state final, const char *reason);
+/* QEMU has ended: give the frames back, then take the final state. */
+void machine_ended(struct machine *m, const char *detail);
+void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, const char *detail);
+
+/* --- reconcile.c --- */
+void manager_reconcile(struct manager *m);
+
+/* --- audit.c --- */
+/* An event of cvmd's own; @machine and @who may be NULL. */
+void audit(struct manager *m, const struct machine *machine, const char *event, const char *who, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Bring RootVisor's events into the store. */
+void audit_pull(struct manager *m);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * State that survives cvmd: machines and the audit log, in SQLite. One writer, one thread. A function
+ * that changes something returns after it is durable.
+ */
+#ifndef CVMD_STORE_H
+#define CVMD_STORE_H
+
+#include "attest/util.h"
+
+#include <sqlite3.h>
+
+struct store;
+
+/* The statements that lead from schema version i to i + 1. */
+extern const char *const store_migrations[];
+extern const unsigned store_schema_version;
+
+/**
+ * store_open - open the database, create it or bring it to this version's schema
+ *
+ * Returns 0; -EPROTO: written by a newer cvmd; -EBADMSG: no database; -EIO, -EACCES, -ENOMEM.
+ */
+int store_open(const char *path, struct store **ret, struct cvm_error *e);
+void store_close(struct store *s);
+CVM_DEFINE_CLEANUP(struct store *, store_close)
+
+/* A row of the table of machines. Strings are the caller's when written, the store's when read. */
+struct store_machine {
+    const char *name;
+    const char *uuid;
+    const char *state;
+    const char *reason; /* or NULL */
+    int protected;
+    uint64_t memory; /* bytes */
+    uint32_t vcpus;
+    const char *backing;
+    const char *cmdline; /* or NULL */
+    int has_initrd;
+    const char *launch_digest; /* hexadecimal, or NULL */
+    uint64_t created, started, ended; /* microseconds since 1970, 0 = never */
+};
+
+/* Insert or replace by name. */
+int store_put_machine(struct store *s, const struct store_machine *m);
+int store_delete_machine(struct store *s, const char *name);
+/* Calls @fn for each, by name, until it returns non-zero; returns that. */
+int store_each_machine(struct store *s, int (*fn)(void *userdata, const struct store_machine *m), void *userdata);
+
+struct store_audit {
+    uint64_t id;      /* set by the store, ascending */
+    uint64_t time;    /* microseconds since 1970 */
+    const char *source; /* "cvmd" or "rootvisor" */
+    const char *machine, *uuid; /* or NULL */
+    const char *event;  /* a word: "launch", "vm-stopped", ... */
+    uint32_t reason;    /* enum cvm_reason */
+    const char *message; /* for people */
+    const char *who;    /* who asked, or NULL */
+    const char *boot_id; /* of the host, for RootVisor's events */
+    uint64_t seq;        /* RootVisor's number, 0 for cvmd's own events */
+    uint64_t arg[2];
+};
+
+/* Appends; an event of RootVisor that is there already is left alone (returns 0, else 1). */
+int store_append_audit(struct store *s, const struct store_audit *a);
+/* Events with id > @after, at most @limit (0: all), oldest first; only of @machine unless NULL. */
+int store_each_audit(struct store *s, uint64_t after, const char *machine, uint32_t limit,
+                     int (*fn)(void *userdata, const struct store_audit *a), void *userdata);
+/* Highest sequence number of RootVisor's events of one boot, 0 if none. */
+int store_last_seq(struct store *s, const char *boot_id, uint64_t *ret);
+
+int store_begin(struct store *s);
+int store_commit(struct store *s);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "virt.h"
+
+#include "domain-xml.h"
+#include "log.h"
+
+#include <errno.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+/* libvirtd that does not answer for two minutes counts as gone; the emulated host is slow. */
+#define KEEPALIVE_SEC 15
+#define KEEPALIVE_COUNT 8
+
+struct virt {
+    char *uri;
+    struct inbox *inbox;
+    virt_event_fn fn;
+    void *userdata;
+    pthread_mutex_t lock; /* of conn */
+    virConnectPtr conn;
+};
+
+struct notice {
+    struct virt *v;
+    enum virt_event event;
+    char uuid[UUID_STRING_MAX];
+    const char *detail; /* constant */
+};
+
+static void deliver(void *data) {
+    struct notice *n = data;
+
+    n->v->fn(n->v->userdata, n->event, n->uuid, n->detail);
+    free(n);
+}
+
+static void notify(struct virt *v, enum virt_event event, const char *uuid, const char *detail) {
+    struct notice *n = malloc(sizeof(*n));
+
+    if (n) {
+        *n = (struct notice){.v = v, .event = event, .detail = detail};
+        memcpy(n->uuid, uuid, strlen(uuid) + 1);
+        if (inbox_post(v->inbox, deliver, n) == 0)
+            return;
+        free(n);
+    }
+    log_error("Out of memory: an event of libvirt is lost");
+}
+
+static const char *stopped_detail(int detail) {
+    switch (detail) {
+    case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
+        return "the guest powered off or was reset";
+    case VIR_DOMAIN_EVENT_STOPPED_DESTROYED:
+        return "QEMU was ended by request";
+    case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
+        return "the guest crashed";
+    case VIR_DOMAIN_EVENT_STOPPED_FAILED:
+        return "QEMU failed";
+    default:
+        return "QEMU ended";
+    }
+}
+
+static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque) {
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    (void)conn;
+    if (event == VIR_DOMAIN_EVENT_STOPPED && virDomainGetUUIDString(dom, uuid) == 0)
+        notify(opaque, VIRT_STOPPED, uuid, stopped_detail(detail));
+    return 0;
+}
+
+static void on_close(virConnectPtr conn, int reason, void *opaque) {
+    (void)conn;
+    (void)reason;
+    notify(opaque, VIRT_LOST, "", "the connection to libvirt broke");
+}
+
+static void quiet(void *userdata, virErrorPtr e) {
+    (void)userdata;
+    (void)e;
+}
+
+static void *event_thread(void *data) {
+    (void)data;
+    for (;;)
+        if (virEventRunDefaultImpl() < 0)
+            log_warning("libvirt's event loop: %s", virGetLastErrorMessage());
+    return NULL;
+}
+
+static void on_tick(int timer, void *opaque) {
+    (void)timer;
+    (void)opaque;
+}
+
+/* Once a process, before the first connection; the thread lives as long as the process. */
+static void start_events(void) {
+    sigset_t all, old;
+    pthread_t thread;
+
+    virSetErrorFunc(NULL, quiet);
+    if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) {
+        log_error("libvirt's event loop cannot be set up: %s", virGetLastErrorMessage());
+        return;
+    }
+    virEventAddTimeout(60000, on_tick, NULL, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (pthread_create(&thread, NULL, event_thread, NULL) == 0)
+        pthread_detach(thread);
+    else
+        log_error("No thread for libvirt's events");
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+int virt_new(const char *uri, struct inbox *inbox, virt_event_fn fn, void *userdata, struct virt **ret) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    _cleanup_(virt_freep) struct virt *v = NULL;
+
+    pthread_once(&once, start_events);
+    v = calloc(1, sizeof(*v));
+    if (!v)
+        return -ENOMEM;
+    pthread_mutex_init(&v->lock, NULL);
+    v->inbox = inbox;
+    v->fn = fn;
+    v->userdata = userdata;
+    v->uri = strdup(uri);
+    if (!v->uri)
+        return -ENOMEM;
+    *ret = TAKE_PTR(v);
+    return 0;
+}
+
+void virt_free(struct virt *v) {
+    if (!v)
+        return;
+    if (v->conn) {
+        virConnectUnregisterCloseCallback(v->conn, on_close);
+        virConnectClose(v->conn);
+    }
+    pthread_mutex_destroy(&v->lock);
+    free(v->uri);
+    free(v);
+}
+
+static int virt_error(struct cvm_error *e, int r, const char *what) {
+    return cvm_error_set(e, r, "%s: %s", what, virGetLastErrorMessage());
+}
+
+static void connp(virConnectPtr *c) {
+    if (*c)
+        virConnectClose(*c);
+}
+
+static void domp(virDomainPtr *d) {
+    if (*d)
+        virDomainFree(*d);
+}
+
+/* A reference of its own for the caller. */
+static int acquire(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
+    int r = 0;
+
+    pthread_mutex_lock(&v->lock);
+    if (v->conn && virConnectIsAlive(v->conn) != 1) {
+        virConnectUnregisterCloseCallback(v->conn, on_close);
+        virConnectClose(v->conn);
+        v->conn = NULL;
+    }
+    if (!v->conn) {
+        v->conn = virConnectOpen(v->uri);
+        if (!v->conn)
+            r = virt_error(e, -ENOTCONN, "libvirt cannot be reached (is libvirtd running?)");
+        else {
+            /* A driver inside this process has neither a connection to lose nor a keepalive. */
+            virConnectRegisterCloseCallback(v->conn, on_close, v, NULL);
+            virConnectSetKeepAlive(v->conn, KEEPALIVE_SEC, KEEPALIVE_COUNT);
+            if (virConnectDomainEventRegisterAny(v->conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                                 VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), v, NULL) < 0) {
+                r = virt_error(e, -EIO, "libvirt gives no events");
+                virConnectClose(v->conn);
+                v->conn = NULL;
+            }
+        }
+    }
+    if (r == 0) {
+        virConnectRef(v->conn);
+        *ret = v->conn;
+    }
+    pthread_mutex_unlock(&v->lock);
+    return r;
+}
+
+static int find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomainPtr *ret, struct cvm_error *e) {
+    int r = acquire(v, conn, e);
+
+    if (r < 0)
+        return r;
+    *ret = virDomainLookupByUUIDString(*conn, uuid);
+    if (!*ret) {
+        r = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN ? -ENOENT : -EIO;
+        return virt_error(e, r, "libvirt does not find the domain");
+    }
+    return 0;
+}
+
+static int console_of(virDomainPtr dom, char **ret) {
+    _cleanup_free_ char *xml = virDomainGetXMLDesc(dom, 0);
+    int r;
+
+    *ret = NULL;
+    if (!xml)
+        return -EIO;
+    r = domain_xml_console(xml, ret);
+    return r == -ENOENT ? 0 : r;
+}
+
+int virt_start(struct virt *v, const char *xml, char **console, struct cvm_error *e) {
+    _cleanup_(connp) virConnectPtr conn = NULL;
+    _cleanup_(domp) virDomainPtr dom = NULL;
+    int r;
+
+    r = acquire(v, &conn, e);
+    if (r < 0)
+        return r;
+    dom = virDomainCreateXML(conn, xml, VIR_DOMAIN_NONE);
+    if (!dom)
+        return virt_error(e, -EIO, "libvirt did not start the domain");
+    r = console_of(dom, console);
+    return r < 0 ? cvm_error_set(e, r, "libvirt does not tell the domain's console") : 0;
+}
+
+int virt_shutdown(struct virt *v, const char *uuid, struct cvm_error *e) {
+    _cleanup_(connp) virConnectPtr conn = NULL;
+    _cleanup_(domp) virDomainPtr dom = NULL;
+    int r;
+
+    r = find(v, uuid, &conn, &dom, e);
+    if (r < 0)
+        return r;
+    if (virDomainShutdown(dom) < 0)
+        return virt_error(e, -EIO, "libvirt did not ask the guest to shut down");
+    return 0;
+}
+
+int virt_destroy(struct virt *v, const char *uuid, struct cvm_error *e) {
+    _cleanup_(connp) virConnectPtr conn = NULL;
+    _cleanup_(domp) virDomainPtr dom = NULL;
+    int r;
+
+    r = find(v, uuid, &conn, &dom, e);
+    if (r < 0)
+        return r;
+    if (virDomainDestroy(dom) < 0) {
+        /* It may have ended between the two calls. */
+        if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+            return -ENOENT;
+        return virt_error(e, -EIO, "libvirt did not end the domain");
+    }
+    return 0;
+}
+
+int virt_is_active(struct virt *v, const char *uuid, char **console, struct cvm_error *e) {
+    _cleanup_(connp) virConnectPtr conn = NULL;
+    _cleanup_(domp) virDomainPtr dom = NULL;
+    int r;
+
+    *console = NULL;
+    r = find(v, uuid, &conn, &dom, e);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return r;
+    r = virDomainIsActive(dom);
+    if (r < 0)
+        return virt_error(e, -EIO, "libvirt does not tell the domain's state");
+    if (r == 1 && console_of(dom, console) < 0)
+        return cvm_error_set(e, -EIO, "libvirt does not tell the domain's console");
+    return r;
+}
