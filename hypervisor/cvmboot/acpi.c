@@ -163,7 +163,7 @@ enum reason acpi_build(uint8_t *buf, uint32_t size, uint32_t gpa, const uint8_t 
 {
 	struct area a = { buf, size, 0, gpa };
 	uint8_t *rsdp, *xsdt, *fadt, *facs, *madt, *d;
-	uint32_t at_rsdp, at_xsdt, at_fadt, at_facs, at_madt, at_dsdt;
+	uint32_t at_rsdp, at_xsdt, at_fadt = 0, at_facs = 0, at_madt = 0, at_dsdt = 0;
 
 	if (vcpus > ACPI_MAX_VCPUS)
 		vcpus = ACPI_MAX_VCPUS;
