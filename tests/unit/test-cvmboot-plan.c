@@ -197,7 +197,7 @@ static void test_launch_refuses(void **state) {
 }
 
 static void test_launch_refuses_kernel_place(void **state) {
-    const struct plan_input in = make_input();
+    struct plan_input in = make_input();
     struct cvm_launch_table t = make_table(&in);
     struct bzimage bz;
     struct launch l;
@@ -211,6 +211,16 @@ static void test_launch_refuses_kernel_place(void **state) {
     assert_int_equal(launch_check_kernel(&l, &bz), R_BAD_LAUNCH_TABLE);
     bz = in.bz;
     bz.init_size = 0xf000000; /* up to the very end of low RAM, over the initrd */
+    assert_int_equal(launch_check_kernel(&l, &bz), R_BAD_LAUNCH_TABLE);
+    bz.init_size = UINT32_MAX;
+    assert_int_equal(launch_check_kernel(&l, &bz), R_BAD_LAUNCH_TABLE);
+
+    in.initrd_size = 0; /* nothing in the way but the end of low RAM */
+    t = make_table(&in);
+    assert_int_equal(launch_check(&t, &l), R_OK);
+    bz.init_size = 0xf000000;
+    assert_int_equal(launch_check_kernel(&l, &bz), R_OK);
+    bz.init_size++;
     assert_int_equal(launch_check_kernel(&l, &bz), R_BAD_LAUNCH_TABLE);
     bz.init_size = UINT32_MAX;
     assert_int_equal(launch_check_kernel(&l, &bz), R_BAD_LAUNCH_TABLE);
