@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-#ifndef CVMD_IMAGE_DIR
-#define CVMD_IMAGE_DIR "/usr/lib/cvmd"
+/* Where an installation keeps them; colon-separated. */
+#ifndef CVMD_IMAGE_DIRS
+#define CVMD_IMAGE_DIRS "/usr/lib/cvmd:/usr/share/cvmd:/usr/lib/x86_64-linux-gnu/cvmd"
 #endif
 
 bool reference_options_take(struct reference_options *o, int opt, const char *arg) {
@@ -43,35 +45,45 @@ bool reference_options_given(const struct reference_options *o) {
     return f->kernel || f->initrd || f->cmdline || f->firmware || f->rootvisor || f->guardian || o->images;
 }
 
-static int complete(const char **path, char *buf, const char *dir, bool must, const char *name,
+/* Looks for one of @names (two, the second may be NULL) in each directory of @dirs. */
+static bool look_for(const char *dirs, const char *const *names, char *buf) {
+    for (const char *d = dirs; *d;) {
+        size_t len = strcspn(d, ":");
+
+        for (unsigned i = 0; i < 2 && names[i]; i++)
+            if (snprintf(buf, PATH_MAX, "%.*s/%s", (int)len, d, names[i]) < PATH_MAX && access(buf, R_OK) == 0)
+                return true;
+        d += len;
+        d += *d == ':';
+    }
+    return false;
+}
+
+static int complete(const struct reference_options *o, const char **path, char *buf, const char *const *names,
                     struct cvm_error *e) {
     if (*path)
         return 0;
-    if (snprintf(buf, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
-        return cvm_error_set(e, -ENAMETOOLONG, "the name of the image directory is too long");
-    if (access(buf, R_OK) == 0)
+    if (look_for(o->images ?: CVMD_IMAGE_DIRS, names, buf))
         *path = buf;
-    else if (must)
-        return cvm_error_set(e, -ENOENT, "there is no readable '%s'", buf);
+    else if (o->images)
+        return cvm_error_set(e, -ENOENT, "there is no readable '%s/%s'", o->images, names[0]);
     return 0;
 }
 
 int reference_options_complete(struct reference_options *o, struct cvm_error *e) {
-    const char *dir = o->images ?: CVMD_IMAGE_DIR;
-    bool must = o->images;
+    static const char *const firmware[] = { "cvmboot.rom", NULL };
+    static const char *const rootvisor[] = { "rootvisor", "rootvisor.elf" };
+    static const char *const guardian[] = { "guardian.bin", NULL };
     int r;
 
-    r = complete(&o->files.firmware, o->firmware, dir, must, "cvmboot.rom", e);
-    if (r < 0)
-        return r;
-    r = complete(&o->files.rootvisor, o->rootvisor, dir, must, "rootvisor.elf", e);
-    if (r < 0)
-        return r;
-    r = complete(&o->files.guardian, o->guardian, dir, must, "guardian.bin", e);
-    if (r < 0)
-        return r;
-    if (o->files.kernel && !o->files.firmware)
-        return cvm_error_set(e, -ENOENT, "give --firmware cvmboot.rom: it is part of the launch measurement (there is none in %s)",
-                             dir);
-    return 0;
+    r = complete(o, &o->files.firmware, o->firmware, firmware, e);
+    if (r == 0)
+        r = complete(o, &o->files.rootvisor, o->rootvisor, rootvisor, e);
+    if (r == 0)
+        r = complete(o, &o->files.guardian, o->guardian, guardian, e);
+    if (r == 0 && o->files.kernel && !o->files.firmware)
+        return cvm_error_set(e, -ENOENT,
+                             "give --firmware cvmboot.rom: it is part of the launch measurement (not found in %s)",
+                             CVMD_IMAGE_DIRS);
+    return r;
 }

@@ -42,7 +42,7 @@ enum {
 
 struct reference_options {
     struct cvm_reference_files files;
-    const char *images; /* NULL: the installed directory */
+    const char *images; /* directory; NULL: where an installation keeps them */
     char firmware[PATH_MAX], rootvisor[PATH_MAX], guardian[PATH_MAX];
 };
 
