@@ -116,6 +116,7 @@ static void test_giant_and_nested(void **state) {
     size_t n;
 
     (void)state;
+    assert_non_null(text);
     memset(text, '{', CVM_EVIDENCE_MAX + 1);
     assert_int_equal(cvm_evidence_parse(text, CVM_EVIDENCE_MAX + 1, &ev, &e), -EFBIG);
     for (size_t i = 0; i + 5 <= CVM_EVIDENCE_MAX; i += 5)
@@ -126,7 +127,8 @@ static void test_giant_and_nested(void **state) {
     memset(text, 'A', CVM_EVIDENCE_MAX);
     memcpy(text, head, sizeof(head) - 1);
     n = sizeof(head) - 1 + CVM_BASE64URL_LEN(sizeof(struct cvm_report) + 1);
-    memcpy(text + n, "\"}", 2);
+    text[n] = '"';
+    text[n + 1] = '}';
     assert_int_equal(cvm_evidence_parse(text, n + 2, &ev, &e), -ENOBUFS);
     /* Bare bytes longer than a report. */
     memset(text, 'C', sizeof(struct cvm_report) + 1);
