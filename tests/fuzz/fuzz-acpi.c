@@ -1,0 +1,67 @@
+// SOURCES: hypervisor/rootvisor/boot/acpi.c
+// CFLAGS: -Ihypervisor/rootvisor -Ihypervisor/rootvisor/include
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ACPI tables of a firmware: RSDP in the first 36 bytes, memory from 0x1000 on behind it. Checksums
+ * are made right, or the fuzzer would never pass them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot/acpi.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint8_t *memory;
+static size_t memory_size;
+
+static const u8 *map(void *ctx, u64 pa, u64 size) {
+    (void) ctx;
+    if (pa < 0x1000 || pa - 0x1000 > memory_size || size > memory_size - (pa - 0x1000))
+        return NULL;
+    if (size > 36) {
+        uint8_t *p = memory + (pa - 0x1000), s = 0;
+
+        p[9] = 0;
+        for (u64 i = 0; i < size; i++)
+            s = (uint8_t) (s + p[i]);
+        p[9] = (uint8_t) -s;
+    }
+    return memory + (pa - 0x1000);
+}
+
+static void fix(uint8_t *p, size_t n, size_t at) {
+    uint8_t s = 0;
+
+    p[at] = 0;
+    for (size_t i = 0; i < n; i++)
+        s = (uint8_t) (s + p[i]);
+    p[at] = (uint8_t) -s;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static const struct acpi_ops ops = { .map = map };
+    uint8_t rsdp[36], *out = malloc(4096);
+    struct acpi_request q = { .rsdp = rsdp, .rsdp_size = 36, .at = 0x100000, .out = out, .out_size = 4096 };
+    struct acpi_result res;
+    const char *error = NULL;
+    int r;
+
+    if (!out)
+        abort();
+    if (size > sizeof(rsdp)) {
+        memcpy(rsdp, data, sizeof(rsdp));
+        memcpy(rsdp, "RSD PTR ", 8);
+        fix(rsdp, 20, 8);
+        fix(rsdp, 36, 32);
+        memory_size = size - sizeof(rsdp);
+        memory = malloc(memory_size);
+        if (!memory)
+            abort();
+        memcpy(memory, data + sizeof(rsdp), memory_size);
+        r = acpi_build(&ops, &q, &res, &error);
+        if ((r == 0) != (error == NULL) || res.used > q.out_size || res.nr_parked > ACPI_CPUS_MAX)
+            abort();
+        free(memory);
+    }
+    free(out);
+    return 0;
+}
