@@ -26,17 +26,19 @@ static void print_check(const struct cvm_verdict *v, int c, FILE *out) {
     unsigned depth = cvm_check_depth(c);
     const char *stem = depth == 0 ? "" : has_sibling(c, 0) ? "│  " : "   ";
     const char *rest = has_sibling(c, depth) ? "│" : " ";
+    /* Under a check with parts, the line that leads to them goes on. */
+    const char *parts = c + 1 < CVM_CHECK_MAX && cvm_check_depth(c + 1) > depth ? "│" : " ";
     bool compare = f->state == CVM_FAIL && (*f->expected || *f->seen);
 
     fprintf(out, "%s%s %s %-*s", stem, has_sibling(c, depth) ? "├─" : "└─", marks[f->state], depth ? 15 : 18,
             cvm_check_name(c));
     fprintf(out, "  %s\n", f->state == CVM_SKIPPED && !*f->detail ? "not judged" : f->detail);
     if (f->code)
-        fprintf(out, "%s%s      code      %s\n", stem, rest, f->code);
+        fprintf(out, "%s%s  %s   code      %s\n", stem, rest, parts, f->code);
     if (compare) {
         if (*f->expected)
-            fprintf(out, "%s%s      expected  %s\n", stem, rest, f->expected);
-        fprintf(out, "%s%s      seen      %s\n", stem, rest, f->seen);
+            fprintf(out, "%s%s  %s   expected  %s\n", stem, rest, parts, f->expected);
+        fprintf(out, "%s%s  %s   seen      %s\n", stem, rest, parts, f->seen);
     }
 }
 
@@ -94,7 +96,7 @@ void cvm_verdict_print(const struct cvm_verdict *v, bool facts, FILE *out) {
 
         if (v->failure != CVM_FAILURE_NONE)
             fprintf(out, " (%s)", cvm_failure_name(v->failure));
-        fprintf(out, "\nreason:  %s: %s [%s]", cvm_check_name(v->primary), f->detail, f->code);
+        fprintf(out, "\nreason:  %s [%s]", f->detail, f->code);
     }
     fprintf(out, "\n\nchain of evidence\n");
     for (int c = 0; c < CVM_CHECK_MAX; c++)
