@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fallback=native gives the bare machine: all its memory, VMX, no CVMD. */
+#include "test.h"
+
+#define IMAGE	0x4000000ull
+
+static u64 vmxon_region[512] __attribute__((aligned(4096)));
+
+void test_main(const u8 *boot_params)
+{
+	u64 basic, fc;
+
+	CHECK_EQ(*(const u64 *)(boot_params + 0x070), 0);	/* acpi_rsdp_addr */
+	CHECK_EQ(e820_type(boot_params, IMAGE), 1);
+	CHECK_EQ(try_read(IMAGE), NO_TRAP);
+	CHECK_EQ(read_cr4() & CR4_VMXE, 0);
+	CHECK_EQ(try_rdmsr(MSR_FEATURE_CONTROL, &fc), NO_TRAP);
+	CHECK_EQ(try_rdmsr(MSR_VMX_BASIC, &basic), NO_TRAP);
+	if ((fc & 5) != 5)
+		test_skip("the firmware left VMX off");
+	/* Only root operation that nobody else holds lets us in with the CPU's own revision. */
+	write_cr0(read_cr0() | CR0_NE);
+	write_cr4(read_cr4() | CR4_VMXE);
+	*(u32 *)vmxon_region = (u32)basic;
+	CHECK(vmxon((u64)vmxon_region));
+}
