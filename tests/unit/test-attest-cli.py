@@ -72,8 +72,8 @@ def elf(segments):
 
 
 def guardian(svn, body):
-    size = 72 + len(body)
-    return struct.pack('<QIIQQQQQQQ', 0x3147564355, 1, svn, size, 0x10000, 4096, 4096, 0, 0, 0) + body
+    size = 80 + len(body)
+    return struct.pack('<QIIQQQQQQQQ', 0x3147564355, 1, svn, size, 0x10000, 4096, 4096, 0, 0, 0, 0) + body
 
 
 def launch_digest(components):
