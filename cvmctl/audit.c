@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cvmctl audit */
+#include "client.h"
+#include "output.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ENTRY "ttssssusss"
+
+struct entry {
+    uint64_t id, time, seq;
+    const char *source, *machine, *uuid, *event, *reason, *message, *who;
+    uint32_t code;
+    const uint64_t *args;
+    size_t args_size;
+};
+
+/* Returns 1, 0 at the end, or a negative errno. */
+static int read_entry(sd_bus_message *m, struct entry *e) {
+    int r;
+
+    r = sd_bus_message_enter_container(m, 'r', ENTRY "att");
+    if (r <= 0)
+        return r;
+    r = sd_bus_message_read(m, ENTRY, &e->id, &e->time, &e->source, &e->machine, &e->uuid, &e->event, &e->code, &e->reason, &e->message,
+                            &e->who);
+    if (r >= 0)
+        r = sd_bus_message_read_array(m, 't', (const void **)&e->args, &e->args_size);
+    if (r >= 0)
+        r = sd_bus_message_read(m, "t", &e->seq);
+    if (r >= 0)
+        r = sd_bus_message_exit_container(m);
+    return r < 0 ? r : 1;
+}
+
+static json_object *entry_to_json(const struct entry *e) {
+    json_object *o = json_object_new_object(), *args = json_object_new_array();
+    char time[TIME_MAX_SIZE];
+
+#define STRING(key, s) json_object_object_add(o, key, (s)[0] ? json_object_new_string(s) : NULL)
+    json_object_object_add(o, "id", json_object_new_uint64(e->id));
+    json_object_object_add(o, "time", json_object_new_string(format_time(e->time, time)));
+    STRING("source", e->source);
+    STRING("machine", e->machine);
+    STRING("uuid", e->uuid);
+    STRING("event", e->event);
+    json_object_object_add(o, "reason_code", json_object_new_uint64(e->code));
+    STRING("reason", e->reason);
+    STRING("message", e->message);
+    STRING("who", e->who);
+    for (size_t i = 0; i < e->args_size / sizeof(uint64_t); i++)
+        json_object_array_add(args, json_object_new_uint64(e->args[i]));
+    json_object_object_add(o, "args", args);
+    json_object_object_add(o, "seq", e->seq ? json_object_new_uint64(e->seq) : NULL);
+#undef STRING
+    return o;
+}
+
+static int print_entries(sd_bus_message *reply) {
+    static const char *const columns[] = {"TIME", "SOURCE", "MACHINE", "EVENT", "MESSAGE", "WHO", NULL};
+    struct libscols_table *t = table_new(columns);
+    struct entry e;
+    size_t n = 0;
+    int r;
+
+    if (!t)
+        return fail("audit", EXIT_FAILED, "out of memory");
+    while ((r = read_entry(reply, &e)) > 0) {
+        char time[TIME_MAX_SIZE];
+        const char *cells[] = {format_time(e.time, time), e.source, e.machine, e.event, e.message, e.who};
+        bool bad = strcmp(e.event, "vm-stopped") == 0 || strcmp(e.event, "failed") == 0 || strcmp(e.event, "denied") == 0;
+
+        if (table_add(t, cells, ELEMENTSOF(cells), 3, bad ? "red" : NULL) < 0)
+            return fail("audit", EXIT_FAILED, "out of memory");
+        n++;
+    }
+    if (r < 0)
+        return client_fail("audit", r, NULL);
+    if (n == 0) {
+        puts("No events.");
+        return EXIT_OK;
+    }
+    return table_print(t);
+}
+
+static int print_entries_json(sd_bus_message *reply) {
+    _cleanup_json_ json_object *all = json_object_new_array();
+    struct entry e;
+    int r;
+
+    while ((r = read_entry(reply, &e)) > 0)
+        json_object_array_add(all, entry_to_json(&e));
+    return r < 0 ? client_fail("audit", r, NULL) : print_json(all);
+}
+
+static void help(void) {
+    puts("cvmctl audit [NAME] [OPTION...]\n"
+         "\n"
+         "Lists security events of RootVisor and actions of cvmd, oldest first; only those of machine NAME if given.\n"
+         "\n"
+         "      --after ID    only events behind this id\n"
+         "      --limit N     at most N events\n"
+         "      --json        as JSON\n"
+         "  -h, --help");
+}
+
+int verb_audit(int argc, char **argv) {
+    enum { OPT_AFTER = 256, OPT_LIMIT, OPT_JSON };
+    static const struct option options[] = {
+        {"after", required_argument, NULL, OPT_AFTER},
+        {"limit", required_argument, NULL, OPT_LIMIT},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    _cleanup_bus_ sd_bus *bus = NULL;
+    uint64_t after = 0, limit = 0;
+    int c, r;
+
+    optind = 0;
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        switch (c) {
+        case OPT_AFTER:
+            if (parse_number(optarg, 0, INT64_MAX, &after) < 0)
+                return usage_error(argv[0], "--after %s is no event id", optarg);
+            break;
+        case OPT_LIMIT:
+            if (parse_number(optarg, 1, UINT32_MAX, &limit) < 0)
+                return usage_error(argv[0], "--limit %s is no number from 1 on", optarg);
+            break;
+        case OPT_JSON:
+            arg_json = true;
+            break;
+        case 'h':
+            help();
+            return EXIT_OK;
+        default:
+            return EXIT_USAGE;
+        }
+    if (argc - optind > 1)
+        return usage_error(argv[0], "'%s' is one argument too many", argv[optind + 1]);
+
+    r = client_connect(argv[0], &bus);
+    if (r == 0)
+        r = client_call(argv[0], bus, "ReadAudit", CLIENT_TIMEOUT_USEC, &reply, "tsu", after, optind < argc ? argv[optind] : "",
+                        (uint32_t)limit);
+    if (r != 0)
+        return r;
+    r = sd_bus_message_enter_container(reply, 'a', "(" ENTRY "att)");
+    if (r < 0)
+        return client_fail(argv[0], r, NULL);
+    return arg_json ? print_entries_json(reply) : print_entries(reply);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cvmctl console: by hand on a terminal, or by script: what was printed since boot comes from the log file that
+ * QEMU writes, input goes to the console's socket.
+ */
+#include "console-follow.h"
+
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ESCAPE 0x1d /* Ctrl-] */
+#define DEFAULT_TAIL_SEC 2u
+
+struct console_options {
+    const char *name, *send, *until;
+    uint64_t timeout; /* seconds, 0: none */
+    bool log, since_boot, follow;
+};
+
+static void help(void) {
+    puts("cvmctl console NAME [OPTION...]\n"
+         "\n"
+         "Connects the terminal to the machine's console; Ctrl-] ends the connection. If standard input is no\n"
+         "terminal, it is sent to the console, and what comes back is printed for some time behind its end.\n"
+         "\n"
+         "      --log                  print what the console printed since boot, and end\n"
+         "      --since-boot           print that first, then connect\n"
+         "      --follow               print that, and what comes, until the machine ends\n"
+         "      --follow-until REGEX   until a line matches the extended regular expression\n"
+         "      --send LINE            send LINE and a carriage return; with --follow or --follow-until\n"
+         "                             only what comes behind it counts\n"
+         "      --timeout SECONDS      give up after this time, status 1; if standard input is no terminal,\n"
+         "                             the time to print behind its end, 2 if not given\n"
+         "  -h, --help");
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct console_options *o) {
+    enum { OPT_LOG = 256, OPT_SINCE_BOOT, OPT_FOLLOW, OPT_UNTIL, OPT_SEND, OPT_TIMEOUT, OPT_JSON };
+    static const struct option options[] = {
+        {"log", no_argument, NULL, OPT_LOG},
+        {"since-boot", no_argument, NULL, OPT_SINCE_BOOT},
+        {"follow", no_argument, NULL, OPT_FOLLOW},
+        {"follow-until", required_argument, NULL, OPT_UNTIL},
+        {"send", required_argument, NULL, OPT_SEND},
+        {"timeout", required_argument, NULL, OPT_TIMEOUT},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    int c;
+
+    optind = 0;
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        switch (c) {
+        case OPT_LOG:
+            o->log = true;
+            break;
+        case OPT_SINCE_BOOT:
+            o->since_boot = true;
+            break;
+        case OPT_FOLLOW:
+            o->follow = true;
+            break;
+        case OPT_UNTIL:
+            o->until = optarg;
+            break;
+        case OPT_SEND:
+            o->send = optarg;
+            break;
+        case OPT_TIMEOUT:
+            if (parse_number(optarg, 1, 1000000, &o->timeout) < 0)
+                return usage_error(argv[0], "--timeout %s is no number of seconds", optarg);
+            break;
+        case OPT_JSON:
+            arg_json = true;
+            break;
+        case 'h':
+            help();
+            return EXIT_OK;
+        default:
+            return EXIT_USAGE;
+        }
+    if (optind == argc)
+        return usage_error(argv[0], "the machine's name is missing");
+    if (optind + 1 < argc)
+        return usage_error(argv[0], "'%s' is one argument too many", argv[optind + 1]);
+    if (o->log && (o->since_boot || o->follow || o->until || o->send))
+        return usage_error(argv[0], "--log goes with no other mode");
+    o->name = argv[optind];
+    return -1;
+}
+
+static int open_fd(sd_bus *bus, const char *member, const char *name, int *ret) {
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    int r, fd;
+
+    r = client_call("console", bus, member, CLIENT_TIMEOUT_USEC, &reply, "s", name);
+    if (r != 0)
+        return r;
+    r = sd_bus_message_read(reply, "h", &fd);
+    if (r < 0)
+        return client_fail("console", r, NULL);
+    *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* the message owns the other */
+    return *ret < 0 ? fail("console", EXIT_FAILED, "%s", strerror(errno)) : 0;
+}
+
+static int write_all(int fd, const char *p, size_t n) {
+    while (n) {
+        ssize_t k = write(fd, p, n);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return -errno;
+        p += k;
+        n -= (size_t)k;
+    }
+    return 0;
+}
+
+static int print_log(int log) {
+    char buf[65536];
+    ssize_t n;
+
+    while ((n = read(log, buf, sizeof(buf))) > 0)
+        if (write_all(STDOUT_FILENO, buf, (size_t)n) < 0)
+            return EXIT_FAILED;
+    return n < 0 ? fail("console", EXIT_FAILED, "the log cannot be read: %s", strerror(errno)) : EXIT_OK;
+}
+
+static int send_line(int console, const char *line) {
+    int r = write_all(console, line, strlen(line));
+
+    if (r >= 0)
+        r = write_all(console, "\r", 1);
+    return r < 0 ? fail("console", EXIT_FAILED, "the console takes no input: %s", strerror(-r)) : 0;
+}
+
+static uint64_t now_msec(void) {
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}
+
+/*
+ * Between two descriptors and the console until the escape, the end of the console, or @tail_msec behind the end
+ * of the input. @escape: honour Ctrl-].
+ */
+static int relay(int console, bool escape, uint64_t tail_msec) {
+    struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = console, .events = POLLIN}};
+    uint64_t end = 0;
+    char buf[4096];
+
+    for (;;) {
+        uint64_t now = now_msec();
+        ssize_t n;
+
+        if (end && now >= end)
+            return EXIT_OK;
+        if (poll(p, 2, end ? (int)(end - now) : -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return fail("console", EXIT_FAILED, "%s", strerror(errno));
+        }
+        if (p[1].revents) {
+            n = read(console, buf, sizeof(buf));
+            if (n <= 0)
+                return EXIT_OK;
+            if (write_all(STDOUT_FILENO, buf, (size_t)n) < 0)
+                return EXIT_FAILED;
+        }
+        if (p[0].fd >= 0 && p[0].revents) {
+            n = read(STDIN_FILENO, buf, sizeof(buf));
+            if (n <= 0) {
+                p[0].fd = -1;
+                end = now_msec() + tail_msec;
+            } else {
+                char *stop = escape ? memchr(buf, ESCAPE, (size_t)n) : NULL;
+
+                /* A terminal in raw mode sends CR; a script's lines end in LF. */
+                for (ssize_t i = 0; !escape && i < n; i++)
+                    if (buf[i] == '\n')
+                        buf[i] = '\r';
+                if (write_all(console, buf, stop ? (size_t)(stop - buf) : (size_t)n) < 0 || stop)
+                    return EXIT_OK;
+            }
+        }
+    }
+}
+
+static int interactive(int console, const char *name) {
+    struct termios old, raw;
+    int r;
+
+    if (tcgetattr(STDIN_FILENO, &old) < 0)
+        return fail("console", EXIT_FAILED, "the terminal cannot be set: %s", strerror(errno));
+    fprintf(stderr, "Connected to '%s'; Ctrl-] ends the connection.\r\n", name);
+    raw = old;
+    cfmakeraw(&raw);
+    tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    r = relay(console, true, 0);
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &old);
+    fputs("\nConnection ended.\n", stderr);
+    return r;
+}
+
+static int machine_active(void *userdata) {
+    const struct console_machine *m = userdata;
+    _cleanup_json_ json_object *p = NULL;
+    json_object *state = NULL;
+    const char *s;
+    int r;
+
+    r = client_machine("console", m->bus, m->name, &p);
+    if (r != 0)
+        return -r; /* told already */
+    json_object_object_get_ex(p, "State", &state);
+    s = json_object_get_string(state) ?: "";
+    return strcmp(s, "stopped") != 0 && strcmp(s, "failed") != 0;
+}
+
+static int follow(sd_bus *bus, const struct console_options *o) {
+    struct console_machine machine = {.bus = bus, .name = o->name};
+    int log = -1, console = -1, r;
+    off_t start = 0;
+
+    r = open_fd(bus, "OpenLog", o->name, &log);
+    if (r == 0 && o->send) {
+        start = lseek(log, 0, SEEK_END);
+        r = open_fd(bus, "OpenConsole", o->name, &console);
+        if (r == 0)
+            r = send_line(console, o->send);
+    }
+    if (r == 0 && (o->follow || o->until))
+        r = console_follow(log, start, o->until, o->timeout * 1000u, machine_active, &machine);
+    if (log >= 0)
+        close(log);
+    if (console >= 0)
+        close(console);
+    return r;
+}
+
+int verb_console(int argc, char **argv) {
+    struct console_options o = {0};
+    _cleanup_bus_ sd_bus *bus = NULL;
+    int log = -1, console = -1, r;
+
+    r = parse_options(argc, argv, &o);
+    if (r >= 0)
+        return r;
+    r = client_connect(argv[0], &bus);
+    if (r != 0)
+        return r;
+    if (o.send || o.follow || o.until)
+        return follow(bus, &o);
+    if (o.log || o.since_boot) {
+        r = open_fd(bus, "OpenLog", o.name, &log);
+        if (r == 0)
+            r = print_log(log);
+        if (log >= 0)
+            close(log);
+    }
+    if (r != 0 || o.log)
+        return r;
+    r = open_fd(bus, "OpenConsole", o.name, &console);
+    if (r != 0)
+        return r;
+    r = isatty(STDIN_FILENO) ? interactive(console, o.name) : relay(console, false, (o.timeout ?: DEFAULT_TAIL_SEC) * 1000u);
+    close(console);
+    return r;
+}

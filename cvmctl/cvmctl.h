@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the verbs share. A verb is a function int verb_NAME(int argc, char **argv): argv[0] is the verb, it
+ * parses its own options, prints its errors and returns the exit status.
+ */
+#ifndef CVMCTL_CVMCTL_H
+#define CVMCTL_CVMCTL_H
+
+#include "attest/util.h"
+
+#include <getopt.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+
+/* Exit statuses; `cvmctl verify` has its own for the verdict. cvmctl(1) documents them. */
+enum {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NO_MACHINE = 3,
+    EXIT_NO_DAEMON = 4,
+    EXIT_REFUSED = 5,
+};
+
+/* Global options, before the verb. */
+extern const char *arg_bus_address;
+extern bool arg_json;
+
+int verb_host(int argc, char **argv);
+int verb_launch(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_show(int argc, char **argv);
+int verb_console(int argc, char **argv);
+int verb_stop(int argc, char **argv);
+int verb_delete(int argc, char **argv);
+int verb_audit(int argc, char **argv);
+int verb_report(int argc, char **argv);
+int verb_verify(int argc, char **argv);
+int verb_digest(int argc, char **argv);
+
+/* "cvmctl VERB: text" on standard error; returns @status. */
+int fail(const char *verb, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The same for a usage error, with a hint at --help. Returns EXIT_USAGE. */
+int usage_error(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/**
+ * parse_simple - options of a verb that has none but --json, --help and perhaps one flag
+ * @min, @max: number of arguments behind the options
+ * @flag: long name and letter of the flag, NULL if none; *@value becomes true
+ *
+ * Returns -1 to go on (arguments from argv[optind]), or the exit status.
+ */
+int parse_simple(int argc, char **argv, const char *help, int min, int max, const struct option *flag, bool *value);
+
+CVM_DEFINE_CLEANUP(json_object *, json_object_put)
+#define _cleanup_free_ _cleanup_(cvm_freep)
+#define _cleanup_json_ _cleanup_(json_object_putp)
+
+/* Pure parsers of arguments. */
+/* "512M", "1G", "1024" (MiB) to bytes; -EINVAL, -ERANGE. */
+int parse_memory(const char *s, uint64_t *ret);
+/* Decimal, within [min, max]; -EINVAL, -ERANGE. */
+int parse_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+/* 64 bytes: 128 hexadecimal digits, or a file with the bytes or such digits. */
+#define NONCE_SIZE 64u
+int parse_nonce(const char *arg, uint8_t nonce[NONCE_SIZE], struct cvm_error *e);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cvmctl host */
+#include "client.h"
+#include "output.h"
+
+#include <stdio.h>
+
+static const struct field fields[] = {
+    {"ProtectionLevel", "protection_level", "Protection", FORMAT_PLAIN},
+    {"ProtectionReason", "protection_reason", "Why none", FORMAT_PLAIN},
+    {"RootVisorVersion", "rootvisor_version", "RootVisor", FORMAT_PLAIN},
+    {"RootVisorSVN", "rootvisor_svn", "RootVisor SVN", FORMAT_PLAIN},
+    {"RootVisorDigest", "rootvisor_digest", "RootVisor digest", FORMAT_PLAIN},
+    {"GuardianSVN", "guardian_svn", "Guardian SVN", FORMAT_PLAIN},
+    {"GuardianDigest", "guardian_digest", "Guardian digest", FORMAT_PLAIN},
+    {"ReportKey", "report_key", "", FORMAT_JSON_ONLY},
+    {"CPUModel", "cpu_model", "CPU", FORMAT_PLAIN},
+    {"CPUs", "cpus", "CPUs", FORMAT_PLAIN},
+    {"Features", "features", "Features", FORMAT_LIST},
+    {"MemoryBacking", "memory_backing", "Guest memory", FORMAT_PLAIN},
+    {"RamFrames", "ram_frames", "RAM frames", FORMAT_FRAMES},
+    {"RootVisorFrames", "rootvisor_frames", "RootVisor frames", FORMAT_FRAMES},
+    {"PrivateFrames", "private_frames", "Private frames", FORMAT_FRAMES},
+    {"PoolFramesFree", "pool_frames_free", "Free in pool", FORMAT_FRAMES},
+    {"VMs", "vms", "Protected VMs", FORMAT_PLAIN},
+    {"UptimeTSC", "uptime_tsc", "", FORMAT_JSON_ONLY},
+    {"TSCKHz", "tsc_khz", "", FORMAT_JSON_ONLY},
+    {"UptimeSeconds", "uptime_seconds", "Uptime (s)", FORMAT_PLAIN},
+    {"Exits", "exits", "Exits", FORMAT_PLAIN},
+    {"Reflected", "reflected", "Reflected to KVM", FORMAT_PLAIN},
+    {"Upcalls", "upcalls", "Guardian upcalls", FORMAT_PLAIN},
+    {"Sealed", "sealed", "Pages sealed", FORMAT_PLAIN},
+    {"Unsealed", "unsealed", "Pages unsealed", FORMAT_PLAIN},
+    {"Taken", "taken", "Frames taken", FORMAT_PLAIN},
+    {"Returned", "returned", "Frames returned", FORMAT_PLAIN},
+    {"Injected", "injected", "Interrupts injected", FORMAT_PLAIN},
+    {"ExitsByReason", "exits_by_reason", "Exits by reason", FORMAT_LIST},
+};
+
+/* Without RootVisor all that follows is 0 and would only mislead. */
+static const struct field fields_none[] = {
+    {"ProtectionLevel", "protection_level", "Protection", FORMAT_PLAIN},
+    {"ProtectionReason", "protection_reason", "Why none", FORMAT_PLAIN},
+    {"MemoryBacking", "memory_backing", "Guest memory", FORMAT_PLAIN},
+};
+
+static uint64_t number(json_object *o, const char *key) {
+    json_object *v = NULL;
+
+    json_object_object_get_ex(o, key, &v);
+    return json_object_get_uint64(v);
+}
+
+int verb_host(int argc, char **argv) {
+    static const char help[] = "cvmctl host [--json]\n\nTells whether RootVisor protects this host, what it is, the memory it\n"
+                               "owns, and its exit counters.";
+    _cleanup_json_ json_object *p = NULL, *o = NULL;
+    _cleanup_bus_ sd_bus *bus = NULL;
+    uint64_t khz;
+    int r;
+
+    r = parse_simple(argc, argv, help, 0, 0, NULL, NULL);
+    if (r >= 0)
+        return r;
+    r = client_connect(argv[0], &bus);
+    if (r == 0)
+        r = client_properties(argv[0], bus, "/org/cvmd1/host", "org.cvmd1.Host", &p);
+    if (r != 0)
+        return r;
+    khz = number(p, "TSCKHz");
+    if (khz) {
+        uint64_t s = number(p, "UptimeTSC") / khz / 1000;
+
+        json_object_object_add(p, "UptimeSeconds", json_object_new_uint64(s));
+    }
+    if (arg_json) {
+        o = fields_to_json(fields, ELEMENTSOF(fields), p);
+        return print_json(o);
+    }
+    if (khz == 0)
+        return fields_print(fields_none, ELEMENTSOF(fields_none), p);
+    return fields_print(fields, ELEMENTSOF(fields), p);
+}

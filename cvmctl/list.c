@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cvmctl list, cvmctl show */
+#include "machine-fields.h"
+
+#include "client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct field fields[] = {
+    {"Name", "name", "Name", FORMAT_PLAIN},
+    {"UUID", "uuid", "UUID", FORMAT_PLAIN},
+    {"State", "state", "State", FORMAT_PLAIN},
+    {"Reason", "reason", "Reason", FORMAT_PLAIN},
+    {"ProtectionLevel", "protection_level", "Protection", FORMAT_PLAIN},
+    {"LaunchDigest", "launch_digest", "Launch measurement", FORMAT_PLAIN},
+    {"Memory", "memory", "Memory", FORMAT_BYTES},
+    {"MemoryBacking", "memory_backing", "Memory backing", FORMAT_PLAIN},
+    {"VCPUs", "vcpus", "vCPUs", FORMAT_PLAIN},
+    {"CommandLine", "cmdline", "Command line", FORMAT_PLAIN},
+    {"Initrd", "initrd", "Initrd", FORMAT_YES_NO},
+    {"Console", "console", "Console", FORMAT_PLAIN},
+    {"Created", "created", "Created", FORMAT_TIME},
+    {"Started", "started", "Started", FORMAT_TIME},
+    {"Ended", "ended", "Ended", FORMAT_TIME},
+    {"VM", "vm_id", "", FORMAT_JSON_ONLY},
+    {"Frames", "frames", "Private frames", FORMAT_FRAMES},
+    {"Exits", "exits", "Exits", FORMAT_PLAIN},
+    {"Reflected", "reflected", "Reflected to KVM", FORMAT_PLAIN},
+    {"Upcalls", "upcalls", "Guardian upcalls", FORMAT_PLAIN},
+    {"Sealed", "sealed", "Pages sealed", FORMAT_PLAIN},
+    {"Unsealed", "unsealed", "Pages unsealed", FORMAT_PLAIN},
+    {"Taken", "taken", "Frames taken", FORMAT_PLAIN},
+    {"Returned", "returned", "Frames returned", FORMAT_PLAIN},
+    {"Injected", "injected", "Interrupts injected", FORMAT_PLAIN},
+    {"ExitsByReason", "exits_by_reason", "Exits by reason", FORMAT_LIST},
+};
+
+json_object *machine_to_json(json_object *properties) {
+    return fields_to_json(fields, ELEMENTSOF(fields), properties);
+}
+
+static const char *text(json_object *o, const char *key) {
+    json_object *v = NULL;
+
+    json_object_object_get_ex(o, key, &v);
+    return json_object_get_string(v) ?: "";
+}
+
+static int add_row(struct libscols_table *t, json_object *p) {
+    _cleanup_free_ char *memory = format_value(FORMAT_BYTES, json_object_object_get(p, "Memory"));
+    const char *cells[] = {text(p, "Name"),  text(p, "State"),  text(p, "ProtectionLevel"), memory ?: "",
+                           text(p, "VCPUs"), text(p, "Frames"), text(p, "Exits"),           text(p, "Reason")};
+
+    return table_add(t, cells, ELEMENTSOF(cells), 1, state_colour(text(p, "State")));
+}
+
+static int collect(const char *verb, sd_bus *bus, json_object *all) {
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    const char *name, *state, *path;
+    int r;
+
+    r = client_call(verb, bus, "ListMachines", CLIENT_TIMEOUT_USEC, &reply, NULL);
+    if (r != 0)
+        return r;
+    r = sd_bus_message_enter_container(reply, 'a', "(sso)");
+    while (r >= 0 && (r = sd_bus_message_read(reply, "(sso)", &name, &state, &path)) > 0) {
+        json_object *p = NULL;
+        int k = client_properties(verb, bus, path, "org.cvmd1.Machine", &p);
+
+        if (k != 0)
+            return k;
+        json_object_array_add(all, p);
+    }
+    return r < 0 ? client_fail(verb, r, NULL) : 0;
+}
+
+int verb_list(int argc, char **argv) {
+    static const char help[] = "cvmctl list [--json]\n\nLists the machines that cvmd knows, running or not.";
+    static const char *const columns[] = {"NAME", "STATE", "PROTECTION", "MEMORY", "VCPUS", "FRAMES", "EXITS", "REASON", NULL};
+    _cleanup_json_ json_object *all = json_object_new_array(), *out = json_object_new_array();
+    _cleanup_bus_ sd_bus *bus = NULL;
+    struct libscols_table *t;
+    int r;
+
+    r = parse_simple(argc, argv, help, 0, 0, NULL, NULL);
+    if (r >= 0)
+        return r;
+    r = client_connect(argv[0], &bus);
+    if (r == 0)
+        r = collect(argv[0], bus, all);
+    if (r != 0)
+        return r;
+    if (arg_json) {
+        for (size_t i = 0; i < json_object_array_length(all); i++)
+            json_object_array_add(out, machine_to_json(json_object_array_get_idx(all, i)));
+        return print_json(out);
+    }
+    if (json_object_array_length(all) == 0) {
+        puts("No machines.");
+        return EXIT_OK;
+    }
+    t = table_new(columns);
+    if (!t)
+        return fail(argv[0], EXIT_FAILED, "out of memory");
+    for (size_t i = 0; i < json_object_array_length(all); i++)
+        if (add_row(t, json_object_array_get_idx(all, i)) < 0)
+            return fail(argv[0], EXIT_FAILED, "out of memory");
+    return table_print(t);
+}
+
+int verb_show(int argc, char **argv) {
+    static const char help[] = "cvmctl show NAME [--json]\n\nTells state, protection level, launch measurement and counters of a machine.";
+    _cleanup_json_ json_object *p = NULL, *o = NULL;
+    _cleanup_bus_ sd_bus *bus = NULL;
+    int r;
+
+    r = parse_simple(argc, argv, help, 1, 1, NULL, NULL);
+    if (r >= 0)
+        return r;
+    r = client_connect(argv[0], &bus);
+    if (r == 0)
+        r = client_machine(argv[0], bus, argv[optind], &p);
+    if (r != 0)
+        return r;
+    if (arg_json) {
+        o = machine_to_json(p);
+        return print_json(o);
+    }
+    return fields_print(fields, ELEMENTSOF(fields), p);
+}

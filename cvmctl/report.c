@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cvmctl report */
+#include "client.h"
+#include "output.h"
+
+#include "attest/evidence.h"
+#include "cvm/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct report_options {
+    const char *name, *output;
+    uint8_t nonce[NONCE_SIZE];
+    bool raw;
+};
+
+static void help(void) {
+    puts("cvmctl report NAME --nonce HEX|FILE -o FILE [OPTION...]\n"
+         "\n"
+         "Fetches a report of a running protected machine, bound to your nonce and signed by the Quoter, for\n"
+         "'cvmctl verify' on a machine that you trust.\n"
+         "\n"
+         "      --nonce HEX|FILE  64 bytes of your choice, fresh each time\n"
+         "  -o, --output FILE     where to; - means standard output\n"
+         "      --raw             the bare report (binary), without the key to check it with\n"
+         "      --json            tell about the written file as JSON\n"
+         "  -h, --help");
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct report_options *o) {
+    enum { OPT_NONCE = 256, OPT_RAW, OPT_JSON };
+    static const struct option options[] = {
+        {"nonce", required_argument, NULL, OPT_NONCE},
+        {"output", required_argument, NULL, 'o'},
+        {"raw", no_argument, NULL, OPT_RAW},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct cvm_error e = {0};
+    const char *nonce = NULL;
+    int c;
+
+    optind = 0;
+    while ((c = getopt_long(argc, argv, "ho:", options, NULL)) >= 0)
+        switch (c) {
+        case OPT_NONCE:
+            nonce = optarg;
+            break;
+        case 'o':
+            o->output = optarg;
+            break;
+        case OPT_RAW:
+            o->raw = true;
+            break;
+        case OPT_JSON:
+            arg_json = true;
+            break;
+        case 'h':
+            help();
+            return EXIT_OK;
+        default:
+            return EXIT_USAGE;
+        }
+    if (optind == argc)
+        return usage_error(argv[0], "the machine's name is missing");
+    if (optind + 1 < argc)
+        return usage_error(argv[0], "'%s' is one argument too many", argv[optind + 1]);
+    o->name = argv[optind];
+    if (!nonce || !o->output)
+        return usage_error(argv[0], "--%s is missing", nonce ? "output" : "nonce");
+    if (parse_nonce(nonce, o->nonce, &e) < 0)
+        return usage_error(argv[0], "%s", e.text);
+    return -1;
+}
+
+static int fetch(sd_bus *bus, const struct report_options *o, struct cvm_report *ret) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+    _cleanup_free_ char *path = NULL;
+    const void *p;
+    size_t size;
+    int r;
+
+    r = client_machine_path("report", bus, o->name, &path);
+    if (r != 0)
+        return r;
+    r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", path, "org.cvmd1.Machine", "Report");
+    if (r >= 0)
+        r = sd_bus_message_append_array(m, 'y', o->nonce, sizeof(o->nonce));
+    if (r >= 0)
+        r = sd_bus_call(bus, m, CLIENT_TIMEOUT_USEC, &error, &reply);
+    if (r >= 0)
+        r = sd_bus_message_read_array(reply, 'y', &p, &size);
+    if (r < 0)
+        return client_fail("report", r, &error);
+    if (size != sizeof(*ret))
+        return fail("report", EXIT_FAILED, "cvmd sent %zu bytes, a report has %zu", size, sizeof(*ret));
+    memcpy(ret, p, sizeof(*ret));
+    return 0;
+}
+
+static int compose(sd_bus *bus, const struct cvm_report *report, char **ret) {
+    _cleanup_json_ json_object *host = NULL;
+    struct cvm_report_key key = {0};
+    json_object *hex = NULL;
+    const char *s;
+    int r;
+
+    r = client_properties("report", bus, "/org/cvmd1/host", "org.cvmd1.Host", &host);
+    if (r != 0)
+        return r;
+    json_object_object_get_ex(host, "ReportKey", &hex);
+    s = json_object_get_string(hex) ?: "";
+    if (cvm_hex_decode(s, strlen(s), key.point, sizeof(key.point)) < 0)
+        return fail("report", EXIT_FAILED, "RootVisor gives no report key; --raw writes the report without it");
+    r = cvm_evidence_compose(report, &key, ret);
+    return r < 0 ? fail("report", EXIT_FAILED, "RootVisor's report key is no point of P-256") : 0;
+}
+
+int verb_report(int argc, char **argv) {
+    _cleanup_json_ json_object *j = NULL;
+    _cleanup_free_ char *evidence = NULL;
+    _cleanup_bus_ sd_bus *bus = NULL;
+    struct report_options o = {0};
+    struct cvm_report report;
+    struct cvm_error e = {0};
+    int r;
+
+    r = parse_options(argc, argv, &o);
+    if (r >= 0)
+        return r;
+    r = client_connect(argv[0], &bus);
+    if (r == 0)
+        r = fetch(bus, &o, &report);
+    if (r == 0 && !o.raw)
+        r = compose(bus, &report, &evidence);
+    if (r != 0)
+        return r;
+    if (o.raw)
+        r = cvm_write_file(o.output, &report, sizeof(report), &e);
+    else
+        r = cvm_write_file(o.output, evidence, strlen(evidence), &e);
+    if (r < 0)
+        return fail(argv[0], EXIT_FAILED, "%s", e.text);
+    if (strcmp(o.output, "-") == 0)
+        return EXIT_OK;
+    if (arg_json) {
+        j = json_object_new_object();
+        json_object_object_add(j, "name", json_object_new_string(o.name));
+        json_object_object_add(j, "file", json_object_new_string(o.output));
+        json_object_object_add(j, "format", json_object_new_string(o.raw ? "report" : "evidence"));
+        return print_json(j);
+    }
+    printf("Report of '%s' written to %s.\n", o.name, o.output);
+    return EXIT_OK;
+}

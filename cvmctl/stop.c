@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* cvmctl stop, cvmctl delete */
+#include "client.h"
+#include "machine-fields.h"
+
+#include <stdio.h>
+
+int verb_stop(int argc, char **argv) {
+    static const char help[] = "cvmctl stop NAME [--force] [--json]\n\n"
+                               "Asks the guest to power off; ends it when it does not within StopTimeoutSec= of\n"
+                               "cvmd.conf(5). Returns when its memory is back with the host, cleared.\n\n"
+                               "  -f, --force   end it at once";
+    static const struct option force_option = {"force", no_argument, NULL, 'f'};
+    _cleanup_json_ json_object *p = NULL, *o = NULL;
+    _cleanup_bus_ sd_bus *bus = NULL;
+    bool force = false;
+    int r;
+
+    r = parse_simple(argc, argv, help, 1, 1, &force_option, &force);
+    if (r >= 0)
+        return r;
+    r = client_connect(argv[0], &bus);
+    if (r == 0)
+        r = client_call(argv[0], bus, "Stop", UINT64_MAX, NULL, "sb", argv[optind], (int)force);
+    if (r != 0)
+        return r;
+    if (arg_json) {
+        r = client_machine(argv[0], bus, argv[optind], &p);
+        if (r != 0)
+            return r;
+        o = machine_to_json(p);
+        return print_json(o);
+    }
+    printf("Machine '%s' is stopped.\n", argv[optind]);
+    return EXIT_OK;
+}
+
+int verb_delete(int argc, char **argv) {
+    static const char help[] = "cvmctl delete NAME [--json]\n\nForgets a machine that is stopped or failed, and removes its files.";
+    _cleanup_json_ json_object *o = NULL;
+    _cleanup_bus_ sd_bus *bus = NULL;
+    int r;
+
+    r = parse_simple(argc, argv, help, 1, 1, NULL, NULL);
+    if (r >= 0)
+        return r;
+    r = client_connect(argv[0], &bus);
+    if (r == 0)
+        r = client_call(argv[0], bus, "Delete", CLIENT_TIMEOUT_USEC, NULL, "s", argv[optind]);
+    if (r != 0)
+        return r;
+    if (arg_json) {
+        o = json_object_new_object();
+        json_object_object_add(o, "deleted", json_object_new_string(argv[optind]));
+        return print_json(o);
+    }
+    printf("Machine '%s' is deleted.\n", argv[optind]);
+    return EXIT_OK;
+}
