@@ -13,9 +13,12 @@ enum { EAX, EBX, ECX, EDX };
 static const struct {
 	u32 leaf, subleaf, reg, bits;
 } hidden[] = {
-	{ 0x1, ALL, ECX, BIT(6) | BIT(15) },		/* SMX, PDCM */
+	{ 0x1, ALL, ECX, BIT(2) | BIT(4) | BIT(6) | BIT(15) },	/* DTES64, DS-CPL, SMX, PDCM */
+	{ 0x1, ALL, EDX, BIT(21) },			/* debug store */
+	{ 0x6, ALL, EAX, BIT(19) | BIT(23) },		/* hardware feedback, thread director */
 	{ 0x7, 0, EBX, BIT(2) | BIT(25) },		/* SGX, Intel PT */
 	{ 0x7, 0, ECX, BIT(5) | BIT(16) | BIT(30) },	/* WAITPKG, LA57, SGX launch control */
+	{ 0xd, 1, ECX, BIT(8) },			/* XSAVES of Intel PT state */
 	{ 0xa, ALL, EAX, ALL },				/* architectural performance monitoring */
 	{ 0xa, ALL, EBX, ALL },
 	{ 0xa, ALL, ECX, ALL },

@@ -10,7 +10,10 @@
 #include "rv/vmcs.h"
 #include "vmx/vmx.h"
 
-#define EXIT_RSM	17
+#define EXIT_RSM		17
+#define DEBUGCTL_BTF		BIT(1)
+#define INTERRUPTIBILITY_NMI	BIT(3)
+#define EPT_Q_NMI_UNBLOCKED	BIT(12)
 
 void l1_skip_instruction(void)
 {
@@ -19,7 +22,7 @@ void l1_skip_instruction(void)
 	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTR_LEN));
 	if (blocking & 3)		/* STI, MOV SS: last for one instruction */
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~3ull);
-	if (flags & RFLAGS_TF)		/* single-step trap behind it */
+	if ((flags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))	/* single-step trap behind it */
 		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | BIT(14));
 }
 
@@ -73,6 +76,9 @@ static void l1_ept_violation(struct pcpu *c)
 	u64 gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS), q = vmread(VMCS_EXIT_QUALIFICATION);
 	struct frame *f = frame_of(gpa >> PAGE_SHIFT);
 
+	/* An IRET that faulted had lifted NMI blocking already; it will run again. */
+	if ((q & EPT_Q_NMI_UNBLOCKED) && !(vmread(VMCS_IDT_VECTORING_INFO) & INTR_VALID))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
 	if (f && f->owner == FRAME_PRIVATE) {
 		if (!vm_host_touch(c, gpa, q))
 			l1_inject_gp();

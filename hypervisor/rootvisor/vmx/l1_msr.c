@@ -8,6 +8,7 @@
 #include "vmx/vmx.h"
 
 #define APIC_BASE_ENABLES	(BIT(10) | BIT(11))
+#define XSS_PT			BIT(8)
 #define READ	1u
 #define WRITE	2u
 
@@ -15,6 +16,7 @@ enum policy {
 	NESTED,			/* as nested_cap_msr() says; writes fault */
 	APIC_BASE,
 	IGNORE,			/* the write has no effect: RootVisor relies on the value */
+	XSS,			/* without the Intel PT state, which XRSTORS would load */
 	DENY,			/* #GP and an event */
 };
 
@@ -26,17 +28,24 @@ static const struct msr_rule {
 	{ MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, READ | WRITE, NESTED },
 	{ 0x79, 0x79, WRITE, IGNORE },			/* microcode update: would change the CPU under us */
 	{ 0x9b, 0x9b, READ | WRITE, DENY },		/* IA32_SMM_MONITOR_CTL */
+	{ 0x150, 0x150, WRITE, DENY },			/* voltage mailbox: faults on demand */
 	/* EPT01's types come from the MTRRs; the MTRRs themselves only matter to root mode. */
 	{ 0x200, 0x23f, WRITE, IGNORE },
 	{ 0x250, 0x250, WRITE, IGNORE },
 	{ 0x258, 0x259, WRITE, IGNORE },
 	{ 0x268, 0x26f, WRITE, IGNORE },
 	{ 0x2ff, 0x2ff, WRITE, IGNORE },
+	/* PEBS and BTS store to linear addresses, in root mode too, where linear is physical. */
+	{ 0x3f1, 0x3f2, WRITE, DENY },
+	{ 0x600, 0x600, WRITE, DENY },
 	{ MSR_VMX_BASIC, MSR_VMX_VMFUNC, READ | WRITE, NESTED },
 	{ 0x492, 0x493, READ | WRITE, DENY },		/* newer VMX capabilities: not offered */
-	{ 0x560, 0x561, WRITE, DENY },			/* Intel PT output is physical: it would pass by EPT */
+	/* Their output is physical: it would pass by EPT. */
+	{ 0x560, 0x561, WRITE, DENY },			/* Intel PT */
 	{ 0x570, 0x572, WRITE, DENY },
 	{ 0x580, 0x587, WRITE, DENY },
+	{ MSR_XSS, MSR_XSS, WRITE, XSS },
+	{ 0x17d0, 0x17d1, WRITE, DENY },		/* hardware feedback interface */
 };
 
 static const struct msr_rule *rule_of(u32 msr)
@@ -97,7 +106,8 @@ void l1_wrmsr(struct pcpu *c)
 		l1_inject_gp();
 		return;
 	}
-	if (rule->policy == IGNORE || (rule->policy == APIC_BASE && write_apic_base(v))) {
+	if (rule->policy == IGNORE || (rule->policy == APIC_BASE && write_apic_base(v)) ||
+	    (rule->policy == XSS && !(v & XSS_PT) && wrmsr_safe(MSR_XSS, v) == 0)) {
 		l1_skip_instruction();
 		return;
 	}

@@ -17,7 +17,8 @@ void test_main(const u8 *boot_params)
 	(void)boot_params;
 	get(1, 0, r);
 	CHECK(r[ECX] & BIT(5));				/* VMX stays: KVM wants it */
-	CHECK_EQ(r[ECX] & (BIT(6) | BIT(15)), 0);	/* SMX, PDCM */
+	CHECK_EQ(r[ECX] & (BIT(2) | BIT(4) | BIT(6) | BIT(15)), 0);	/* DTES64, DS-CPL, SMX, PDCM */
+	CHECK_EQ(r[EDX] & BIT(21), 0);			/* debug store */
 	CHECK_EQ(r[ECX] & BIT(27), 0);			/* OSXSAVE follows CR4 */
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	get(1, 0, r);
