@@ -49,7 +49,7 @@ int guardian_measure(struct guardian *g, const struct cvm_g_measure *mailbox)
 		br_sha384_init(&hash);
 	else
 		hash = g->measuring.hash;
-	br_sha384_update(&hash, g->win->guest + in.gpa, in.size);
+	sha384_update(&hash, g->win->guest + in.gpa, in.size);
 
 	/* Behind the last touch of guest memory: commit. */
 	g->measuring = (struct measuring){
