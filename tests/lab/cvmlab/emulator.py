@@ -81,9 +81,7 @@ class Config:
             f"cpu: model={self.model}, count={self.cpus}, ips={self.ips}, reset_on_triple_fault=0",
             "clock: sync=none, time0=1700000000",
             "panic: action=fatal",
-            # Not report: Bochs logs each EPT violation as an error, and its once-a-second speed report, a signal
-            # handler, then waits forever for the log's mutex that the interrupted message holds.
-            "error: action=ignore",
+            "error: action=report",
             "info: action=report",
             "debug: action=ignore",
             f"log: {workdir}/bochs.log",
