@@ -97,8 +97,8 @@ static void sib(struct cursor *c, const struct prefixes *p, uint8_t mod, struct 
 
 static void memory_16(struct cursor *c, uint8_t mod, uint8_t rm, struct insn *in)
 {
-	static const uint8_t base[8] = { 3, 3, 5, 5, NO_REG, NO_REG, 5, 3 };
-	static const uint8_t index[8] = { 6, 7, 6, 7, 6, 7, NO_REG, NO_REG };
+	static const uint8_t base[8] = { 3, 3, 5, 5, 6, 7, 5, 3 };
+	static const uint8_t index[8] = { 6, 7, 6, 7, NO_REG, NO_REG, NO_REG, NO_REG };
 
 	if (mod == 0 && rm == 6) {
 		in->disp = next_signed(c, 2);
@@ -228,9 +228,10 @@ static void two_byte(struct cursor *c, const struct prefixes *p, enum cpu_mode m
 		in->memory_size = opcode & 1 ? 2 : 1;
 		modrm(c, p, mode, in);
 		return;
-	case 0xc3:			/* MOVNTI */
-		if (in->size == 2 && !c->err)
+	case 0xc3:			/* MOVNTI; with a prefix another instruction, or none */
+		if ((p->operand || in->rep) && !c->err)
 			c->err = -EOPNOTSUPP;
+		in->size = p->rex & REX_W ? 8 : 4;
 		in->op = OP_MOV;
 		break;
 	default:
@@ -258,11 +259,12 @@ static void one_byte(struct cursor *c, const struct prefixes *p, enum cpu_mode m
 	if (!(opcode & 1))
 		in->size = 1;
 	switch (opcode) {
-	case 0x63:			/* MOVSXD; ARPL outside 64-bit mode */
-		if (mode != MODE_64 && !c->err)
+	case 0x63:
+		/* MOVSXD; ARPL outside 64-bit mode. To 16 bits vendors differ in what is read. */
+		if ((mode != MODE_64 || in->size == 2) && !c->err)
 			c->err = -EOPNOTSUPP;
 		in->op = OP_MOVSX;
-		in->memory_size = in->size < 4 ? in->size : 4;
+		in->memory_size = 4;
 		modrm(c, p, mode, in);
 		return;
 	case 0x80: case 0x81: case 0x83: case 0xc6: case 0xc7:
