@@ -65,7 +65,8 @@ _Static_assert(sizeof(struct cvm_rom_descriptor) == 64, "cvm_rom_descriptor");
 
 enum cvm_component_kind {
 	CVM_COMP_FIRMWARE = 1,		/* exactly one, first */
-	CVM_COMP_KERNEL	  = 2,		/* bzImage file, loader-written fields zeroed */
+	CVM_COMP_KERNEL	  = 2,		/* the whole bzImage file (a signature behind the
+					   kernel too), loader-written fields zeroed */
 	CVM_COMP_INITRD	  = 3,		/* file as given; absent if none */
 	CVM_COMP_CMDLINE  = 4,		/* bytes without the final NUL; absent if empty */
 };
