@@ -9,7 +9,7 @@
 #include "appraise.h"
 #include "evidence.h"
 #include "explain.h"
-#include "key.h"
+#include "jws.h"
 
 #ifndef CVMD_VERSION
 #define CVMD_VERSION "unknown"
@@ -92,55 +92,15 @@ static json_object *claims_set(const struct cvm_ear_input *in) {
     return ret;
 }
 
-static json_object *header(EVP_PKEY *key) {
-    _cleanup_cvm_free_ char *kid = cvm_key_thumbprint(key);
-    json_object *o;
-
-    if (!kid)
-        return NULL;
-    o = json_object_new_object();
-    if (!o)
-        return NULL;
-    json_object_object_add(o, "alg", json_object_new_string("ES256"));
-    json_object_object_add(o, "typ", json_object_new_string("JWT"));
-    json_object_object_add(o, "kid", json_object_new_string(kid));
-    return o;
-}
-
-static char *encode(json_object *o) {
-    size_t len = 0;
-    const char *text = json_object_to_json_string_length(
-        o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-
-    return text ? cvm_base64url_encode(text, len) : NULL;
-}
-
 int cvm_ear_create(const struct cvm_ear_input *in, char **ret) {
-    _cleanup_(json_object_putp) json_object *h = NULL, *c = NULL;
-    _cleanup_cvm_free_ char *h64 = NULL, *c64 = NULL, *s64 = NULL, *input = NULL;
-    uint8_t sig[CVM_SIGNATURE_SIZE], point[CVM_POINT_SIZE];
-    int r;
+    _cleanup_(json_object_putp) json_object *c = claims_set(in);
+    const char *text;
+    size_t len = 0;
 
-    r = cvm_key_to_point(in->signing_key, point);
-    if (r < 0)
-        return r;
-    h = header(in->signing_key);
-    c = claims_set(in);
-    if (!h || !c)
+    if (!c)
         return -ENOMEM;
-    h64 = encode(h);
-    c64 = encode(c);
-    if (!h64 || !c64)
+    text = json_object_to_json_string_length(c, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+    if (!text)
         return -ENOMEM;
-    if (asprintf(&input, "%s.%s", h64, c64) < 0) {
-        input = NULL;
-        return -ENOMEM;
-    }
-    r = cvm_key_sign(in->signing_key, input, strlen(input), sig);
-    if (r < 0)
-        return r;
-    s64 = cvm_base64url_encode(sig, sizeof(sig));
-    if (!s64)
-        return -ENOMEM;
-    return asprintf(ret, "%s.%s", input, s64) < 0 ? -ENOMEM : 0;
+    return cvm_jws_sign(in->signing_key, "JWT", text, len, ret);
 }

@@ -8,11 +8,9 @@
 
 #include "attest/report.h"
 #include "attest/verdict.h"
+#include "cvmctl.h"
 #include "reference-options.h"
 
-int verb_digest(int argc, char **argv);
-
-CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 
 static void help(void) {
     printf("cvmctl digest --kernel FILE [--initrd FILE] [--cmdline TEXT] [OPTION...]\n"
@@ -164,7 +162,7 @@ int verb_digest(int argc, char **argv) {
             return CVM_EXIT_ERROR;
         }
     }
-    if (json)
+    if (json || arg_json)
         printf("%s\n", text);
     else if (verbose)
         explain(ref, &ro.files);

@@ -13,11 +13,9 @@
 #include "attest/explain.h"
 #include "attest/json.h"
 #include "attest/key.h"
+#include "cvmctl.h"
 #include "reference-options.h"
 
-int verb_verify(int argc, char **argv);
-
-CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 
 struct verify_options {
@@ -265,7 +263,7 @@ int verb_verify(int argc, char **argv) {
         fprintf(stderr, "cvmctl verify: %s\n", e.text);
         return CVM_EXIT_ERROR;
     }
-    if (o->json) {
+    if (o->json || arg_json) {
         _cleanup_(json_object_putp) json_object *j = cvm_verdict_to_json(v);
 
         if (!j) {

@@ -3,8 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-int verb_verify(int argc, char **argv);
-int verb_digest(int argc, char **argv);
+#include "cvmctl.h"
+
+bool arg_json;
 
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "verify") == 0)
