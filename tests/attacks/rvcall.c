@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What RootVisor tells host root, without cvmd in between. One JSON line a record.
+ *   rvcall info | vms | events
+ *   rvcall stats ID        counters of VM ID; 0: of the host
+ *   rvcall frames          frames that protected VMs own, a bare number
+ * Exit status: 0, or 2 if there is no RootVisor or it refuses.
+ */
+#include "attack.h"
+
+#include "../../hypervisor/include/cvm/abi.h"
+
+#define TABLE "/sys/firmware/acpi/tables/CVMD"
+
+static struct cvm_acpi_table table;
+
+static long call(unsigned nr, uint64_t argument, void *buffer, size_t size) {
+    long result;
+    memset(buffer, 0, size); /* touched, so present when RootVisor writes to it */
+    __asm__ volatile("vmcall"
+                     : "=a"(result)
+                     : "a"((uint64_t)CVM_CALL(nr)), "b"(table.secret[0]), "c"(table.secret[1]), "d"(argument),
+                       "S"(buffer), "D"(size)
+                     : "memory");
+    if (result < 0)
+        trouble((int)-result, "call %#x", nr);
+    return result;
+}
+
+static void print_vms(void) {
+    static struct cvm_vm_list list;
+    call(CVM_HOST_VM_LIST, 0, &list, sizeof list);
+    for (unsigned i = 0; i < list.count && i < CVM_MAX_VMS; i++) {
+        const struct cvm_vm_info *vm = &list.vm[i];
+        printf("{\"vm\":%u,\"state\":%u,\"reason\":%u,\"vcpus\":%u,\"ram\":%llu,\"frames\":%llu}\n", vm->id, vm->state,
+               vm->reason, vm->vcpus, (unsigned long long)vm->ram_bytes, (unsigned long long)vm->frames);
+    }
+}
+
+static void print_events(void) {
+    static struct cvm_event_page page __attribute__((aligned(4096)));
+    for (uint64_t from = 1;;) {
+        call(CVM_HOST_EVENTS, from, &page, sizeof page);
+        for (unsigned i = 0; i < page.count && i < CVM_EVENTS_PER_PAGE; i++) {
+            const struct cvm_event *e = &page.ev[i];
+            printf("{\"event\":%llu,\"type\":%u,\"reason\":%u,\"vm\":%u,\"arg0\":\"%#llx\",\"arg1\":\"%#llx\"}\n",
+                   (unsigned long long)e->seq, e->type, e->reason, e->vm, (unsigned long long)e->arg[0],
+                   (unsigned long long)e->arg[1]);
+            from = e->seq + 1;
+        }
+        if (!page.count || from >= page.next_seq)
+            return;
+    }
+}
+
+int main(int argc, char **argv) {
+    const char *what = argc > 1 ? argv[1] : "";
+    int fd = open(TABLE, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        trouble(errno, TABLE);
+    if (read(fd, &table, sizeof table) != sizeof table)
+        trouble(0, TABLE " is short");
+    if (!strcmp(what, "info") || !strcmp(what, "frames")) {
+        static struct cvm_host_info info;
+        call(CVM_HOST_INFO, 0, &info, sizeof info);
+        if (!strcmp(what, "frames"))
+            printf("%llu\n", (unsigned long long)info.private_frames);
+        else
+            printf("{\"cpus\":%u,\"vms\":%u,\"ram_frames\":%llu,\"rootvisor_frames\":%llu,\"private_frames\":%llu}\n",
+                   info.cpus, info.vms, (unsigned long long)info.ram_frames,
+                   (unsigned long long)info.rootvisor_frames, (unsigned long long)info.private_frames);
+    } else if (!strcmp(what, "vms")) {
+        print_vms();
+    } else if (!strcmp(what, "events")) {
+        print_events();
+    } else if (!strcmp(what, "stats") && argc == 3) {
+        static struct cvm_stats s;
+        uint64_t id = number(argv[2], "ID");
+        call(id ? CVM_HOST_VM_STATS : CVM_HOST_STATS, id, &s, sizeof s);
+        printf("{\"exits\":%llu,\"reflected\":%llu,\"upcalls\":%llu,\"sealed\":%llu,\"unsealed\":%llu,\"taken\":%llu,"
+               "\"returned\":%llu,\"injected\":%llu}\n",
+               (unsigned long long)s.exits, (unsigned long long)s.reflected, (unsigned long long)s.upcalls,
+               (unsigned long long)s.sealed, (unsigned long long)s.unsealed, (unsigned long long)s.taken,
+               (unsigned long long)s.returned, (unsigned long long)s.injected);
+    } else {
+        trouble(0, "usage: rvcall info | vms | events | frames | stats ID");
+    }
+    return 0;
+}

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh
+# Machines of the mini host: bare QEMU processes, named by files in /tmp/machine.
+
+machine_start() { # machine_start NAME ordinary|protected [MIB]
+    mkdir -p /tmp/machine
+    : > "/tmp/machine/$1.out"
+    firmware=
+    [ "$2" = protected ] && firmware='-bios /guest/cvmboot.rom'
+    # shellcheck disable=SC2086
+    qemu-system-x86_64 -name "$1" -nodefaults -no-user-config -display none -no-reboot \
+        -M pc-i440fx-7.2,accel=kvm,vmport=off,smm=off -cpu host,-vmx,pmu=off -m "${3:-128}" -no-hpet \
+        -overcommit mem-lock=on -global apic-common.vapic=off -rtc base=utc \
+        -chardev pty,id=console,logfile="/tmp/machine/$1.log",logappend=off -serial chardev:console \
+        -monitor unix:"/tmp/machine/$1.monitor",server=on,wait=off \
+        $firmware -kernel /guest/vmlinuz -initrd /guest/initrd.img -append "$(cat /guest/cmdline)" \
+        > "/tmp/machine/$1.out" 2>&1 &
+    echo $! > "/tmp/machine/$1.pid"
+    n=0
+    until grep -q /dev/pts "/tmp/machine/$1.out"; do
+        n=$((n + 1))
+        [ $n -gt 60 ] && { cat "/tmp/machine/$1.out"; return 1; }
+        sleep 1
+    done
+}
+
+machine_pid() { cat "/tmp/machine/$1.pid"; }
+machine_log() { echo "/tmp/machine/$1.log"; }
+machine_pty() { grep -o '/dev/pts/[0-9]*' "/tmp/machine/$1.out"; }
+
+machine_hmp() { # machine_hmp NAME COMMAND...: a command of QEMU's human monitor
+    name=$1
+    shift
+    monitor "/tmp/machine/$name.monitor" "$*"
+}
+machine_pause() { machine_hmp "$1" stop > "$attack_tmp/monitor"; }
+machine_resume() { machine_hmp "$1" cont > "$attack_tmp/monitor"; }
+machine_dump() { machine_hmp "$1" "dump-guest-memory $2"; }
+
+# What RootVisor recorded since the mark that events_mark left.
+events_mark() { rvcall events | wc -l > "$attack_tmp/events"; }
+events_since() { rvcall events | tail -n "+$(($(cat "$attack_tmp/events") + 1))"; }

@@ -1,0 +1,6 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# control-registers.sh NAME: the registers of an ordinary guest: the patterns must be seen.
+. "$(dirname "$0")/lib.sh"
+registers_under_attack control.registers expect_found "$1"
+attack_end

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh
+# What the step scripts share. They run in the emulated host (busybox sh or dash), tools on PATH.
+# $ATTACK_BACKEND says how machines are reached: libvirt (default) or mini.
+#
+# Each finding is one line: LAB {"step":ID,"title":TEXT,"ok":BOOL,"detail":TEXT}.
+
+attack_dir=${attack_dir:-$(dirname "$0")}
+attack_tmp=$(mktemp -d /tmp/attack.XXXXXX)
+attack_failed=0
+trap 'rm -rf "$attack_tmp"' EXIT
+. "$attack_dir/backend-${ATTACK_BACKEND:-libvirt}.sh"
+
+# The marker, each byte XOR 0x5a; the agent puts it together in its own memory.
+MARKER=${MARKER:-37290d336c6b0f1d630e2b6a1f2d3b28}
+MARKER_PAGES=${MARKER_PAGES:-64}
+
+finding() { # finding ID TITLE true|false DETAIL
+    [ "$3" = true ] || attack_failed=1
+    detail=$(printf %s "$4" | tr '\n\t' '; ' | cut -c1-600 | sed 's/\\/\\\\/g; s/"/\\"/g')
+    echo "LAB {\"step\":\"$1\",\"title\":\"$2\",\"ok\":$3,\"detail\":\"$detail\"}"
+}
+
+# expect_found ID TITLE COMMAND...: the attack must succeed (the control); expect_nothing: it must run and fail.
+attack_out() { "$@" > "$attack_tmp/out" 2>&1; }
+expect_found() {
+    id=$1 title=$2
+    shift 2
+    attack_out "$@"
+    status=$?
+    [ $status = 0 ] && verdict=true || verdict=false
+    finding "$id" "$title" $verdict "$(cat "$attack_tmp/out")"
+}
+expect_nothing() {
+    id=$1 title=$2
+    shift 2
+    attack_out "$@"
+    status=$?
+    [ $status = 1 ] && verdict=true || verdict=false
+    finding "$id" "$title" $verdict "$(cat "$attack_tmp/out")"
+}
+
+# One number of the last attack's JSON line.
+field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$attack_tmp/out"; }
+
+machine_ask() { # machine_ask NAME LINE [PREFIX]: the guest agent's answer
+    guestask "$(machine_pty "$1")" "$(machine_log "$1")" "${ASK_SECONDS:-900}" "$2" ${3:+"$3"}
+}
+machine_mark() { wc -c < "$(machine_log "$1")"; }
+machine_wait() { # machine_wait NAME MARK PREFIX: a line behind MARK (see machine_mark)
+    guestask --from "$2" "$(machine_pty "$1")" "$(machine_log "$1")" "${ASK_SECONDS:-900}" - "$3"
+}
+machine_up() { machine_wait "$1" 0 'GUEST: up'; }
+
+guest_intact() { # guest_intact ID TITLE NAME: the guest runs and finds its marked memory as it left it
+    attack_out machine_ask "$3" check
+    status=$?
+    [ $status = 0 ] && verdict=true || verdict=false
+    finding "$1" "$2" $verdict "$(cat "$attack_tmp/out")"
+}
+
+# The agent takes its marker once; a second step on the same machine goes on with it.
+guest_mark() {
+    machine_ask "$1" "marker $MARKER $MARKER_PAGES" > "$attack_tmp/out" || machine_ask "$1" check > "$attack_tmp/out"
+}
+
+attack_end() { exit $attack_failed; }
+
+# --- registers ---
+
+SEED=${SEED:-7}
+ROUNDS=${ROUNDS:-20000}
+
+monitor_registers() { machine_hmp "$1" info registers | textregs "$SEED"; }
+
+# registers_under_attack ID EXPECT NAME: the guest loads patterns into its registers and exits in a loop;
+# paused there, all that the host holds of it is searched. EXPECT is expect_found or expect_nothing.
+registers_under_attack() {
+    id=$1 expect=$2 name=$3 word='shows'
+    prefix=$id
+    [ "$expect" = expect_nothing ] && word='does not show'
+    mark=$(machine_mark "$name")
+    if ! machine_ask "$name" "regs $SEED $ROUNDS" 'GUEST: regs running' > "$attack_tmp/out" 2>&1; then
+        finding "$prefix.load" 'the guest loads patterns into its registers' false "$(cat "$attack_tmp/out")"
+        return
+    fi
+    machine_pause "$name"
+    pid=$(machine_pid "$name")
+    $expect "$prefix.kvm" "KVM $word them: GET_REGS, SREGS, FPU, XSAVE, MSRS" kvmstate "$pid" "$SEED"
+    $expect "$prefix.monitor" "QEMU's monitor $word them" monitor_registers "$name"
+    $expect "$prefix.kernel" "kernel memory $word them" regscan "$pid" "$SEED"
+    machine_resume "$name"
+    # Exits go on while the module looks.
+    if [ -e /sys/kernel/debug/cvmattack/state ]; then
+        $expect "$prefix.vmcs" "the CPU and VMCS12 at an exit $word them" vmcsregs "$SEED"
+    fi
+    attack_out machine_wait "$name" "$mark" 'GUEST: regs ok'
+    status=$?
+    [ $status = 0 ] && verdict=true || verdict=false
+    finding "$prefix.check" 'afterwards all registers hold what the guest loaded' $verdict "$(cat "$attack_tmp/out")"
+}

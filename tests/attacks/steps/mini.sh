@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh
+# The host script of the mini host (tests/lab/mini --host-script): all steps, on two QEMUs.
+# Words of the kernel command line attack.steps=A,B choose among them.
+export ATTACK_BACKEND=mini PATH="$PATH:/lab/steps"
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
+. /lab/steps/backend-mini.sh
+steps=control,control-registers,protected-memory,protected-registers,integrity
+for word in $(cat /proc/cmdline); do
+    case $word in attack.steps=*) steps=${word#attack.steps=} ;; esac
+done
+
+start() { # start NAME KIND
+    machine_start "$1" "$2" || finish 1 "$1: QEMU does not start"
+    ASK_SECONDS=900 guestask --from 0 "$(machine_pty "$1")" "$(machine_log "$1")" 900 - 'GUEST: up' || {
+        cat "$(machine_log "$1")" "/tmp/machine/$1.out"
+        finish 1 "$1: no user space"
+    }
+    echo "LAB {\"stage\":\"$1\",\"tsc\":$(labctl tsc)}"
+}
+
+failed=0
+case ,$steps, in *,control,*|*,control-registers,*|*,integrity,*) start ordinary ordinary ;; esac
+case ,$steps, in *,protected-memory,*|*,protected-registers,*|*,integrity,*) start protected protected ;; esac
+for step in $(echo "$steps" | tr , ' '); do
+    case $step in
+        control) /lab/steps/control.sh ordinary || failed=1 ;;
+        protected-memory) /lab/steps/protected-memory.sh protected || failed=1 ;;
+        control-registers) /lab/steps/control-registers.sh ordinary || failed=1 ;;
+        protected-registers) /lab/steps/protected-registers.sh protected || failed=1 ;;
+        integrity) /lab/steps/integrity.sh protected ordinary || failed=1 ;;
+    esac
+    echo "LAB {\"stage\":\"$step\",\"tsc\":$(labctl tsc)}"
+done
+finish $failed "attack steps $steps"
