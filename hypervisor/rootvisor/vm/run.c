@@ -29,12 +29,12 @@ void pv_init_features(void)
 	*(u32 *)(init_xsave + 24) = 0x1f80;			/* MXCSR */
 }
 
-static void xsave(u8 *area)
+void xstate_save(u8 *area)
 {
 	__asm__ volatile("xsave64 %0" : "+m"(*(u8 (*)[4096])area) : "a"((u32)xcr0_allowed), "d"(0));
 }
 
-static void xrstor(const u8 *area)
+void xstate_restore(const u8 *area)
 {
 	__asm__ volatile("xrstor64 %0" : : "m"(*(const u8 (*)[1024])area), "a"((u32)xcr0_allowed), "d"(0));
 }
@@ -87,7 +87,7 @@ void pv_switch_in(struct pcpu *c, struct pvcpu *p)
 	if (has_pku)
 		p->l1.pkru = rdpkru();
 	xsetbv(0, xcr0_allowed);
-	xrstor(p->xsave);
+	xstate_restore(p->xsave);
 	xsetbv(0, p->xcr0);
 	c->regs = p->regs;
 }
@@ -97,8 +97,8 @@ void pv_switch_out(struct pcpu *c, struct pvcpu *p)
 	p->regs = c->regs;
 	memset(&c->regs, 0, sizeof(c->regs));
 	xsetbv(0, xcr0_allowed);
-	xsave(p->xsave);
-	xrstor(init_xsave);
+	xstate_save(p->xsave);
+	xstate_restore(init_xsave);
 	if (has_pku)
 		wrpkru(p->l1.pkru);
 	xsetbv(0, p->l1.xcr0);

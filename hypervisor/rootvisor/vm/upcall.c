@@ -4,7 +4,7 @@
 #include "vm/vm.h"
 
 #define GUARDIAN_CR0	(CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG | BIT(1) /* MP */)
-#define GUARDIAN_CR4	(CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_VMXE)
+#define GUARDIAN_CR4	(CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_VMXE)
 #define BRING_LIMIT	256u		/* guest pages brought in one upcall */
 
 struct guardian quoter;
@@ -284,6 +284,7 @@ int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, 
 {
 	struct vmcs *prev = c->current;
 	bool outer = depth[c->id]++ == 0;
+	u64 xcr0 = 0;
 	int err;
 
 	if (g->dead) {
@@ -296,12 +297,17 @@ int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, 
 	c->stats.upcalls++;
 	if (g->vm)
 		g->vm->stats.upcalls++;
-	/* The image uses SSE registers only: x87/SSE state of whoever ran is set aside. */
-	if (outer)
-		__asm__ volatile("fxsave64 %0" : "=m"(*(u8 (*)[512])c->host_xsave));
+	/* Vector registers of whoever ran are set aside, and nothing of the Guardian's stays in them. */
+	if (outer) {
+		xcr0 = xgetbv(0);
+		xsetbv(0, xcr0_allowed);
+		xstate_save(c->host_xsave);
+	}
 	err = run(c, g, v, need_gfn);
-	if (outer)
-		__asm__ volatile("fxrstor64 %0" : : "m"(*(u8 (*)[512])c->host_xsave));
+	if (outer) {
+		xstate_restore(c->host_xsave);
+		xsetbv(0, xcr0);
+	}
 	depth[c->id]--;
 	vmcs_load(c, prev);
 	return err;

@@ -121,5 +121,8 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, st
 
 /* XCR0 bits a protected guest may set: what the CPU has, less AMX. */
 extern u64 xcr0_allowed;
+/* All of these components, to and from a 64-aligned area of up to 4 KiB; XCR0 must be xcr0_allowed. */
+void xstate_save(u8 *area);
+void xstate_restore(const u8 *area);
 
 #endif
