@@ -88,6 +88,7 @@ static void launch_undo(struct machine *m, const char *name, const char *text) {
 
 static void launch_succeeded(struct machine *m) {
     m->deadline = 0;
+    audit_pull(m->manager); /* RootVisor's event came first */
     machine_set_state(m, MACHINE_RUNNING, NULL);
     audit(m->manager, m, "launched", NULL, m->protected ? "the machine runs protected" : "the machine runs, not protected");
     bus_reply_call(&m->launch_call, NULL);

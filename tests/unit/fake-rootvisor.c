@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fake-rootvisor.h"
+
+#include "attest-fixture.h"
+#include "cvmd/rootvisor.h"
+#include "cvmd/util.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <x86intrin.h>
+
+#define MAX_EVENTS 256u
+
+struct rootvisor {
+    FILE *commands; /* or NULL */
+    struct fixture *fixture;
+};
+
+static int present;
+static struct cvm_vm_info vms[CVM_MAX_VMS];
+static uint64_t stats_exits[CVM_MAX_VMS];
+static unsigned nr_vms, next_id = 1;
+static struct cvm_event events[MAX_EVENTS];
+static unsigned nr_events;
+static int fail_next;
+
+void fake_rootvisor_present(int p) {
+    present = p;
+}
+
+void fake_rootvisor_reset(void) {
+    nr_vms = nr_events = 0;
+    next_id = 1;
+    fail_next = 0;
+}
+
+static void add_event(uint32_t type, uint32_t reason, uint32_t vm, const uint8_t *uuid, uint64_t arg) {
+    struct cvm_event *e = &events[nr_events];
+
+    if (nr_events == MAX_EVENTS)
+        return;
+    *e = (struct cvm_event){.seq = ++nr_events, .tsc = __rdtsc(), .type = type, .reason = reason, .vm = vm, .arg = {arg, 0}};
+    if (uuid)
+        memcpy(e->uuid, uuid, 16);
+}
+
+static struct cvm_vm_info *find_uuid(const uint8_t *uuid) {
+    for (unsigned i = 0; i < nr_vms; i++)
+        if (memcmp(vms[i].uuid, uuid, 16) == 0)
+            return &vms[i];
+    return NULL;
+}
+
+static struct cvm_vm_info *find_id(uint32_t id) {
+    for (unsigned i = 0; i < nr_vms; i++)
+        if (vms[i].id == id)
+            return &vms[i];
+    return NULL;
+}
+
+static void remove_vm(struct cvm_vm_info *vm) {
+    memmove(vm, vm + 1, (size_t)(vms + nr_vms - vm - 1) * sizeof(*vm));
+    nr_vms--;
+}
+
+int fake_rootvisor_command(const char *line) {
+    unsigned long long a = 0, b = 0;
+    char text[64];
+    uint8_t uuid[16];
+    struct cvm_vm_info *vm;
+
+    if (strncmp(line, "bad-resume", 10) == 0) {
+        fail_next = 1;
+        return 0;
+    }
+    if (sscanf(line, "denied %llu %llu", &a, &b) == 2) {
+        add_event(CVM_EV_DENIED, (uint32_t)a, 0, NULL, b);
+        return 0;
+    }
+    if (sscanf(line, "protect %36s %llu", text, &a) == 2 && uuid_from_string(text, uuid) == 0 && nr_vms < CVM_MAX_VMS) {
+        vm = &vms[nr_vms++];
+        *vm = (struct cvm_vm_info){.id = next_id++, .state = CVM_VM_RUNNING, .vcpus = 1, .ram_bytes = a * 4096, .frames = a};
+        memcpy(vm->uuid, uuid, 16);
+        for (unsigned i = 0; i < CVM_DIGEST_SIZE; i++)
+            vm->launch_digest[i] = (uint8_t)(0xa0 + i);
+        add_event(CVM_EV_VM_PROTECTED, 0, vm->id, uuid, 0);
+        return 0;
+    }
+    if (sscanf(line, "stop %36s %llu %llu", text, &a, &b) == 3 && uuid_from_string(text, uuid) == 0) {
+        vm = find_uuid(uuid);
+        if (!vm)
+            return -EINVAL;
+        vm->state = CVM_VM_STOPPED;
+        vm->reason = (uint32_t)a;
+        vm->stop_arg = b;
+        add_event(CVM_EV_VM_STOPPED, (uint32_t)a, vm->id, uuid, b);
+        return 0;
+    }
+    if (sscanf(line, "destroyed %36s", text) == 1 && uuid_from_string(text, uuid) == 0) {
+        vm = find_uuid(uuid);
+        if (vm) {
+            add_event(CVM_EV_VM_RELEASED, 0, vm->id, uuid, 0);
+            remove_vm(vm);
+        }
+        return 0;
+    }
+    return -EINVAL;
+}
+
+/* Reads what was appended since the last call. */
+static int catch_up(struct rootvisor *rv) {
+    char line[256];
+    long at;
+
+    if (rv->commands) {
+        clearerr(rv->commands);
+        while (at = ftell(rv->commands), fgets(line, sizeof(line), rv->commands)) {
+            if (!strchr(line, '\n')) { /* still being written */
+                fseek(rv->commands, at, SEEK_SET);
+                break;
+            }
+            if (fake_rootvisor_command(line) < 0)
+                fprintf(stderr, "fake RootVisor: no command: %s", line);
+        }
+    }
+    if (fail_next) {
+        fail_next = 0;
+        return -EIO;
+    }
+    return 0;
+}
+
+int rootvisor_open(struct rootvisor **ret, struct cvm_error *e) {
+    const char *path = getenv("CVMD_FAKE_ROOTVISOR");
+    struct rootvisor *rv = calloc(1, sizeof(*rv));
+
+    if (!rv)
+        return -ENOMEM;
+    if (path)
+        rv->commands = fopen(path, "r+e");
+    if (!rv->commands && !present) {
+        free(rv);
+        return cvm_error_set(e, -ENOENT, "this host was not started by RootVisor (the test has none)");
+    }
+    if (nr_events == 0)
+        add_event(CVM_EV_BOOT, 0, 0, NULL, 0);
+    fixture_setup((void **)&rv->fixture);
+    *ret = rv;
+    return 0;
+}
+
+void rootvisor_close(struct rootvisor *rv) {
+    if (!rv)
+        return;
+    if (rv->commands)
+        fclose(rv->commands);
+    fixture_teardown((void **)&rv->fixture);
+    free(rv);
+}
+
+int rootvisor_host_info(struct rootvisor *rv, struct cvm_host_info *ret) {
+    int r = catch_up(rv);
+
+    *ret = (struct cvm_host_info){
+        .abi_version = CVM_ABI_VERSION,
+        .version = 0x000100,
+        .svn = 1,
+        .guardian_svn = 1,
+        .cpus = 2,
+        .vms = nr_vms,
+        .features = CVM_F_SMP,
+        .tsc_khz = 2000000,
+        .uptime_tsc = __rdtsc(),
+        .ram_frames = 524288,
+        .rootvisor_frames = 4096,
+        .pool_frames_free = 1000,
+        .cpu_model = "Test CPU",
+    };
+    memset(ret->rootvisor_digest, 0x11, CVM_DIGEST_SIZE);
+    memset(ret->guardian_digest, 0x22, CVM_DIGEST_SIZE);
+    for (unsigned i = 0; i < nr_vms; i++)
+        ret->private_frames += vms[i].frames;
+    return r;
+}
+
+int rootvisor_host_stats(struct rootvisor *rv, struct cvm_stats *ret) {
+    int r = catch_up(rv);
+
+    *ret = (struct cvm_stats){.exits = 1000, .reflected = 600};
+    ret->by_reason[10] = 400;
+    ret->by_reason[48] = 600;
+    return r;
+}
+
+int rootvisor_vm_list(struct rootvisor *rv, struct cvm_vm_list *ret) {
+    int r = catch_up(rv);
+
+    *ret = (struct cvm_vm_list){.count = nr_vms};
+    memcpy(ret->vm, vms, nr_vms * sizeof(*vms));
+    return r;
+}
+
+int rootvisor_vm_stats(struct rootvisor *rv, uint32_t id, struct cvm_stats *ret) {
+    int r = catch_up(rv);
+
+    if (r < 0)
+        return r;
+    if (!find_id(id))
+        return -ENOENT;
+    *ret = (struct cvm_stats){.exits = stats_exits[id % CVM_MAX_VMS] += 10, .upcalls = 3};
+    ret->by_reason[30] = ret->exits;
+    return 0;
+}
+
+int rootvisor_vm_destroy(struct rootvisor *rv, uint32_t id) {
+    int r = catch_up(rv);
+    struct cvm_vm_info *vm = find_id(id);
+    char uuid[UUID_STRING_MAX], line[64];
+
+    if (r < 0)
+        return r;
+    if (!vm)
+        return -ENOENT;
+    vm->state = CVM_VM_DYING;
+    vm->frames -= vm->frames < FAKE_FRAMES_PER_CALL ? vm->frames : FAKE_FRAMES_PER_CALL;
+    if (vm->frames)
+        return (int)vm->frames;
+    snprintf(line, sizeof(line), "destroyed %s\n", uuid_to_string(vm->uuid, uuid));
+    fake_rootvisor_command(line);
+    if (rv->commands) { /* a daemon that starts anew must not find the VM again */
+        fseek(rv->commands, 0, SEEK_END);
+        fputs(line, rv->commands);
+        fflush(rv->commands);
+        fseek(rv->commands, 0, SEEK_END);
+    }
+    return 0;
+}
+
+int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_data[64], struct cvm_report *ret) {
+    int r = catch_up(rv);
+    struct cvm_vm_info *vm = find_id(id);
+    struct cvm_report rep;
+
+    if (r < 0)
+        return r;
+    if (!vm)
+        return -ENOENT;
+    if (vm->state != CVM_VM_RUNNING)
+        return -EBUSY;
+    rep = fixture_report(rv->fixture);
+    rep.vm_id = id;
+    memcpy(rep.uuid, vm->uuid, 16);
+    memcpy(rep.user_data, user_data, 64);
+    fixture_sign(rv->fixture, &rep, (uint8_t *)ret);
+    return 0;
+}
+
+int rootvisor_events(struct rootvisor *rv, uint64_t first, struct cvm_event_page *ret) {
+    int r = catch_up(rv);
+
+    *ret = (struct cvm_event_page){.first_seq = 1, .next_seq = nr_events + 1};
+    for (uint64_t seq = first ?: 1; r == 0 && seq <= nr_events && ret->count < CVM_EVENTS_PER_PAGE; seq++)
+        ret->ev[ret->count++] = events[seq - 1];
+    return r < 0 ? r : (int)ret->count;
+}
+
+int rootvisor_report_key(struct rootvisor *rv, struct cvm_report_key *ret) {
+    *ret = (struct cvm_report_key){0};
+    memcpy(ret->point, rv->fixture->point, sizeof(ret->point));
+    return catch_up(rv);
+}
