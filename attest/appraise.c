@@ -38,6 +38,19 @@ static const char *report_code(int r) {
     }
 }
 
+static void check_policy(const struct cvm_appraisal *a, struct cvm_verdict *v) {
+    const struct cvm_policy *p = a->policy;
+
+    if (!p)
+        ok(v, CVM_CHECK_POLICY, a->reference ? "none: reference values alone decide" : "none");
+    else if (p->not_after && (uint64_t)a->now > p->not_after)
+        fail(v, CVM_CHECK_POLICY, CVM_POLICY_MISSING, "policy.expired", "the policy's time is over");
+    else if (p->not_before && (uint64_t)a->now < p->not_before)
+        fail(v, CVM_CHECK_POLICY, CVM_POLICY_MISSING, "policy.not-yet-valid", "the policy's time has not begun");
+    else
+        ok(v, CVM_CHECK_POLICY, p->id);
+}
+
 static bool check_evidence(const struct cvm_appraisal *a, struct cvm_evidence *ev, struct cvm_verdict *v) {
     struct cvm_error e = { "" };
     int r;
@@ -89,6 +102,11 @@ static int check_key(const struct cvm_appraisal *a, const struct cvm_evidence *e
     return 0;
 }
 
+/* Something that the platform lacks: a violation if the policy demands it, else a warning. */
+#define demanded(f, by_policy, code, ...)                                                                    \
+    cvm_finding_set(f, (by_policy) ? CVM_FAIL : CVM_WARN, (by_policy) ? CVM_POLICY_VIOLATION : CVM_FAILURE_NONE, \
+                    code, __VA_ARGS__)
+
 static void check_anchor(const struct cvm_appraisal *a, struct cvm_verdict *v) {
     struct cvm_finding *f = &v->finding[CVM_CHECK_ANCHOR];
 
@@ -97,10 +115,54 @@ static void check_anchor(const struct cvm_appraisal *a, struct cvm_verdict *v) {
         ok(v, CVM_CHECK_ANCHOR, "TPM quote covers RootVisor and the report key");
         return;
     }
-    cvm_finding_set(f, CVM_WARN, CVM_FAILURE_NONE, "platform.no-anchor",
-                    "platform anchor missing: nothing proves that the report key belongs to a genuine RootVisor%s",
-                    v->report.platform & CVM_F_TPM ? " (the host has a TPM, but no quote was verified)"
-                                                   : " (the host has no TPM)");
+    demanded(f, a->policy && a->policy->require_anchor, "platform.no-anchor",
+             "platform anchor missing: nothing proves that the report key belongs to a genuine RootVisor%s",
+             v->report.platform & CVM_F_TPM ? " (the host has a TPM, but no quote was verified)"
+                                            : " (the host has no TPM)");
+}
+
+/* The signature holds: is it of a key that the policy accepts? */
+static void check_key_accepted(const struct cvm_policy *p, struct cvm_verdict *v) {
+    if (!p || !p->nr_key_id)
+        return;
+    for (unsigned i = 0; i < p->nr_key_id; i++)
+        if (memcmp(p->key_id[i], v->report.report_key_id, CVM_KEY_ID_SIZE) == 0) {
+            ok(v, CVM_CHECK_KEY, "one that the policy accepts");
+            return;
+        }
+    cvm_hex_encode(p->key_id[0], CVM_KEY_ID_SIZE, v->finding[CVM_CHECK_KEY].expected);
+    fail(v, CVM_CHECK_KEY, CVM_POLICY_VIOLATION, "key.not-accepted", "the policy does not accept this report key");
+}
+
+static void check_request(const struct cvm_policy *p, struct cvm_verdict *v) {
+    struct cvm_finding *f = &v->finding[CVM_CHECK_REQUEST];
+
+    if (p && p->has_uuid && memcmp(p->uuid, v->report.uuid, sizeof(p->uuid)) != 0) {
+        cvm_hex_encode(p->uuid, sizeof(p->uuid), f->expected);
+        cvm_hex_encode(v->report.uuid, sizeof(p->uuid), f->seen);
+        fail(v, CVM_CHECK_REQUEST, CVM_POLICY_VIOLATION, "vm.uuid", "the report is about another VM");
+    } else if (p && p->require_guest_request && !v->report.requester) {
+        fail(v, CVM_CHECK_REQUEST, CVM_POLICY_VIOLATION, "vm.requester",
+             "the host asked for this report, the policy wants those of the guest");
+    } else
+        ok(v, CVM_CHECK_REQUEST, v->report.requester ? "asked for by the guest" : "asked for by the host");
+}
+
+static void check_registers(const struct cvm_policy *p, struct cvm_verdict *v) {
+    struct cvm_finding *f = &v->finding[CVM_CHECK_REGISTERS];
+    bool any = false;
+
+    for (unsigned i = 0; p && i < CVM_RTMRS; i++) {
+        any |= p->has_rtmr[i];
+        if (!p->has_rtmr[i] || memcmp(p->rtmr[i], v->report.rtmr[i], CVM_DIGEST_SIZE) == 0)
+            continue;
+        cvm_hex_encode(p->rtmr[i], CVM_DIGEST_SIZE, f->expected);
+        cvm_hex_encode(v->report.rtmr[i], CVM_DIGEST_SIZE, f->seen);
+        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, "registers.value", "runtime register %u has another value",
+                        i);
+        return;
+    }
+    ok(v, CVM_CHECK_REGISTERS, any ? "as the policy wants them" : "not compared: no policy names values");
 }
 
 static int check_signature(const uint8_t *point, const struct cvm_evidence *ev, struct cvm_verdict *v) {
@@ -151,19 +213,24 @@ static int check_kex(struct cvm_verdict *v) {
 struct image_check {
     enum cvm_check check;
     const char *what;
-    const char *missing, *digest, *svn; /* codes */
+    const char *missing, *digest, *svn, *revoked; /* codes */
 };
 
 static const struct image_check rootvisor_check = { CVM_CHECK_ROOTVISOR, "RootVisor", "rootvisor.no-reference",
-                                                    "rootvisor.digest", "rootvisor.svn" };
+                                                    "rootvisor.digest", "rootvisor.svn", "rootvisor.revoked" };
 static const struct image_check guardian_check = { CVM_CHECK_GUARDIAN, "Guardian", "guardian.no-reference",
-                                                   "guardian.digest", "guardian.svn" };
+                                                   "guardian.digest", "guardian.svn", "guardian.revoked" };
 
-static void check_image(const struct image_check *c, const struct cvm_ref_image *ref, unsigned nr,
-                        const uint8_t *digest, uint32_t svn, struct cvm_verdict *v) {
+static void check_image(const struct image_check *c, const struct cvm_policy *p, const struct cvm_ref_image *ref,
+                        unsigned nr, const uint8_t *digest, uint32_t svn, struct cvm_verdict *v) {
     struct cvm_finding *f = &v->finding[c->check];
 
     cvm_hex_encode(digest, CVM_DIGEST_SIZE, f->seen);
+    for (unsigned i = 0; p && i < p->nr_revoked; i++)
+        if (memcmp(p->revoked[i], digest, CVM_DIGEST_SIZE) == 0) {
+            cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, c->revoked, "this %s is revoked", c->what);
+            return;
+        }
     if (nr == 0) {
         cvm_finding_set(f, CVM_FAIL, CVM_POLICY_MISSING, c->missing, "no reference value for the %s", c->what);
         return;
@@ -187,12 +254,12 @@ static void check_image(const struct image_check *c, const struct cvm_ref_image 
                     c->what, nr > 1 ? " (the first of several alternatives is shown)" : "");
 }
 
-static void check_dma(struct cvm_verdict *v) {
+static void check_dma(const struct cvm_policy *p, struct cvm_verdict *v) {
     if (v->report.platform & CVM_F_VT_D)
         ok(v, CVM_CHECK_DMA, "VT-d confines devices to memory of the host");
     else
-        cvm_finding_set(&v->finding[CVM_CHECK_DMA], CVM_WARN, CVM_FAILURE_NONE, "platform.no-dma-protection",
-                        "no VT-d: a device that the host commands can read and write private memory");
+        demanded(&v->finding[CVM_CHECK_DMA], p && p->require_dma_protection, "platform.no-dma-protection", "%s",
+                 "no VT-d: a device that the host commands can read and write private memory");
 }
 
 static const struct {
@@ -320,6 +387,7 @@ int cvm_appraise(const struct cvm_appraisal *a, struct cvm_verdict *v) {
     int r;
 
     memset(v, 0, sizeof(*v));
+    check_policy(a, v);
     if (!check_evidence(a, &ev, v))
         goto out;
     r = check_key(a, &ev, &point, v);
@@ -333,21 +401,24 @@ int cvm_appraise(const struct cvm_appraisal *a, struct cvm_verdict *v) {
     if (v->finding[CVM_CHECK_SIGNATURE].state != CVM_OK)
         goto out;
     /* From here on the report says what the holder of the key meant to say. */
+    check_key_accepted(a->policy, v);
     check_anchor(a, v);
     check_nonce(a, v);
+    check_request(a->policy, v);
     r = check_kex(v);
     if (r < 0)
         return r;
-    check_image(&rootvisor_check, a->reference ? a->reference->rootvisor : NULL,
+    check_image(&rootvisor_check, a->policy, a->reference ? a->reference->rootvisor : NULL,
                 a->reference ? a->reference->nr_rootvisor : 0, v->report.rootvisor_digest, v->report.rootvisor_svn,
                 v);
-    check_image(&guardian_check, a->reference ? a->reference->guardian : NULL,
+    check_image(&guardian_check, a->policy, a->reference ? a->reference->guardian : NULL,
                 a->reference ? a->reference->nr_guardian : 0, v->report.guardian_digest, v->report.guardian_svn, v);
-    check_dma(v);
+    check_dma(a->policy, v);
     r = check_launch(a->reference, v);
     if (r < 0)
         return r;
+    check_registers(a->policy, v);
 out:
-    cvm_verdict_conclude(v, a->pinned_key && point, v->finding[CVM_CHECK_ANCHOR].state == CVM_OK);
+    cvm_verdict_conclude(v, point && (a->pinned_key || (a->policy && a->policy->nr_key_id)), v->finding[CVM_CHECK_ANCHOR].state == CVM_OK);
     return 0;
 }

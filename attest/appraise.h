@@ -6,6 +6,9 @@
 #ifndef CVM_ATTEST_APPRAISE_H
 #define CVM_ATTEST_APPRAISE_H
 
+#include <time.h>
+
+#include "policy.h"
 #include "reference.h"
 #include "verdict.h"
 
@@ -24,6 +27,11 @@ struct cvm_appraisal {
 
     /* NULL: none. An appraisal without them fails with CVM_POLICY_MISSING. */
     const struct cvm_reference *reference;
+
+    /* What else the tenant demands, or NULL. Its own reference values are not looked at: the
+     * caller puts those that count into @reference. */
+    const struct cvm_policy *policy;
+    time_t now; /* for the policy's dates */
 
     /* The caller has verified platform evidence (a TPM quote and its event log) that covers this
      * RootVisor and the report key with this id; NULL if not. */

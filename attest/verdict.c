@@ -8,11 +8,13 @@ static const struct {
     const char *name;
     unsigned depth;
 } checks[CVM_CHECK_MAX] = {
+    [CVM_CHECK_POLICY] = { "policy", 0 },
     [CVM_CHECK_EVIDENCE] = { "evidence", 0 },
     [CVM_CHECK_ANCHOR] = { "platform anchor", 0 },
     [CVM_CHECK_KEY] = { "report key", 0 },
     [CVM_CHECK_SIGNATURE] = { "signature", 1 },
     [CVM_CHECK_NONCE] = { "freshness", 0 },
+    [CVM_CHECK_REQUEST] = { "VM and requester", 0 },
     [CVM_CHECK_KEX] = { "Guardian's key", 0 },
     [CVM_CHECK_ROOTVISOR] = { "RootVisor", 0 },
     [CVM_CHECK_GUARDIAN] = { "Guardian", 0 },
@@ -23,6 +25,7 @@ static const struct {
     [CVM_CHECK_KERNEL] = { "kernel", 1 },
     [CVM_CHECK_INITRD] = { "initrd", 1 },
     [CVM_CHECK_CMDLINE] = { "command line", 1 },
+    [CVM_CHECK_REGISTERS] = { "runtime registers", 0 },
 };
 
 const char *cvm_check_name(enum cvm_check c) {
@@ -99,8 +102,8 @@ static enum cvm_check_state worst(const struct cvm_verdict *v, const enum cvm_ch
  */
 static void conclude_vector(struct cvm_verdict *v, bool pinned, bool anchored) {
     static const enum cvm_check executables[] = { CVM_CHECK_ROOTVISOR, CVM_CHECK_GUARDIAN, CVM_CHECK_FIRMWARE,
-                                                  CVM_CHECK_KERNEL, CVM_CHECK_INITRD };
-    static const enum cvm_check configuration[] = { CVM_CHECK_ANCHOR, CVM_CHECK_DMA, CVM_CHECK_CMDLINE };
+                                                  CVM_CHECK_KERNEL, CVM_CHECK_INITRD, CVM_CHECK_REGISTERS };
+    static const enum cvm_check configuration[] = { CVM_CHECK_POLICY, CVM_CHECK_ANCHOR, CVM_CHECK_DMA, CVM_CHECK_CMDLINE };
     bool missing = v->failure == CVM_POLICY_MISSING;
 
     if (v->failure == CVM_BROKEN_EVIDENCE) {

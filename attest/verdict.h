@@ -10,11 +10,13 @@
 
 /* Links of the chain, in the order in which trust flows. */
 enum cvm_check {
+    CVM_CHECK_POLICY,    /* the tenant's policy is in force */
     CVM_CHECK_EVIDENCE,  /* the container and the report can be read */
     CVM_CHECK_ANCHOR,    /* platform evidence vouches for RootVisor and its report key */
     CVM_CHECK_KEY,       /* the report names the key that it is checked with */
     CVM_CHECK_SIGNATURE, /* over the whole report */
     CVM_CHECK_NONCE,     /* made for this question */
+    CVM_CHECK_REQUEST,   /* of the VM, and by whom, the policy wants */
     CVM_CHECK_KEX,       /* the Guardian's key-agreement key is a key */
     CVM_CHECK_ROOTVISOR, /* is one that the tenant knows */
     CVM_CHECK_GUARDIAN,
@@ -25,6 +27,7 @@ enum cvm_check {
     CVM_CHECK_KERNEL,
     CVM_CHECK_INITRD,
     CVM_CHECK_CMDLINE,
+    CVM_CHECK_REGISTERS, /* runtime registers hold what the policy names */
     CVM_CHECK_MAX,
 };
 

@@ -37,6 +37,7 @@ int verb_audit(int argc, char **argv);
 int verb_report(int argc, char **argv);
 int verb_verify(int argc, char **argv);
 int verb_digest(int argc, char **argv);
+int verb_policy(int argc, char **argv);
 
 /* "cvmctl VERB: text" on standard error; returns @status. */
 int fail(const char *verb, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

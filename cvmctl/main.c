@@ -32,6 +32,7 @@ static const struct verb {
     {"report", verb_report, "NAME --nonce HEX|FILE -o FILE", "fetch a machine's signed report"},
     {"verify", verb_verify, "--report FILE --nonce HEX|FILE [...]", "judge a report (needs no host)"},
     {"digest", verb_digest, "--kernel FILE [...]", "compute the launch measurement from files"},
+    {"policy", verb_policy, "init|check|sign|diff [...]", "what a tenant accepts, as a file"},
     {"help", verb_help, "[VERB]", "this text, or a verb's"},
     {"version", verb_version, "", "version of cvmctl"},
 };

@@ -20,7 +20,7 @@ CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 
 struct verify_options {
     struct reference_options ro;
-    const char *report, *nonce, *key, *ear, *signing_key;
+    const char *report, *nonce, *key, *ear, *signing_key, *policy, *policy_key;
     const char *reference[CVM_REFERENCE_MAX];
     unsigned nr_reference;
     bool json, explain;
@@ -36,6 +36,8 @@ static void help(void) {
            "      --nonce HEX|FILE   the 64 bytes that you asked with\n"
            "      --key FILE         report key that you already trust (PEM, JWK or raw point)\n"
            "      --reference FILE   reference values of `cvmctl digest --json`; may be repeated\n" REFERENCE_OPTIONS_HELP
+           "      --policy FILE      what you demand beyond that, and reference values in it; `cvmctl policy`\n"
+           "      --policy-key FILE  key that must have signed the policy\n"
            "      --ear FILE         write the verdict as signed EAR; needs --signing-key\n"
            "      --signing-key FILE your verifier's P-256 private key, PEM\n"
            "      --json             verdict as JSON\n"
@@ -47,7 +49,7 @@ static void help(void) {
 }
 
 static int parse_options(int argc, char **argv, struct verify_options *o) {
-    enum { OPT_REPORT = OPT_VERB, OPT_NONCE, OPT_KEY, OPT_REFERENCE, OPT_EAR, OPT_SIGNING_KEY, OPT_JSON, OPT_EXPLAIN };
+    enum { OPT_REPORT = OPT_VERB, OPT_NONCE, OPT_KEY, OPT_REFERENCE, OPT_EAR, OPT_SIGNING_KEY, OPT_POLICY, OPT_POLICY_KEY, OPT_JSON, OPT_EXPLAIN };
     static const struct option options[] = {
         REFERENCE_OPTIONS,
         { "report", required_argument, NULL, OPT_REPORT },
@@ -56,6 +58,8 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         { "reference", required_argument, NULL, OPT_REFERENCE },
         { "ear", required_argument, NULL, OPT_EAR },
         { "signing-key", required_argument, NULL, OPT_SIGNING_KEY },
+        { "policy", required_argument, NULL, OPT_POLICY },
+        { "policy-key", required_argument, NULL, OPT_POLICY_KEY },
         { "json", no_argument, NULL, OPT_JSON },
         { "explain", no_argument, NULL, OPT_EXPLAIN },
         { "help", no_argument, NULL, 'h' },
@@ -90,6 +94,12 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         case OPT_SIGNING_KEY:
             o->signing_key = optarg;
             break;
+        case OPT_POLICY:
+            o->policy = optarg;
+            break;
+        case OPT_POLICY_KEY:
+            o->policy_key = optarg;
+            break;
         case OPT_JSON:
             o->json = true;
             break;
@@ -109,6 +119,10 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
     }
     if (!o->report || !o->nonce) {
         fprintf(stderr, "cvmctl verify: --%s is missing\n", o->report ? "nonce" : "report");
+        return -EINVAL;
+    }
+    if (o->policy_key && !o->policy) {
+        fprintf(stderr, "cvmctl verify: --policy-key without --policy\n");
         return -EINVAL;
     }
     if (!o->ear != !o->signing_key) {
@@ -146,18 +160,45 @@ static int load_nonce(const char *arg, uint8_t *nonce, struct cvm_error *e) {
     return 0;
 }
 
-/* All reference values that were named, @ret NULL if none. */
-static int load_reference(struct verify_options *o, struct cvm_reference **ret, struct cvm_error *e) {
+static int load_policy(const struct verify_options *o, struct cvm_policy **ret, struct cvm_error *e) {
+    _cleanup_cvm_free_ struct cvm_policy *p = NULL;
+    uint8_t point[CVM_POINT_SIZE];
+    int r;
+
+    *ret = NULL;
+    if (!o->policy)
+        return 0;
+    if (o->policy_key) {
+        r = cvm_key_load_public(o->policy_key, point, e);
+        if (r < 0)
+            return r;
+    }
+    p = malloc(sizeof(*p));
+    if (!p)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    r = cvm_policy_load(o->policy, o->policy_key ? point : NULL, p, e);
+    if (r < 0)
+        return r;
+    *ret = p;
+    p = NULL;
+    return 0;
+}
+
+/* All reference values that were named, those of the policy among them; @ret NULL if none. */
+static int load_reference(struct verify_options *o, const struct cvm_policy *policy, struct cvm_reference **ret,
+                          struct cvm_error *e) {
     _cleanup_cvm_free_ struct cvm_reference *sum = NULL, *one = NULL;
     int r;
 
     *ret = NULL;
-    if (!o->nr_reference && !reference_options_given(&o->ro))
+    if (!o->nr_reference && !policy && !reference_options_given(&o->ro))
         return 0;
     sum = calloc(1, sizeof(*sum));
     one = calloc(1, sizeof(*one));
     if (!sum || !one)
         return cvm_error_set(e, -ENOMEM, "out of memory");
+    if (policy)
+        *sum = policy->reference;
     for (unsigned i = 0; i < o->nr_reference; i++) {
         _cleanup_cvm_free_ void *buf = NULL;
         struct cvm_error why = { "" };
@@ -174,8 +215,8 @@ static int load_reference(struct verify_options *o, struct cvm_reference **ret, 
             return cvm_error_set(e, r, "more than %u reference values of one kind", CVM_REFERENCE_MAX);
     }
     if (reference_options_given(&o->ro)) {
-        /* Beside a reference file only what was named counts, not what happens to be installed. */
-        r = o->nr_reference && !o->ro.images && !o->ro.files.kernel ? 0 : reference_options_complete(&o->ro, e);
+        /* Beside a reference file or policy only what was named counts, not what happens to be installed. */
+        r = (o->nr_reference || policy) && !o->ro.images && !o->ro.files.kernel ? 0 : reference_options_complete(&o->ro, e);
         if (r == 0)
             r = cvm_reference_from_files(&o->ro.files, one, e);
         if (r < 0)
@@ -204,7 +245,8 @@ static int write_ear(const struct verify_options *o, const struct cvm_appraisal 
             .nonce = a->nonce,
             .evidence = a->evidence,
             .evidence_size = a->evidence_size,
-            .now = time(NULL),
+            .policy_id = a->policy ? a->policy->id : NULL,
+            .now = a->now,
             .signing_key = key,
         },
         &jwt);
@@ -216,8 +258,9 @@ static int write_ear(const struct verify_options *o, const struct cvm_appraisal 
 static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_error *e) {
     uint8_t nonce[CVM_NONCE_SIZE], pinned[CVM_POINT_SIZE];
     _cleanup_cvm_free_ struct cvm_reference *ref = NULL;
+    _cleanup_cvm_free_ struct cvm_policy *policy = NULL;
     _cleanup_cvm_free_ void *evidence = NULL;
-    struct cvm_appraisal a = { .nonce = nonce };
+    struct cvm_appraisal a = { .nonce = nonce, .now = time(NULL) };
     size_t size = 0;
     int r;
 
@@ -235,10 +278,14 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
             return r;
         a.pinned_key = pinned;
     }
-    r = load_reference(o, &ref, e);
+    r = load_policy(o, &policy, e);
+    if (r < 0)
+        return r;
+    r = load_reference(o, policy, &ref, e);
     if (r < 0)
         return r;
     a.reference = ref;
+    a.policy = policy;
     r = cvm_appraise(&a, v);
     if (r < 0)
         return cvm_error_set(e, r, "cannot appraise the evidence: %s", strerror(-r));

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * cvmctl policy: make, check, sign and compare the file that says what a tenant accepts.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "attest/json.h"
+#include "attest/jws.h"
+#include "attest/key.h"
+#include "attest/policy.h"
+#include "cvmctl.h"
+#include "reference-options.h"
+
+/* "There are findings", as against EXIT_FAILED, "could not look". */
+#define EXIT_FINDINGS 6
+
+CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
+
+struct policy_options {
+    struct reference_options ro;
+    const char *id, *not_before, *not_after, *uuid, *output, *policy_key, *signing_key;
+    const char *report_key[CVM_POLICY_LIST_MAX], *reference[CVM_REFERENCE_MAX];
+    unsigned nr_report_key, nr_reference;
+    bool require_anchor, require_dma, require_guest;
+};
+
+static void help(void) {
+    printf("cvmctl policy init --id ID [OPTION...] -o FILE\n"
+           "cvmctl policy check FILE [--policy-key FILE]\n"
+           "cvmctl policy sign FILE --signing-key FILE -o FILE\n"
+           "cvmctl policy diff FILE FILE [--policy-key FILE]\n"
+           "\n"
+           "init makes a policy of reference values and demands; check tells errors and what the policy leaves\n"
+           "open; diff tells what changes from the first to the second.\n"
+           "\n"
+           "      --id ID            name of the policy; stands in the EAR\n"
+           "      --reference FILE   reference values of `cvmctl digest --json`; may be repeated\n" REFERENCE_OPTIONS_HELP
+           "      --report-key FILE  accept only this report key (PEM, JWK, raw point); may be repeated\n"
+           "      --vm-uuid UUID     accept only this VM\n"
+           "      --not-before TIME  2026-11-21T00:00:00Z\n"
+           "      --not-after TIME\n"
+           "      --require WHAT     anchor, dma or guest; may be repeated: without a platform anchor,\n"
+           "                         without VT-d, or for reports not asked for by the guest, verify fails\n"
+           "      --policy-key FILE  key that must have signed the file\n"
+           "      --signing-key FILE P-256 private key, PEM\n"
+           "  -o, --output FILE      - means standard output\n"
+           "  -h, --help\n"
+           "\n"
+           "Exit status: 0 done, or nothing found; 1 error; 2 usage; 6 check found gaps, diff found differences.\n");
+}
+
+static int parse_require(struct policy_options *o, const char *what) {
+    if (strcmp(what, "anchor") == 0)
+        o->require_anchor = true;
+    else if (strcmp(what, "dma") == 0)
+        o->require_dma = true;
+    else if (strcmp(what, "guest") == 0)
+        o->require_guest = true;
+    else
+        return usage_error("policy", "--require takes anchor, dma or guest, not '%s'", what);
+    return -1;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct policy_options *o) {
+    enum { OPT_ID = OPT_VERB, OPT_REFERENCE, OPT_REPORT_KEY, OPT_UUID, OPT_NOT_BEFORE, OPT_NOT_AFTER, OPT_REQUIRE,
+           OPT_POLICY_KEY, OPT_SIGNING_KEY };
+    static const struct option options[] = {
+        REFERENCE_OPTIONS,
+        { "id", required_argument, NULL, OPT_ID },
+        { "reference", required_argument, NULL, OPT_REFERENCE },
+        { "report-key", required_argument, NULL, OPT_REPORT_KEY },
+        { "vm-uuid", required_argument, NULL, OPT_UUID },
+        { "not-before", required_argument, NULL, OPT_NOT_BEFORE },
+        { "not-after", required_argument, NULL, OPT_NOT_AFTER },
+        { "require", required_argument, NULL, OPT_REQUIRE },
+        { "policy-key", required_argument, NULL, OPT_POLICY_KEY },
+        { "signing-key", required_argument, NULL, OPT_SIGNING_KEY },
+        { "output", required_argument, NULL, 'o' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    int c, r;
+
+    optind = 0;
+    while ((c = getopt_long(argc, argv, "ho:", options, NULL)) >= 0) {
+        if (reference_options_take(&o->ro, c, optarg))
+            continue;
+        switch (c) {
+        case OPT_ID:
+            o->id = optarg;
+            break;
+        case OPT_REFERENCE:
+            if (o->nr_reference == ELEMENTSOF(o->reference))
+                return usage_error("policy", "too many --reference");
+            o->reference[o->nr_reference++] = optarg;
+            break;
+        case OPT_REPORT_KEY:
+            if (o->nr_report_key == ELEMENTSOF(o->report_key))
+                return usage_error("policy", "too many --report-key");
+            o->report_key[o->nr_report_key++] = optarg;
+            break;
+        case OPT_UUID:
+            o->uuid = optarg;
+            break;
+        case OPT_NOT_BEFORE:
+            o->not_before = optarg;
+            break;
+        case OPT_NOT_AFTER:
+            o->not_after = optarg;
+            break;
+        case OPT_REQUIRE:
+            r = parse_require(o, optarg);
+            if (r >= 0)
+                return r;
+            break;
+        case OPT_POLICY_KEY:
+            o->policy_key = optarg;
+            break;
+        case OPT_SIGNING_KEY:
+            o->signing_key = optarg;
+            break;
+        case 'o':
+            o->output = optarg;
+            break;
+        case 'h':
+            help();
+            return EXIT_OK;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    return -1;
+}
+
+static int error(const struct cvm_error *e) {
+    return fail("policy", EXIT_FAILED, "%s", e->text);
+}
+
+static int collect_reference(struct policy_options *o, struct cvm_reference *sum, struct cvm_error *e) {
+    _cleanup_free_ struct cvm_reference *one = malloc(sizeof(*one));
+    int r;
+
+    if (!one)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    for (unsigned i = 0; i < o->nr_reference; i++) {
+        _cleanup_free_ void *buf = NULL;
+        struct cvm_error why = { "" };
+        size_t size = 0;
+
+        r = cvm_read_file(o->reference[i], CVM_JSON_MAX, &buf, &size, e);
+        if (r < 0)
+            return r;
+        r = cvm_reference_parse(buf, size, one, &why);
+        if (r < 0)
+            return cvm_error_set(e, r, "'%s': %.300s", o->reference[i], why.text);
+        r = cvm_reference_merge(sum, one);
+        if (r < 0)
+            return cvm_error_set(e, r, "too many reference values");
+    }
+    if (!reference_options_given(&o->ro))
+        return 0;
+    r = reference_options_complete(&o->ro, e);
+    if (r == 0)
+        r = cvm_reference_from_files(&o->ro.files, one, e);
+    if (r < 0)
+        return r;
+    r = cvm_reference_merge(sum, one);
+    return r < 0 ? cvm_error_set(e, r, "too many reference values") : 0;
+}
+
+/* The policy as JSON; what is wrong in it is found when it is read back. */
+static int build(struct policy_options *o, const struct cvm_reference *ref, json_object **ret, struct cvm_error *e) {
+    _cleanup_json_ json_object *j = json_object_new_object();
+    json_object *require = json_object_new_object(), *keys = json_object_new_array(), *values = cvm_reference_to_json(ref);
+
+    json_object_object_add(j, "profile", json_object_new_string(CVM_POLICY_PROFILE));
+    json_object_object_add(j, "id", json_object_new_string(o->id));
+    if (o->not_before)
+        json_object_object_add(j, "not_before", json_object_new_string(o->not_before));
+    if (o->not_after)
+        json_object_object_add(j, "not_after", json_object_new_string(o->not_after));
+    json_object_object_add(require, "platform_anchor", json_object_new_boolean(o->require_anchor));
+    json_object_object_add(require, "dma_protection", json_object_new_boolean(o->require_dma));
+    json_object_object_add(require, "guest_request", json_object_new_boolean(o->require_guest));
+    json_object_object_add(j, "require", require);
+    if (o->uuid)
+        json_object_object_add(j, "vm_uuid", json_object_new_string(o->uuid));
+    json_object_object_add(j, "reference_values", values);
+    json_object_object_add(j, "report_keys", keys);
+    if (!values)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    for (unsigned i = 0; i < o->nr_report_key; i++) {
+        uint8_t point[CVM_POINT_SIZE], id[CVM_KEY_ID_SIZE];
+        char hex[2 * CVM_KEY_ID_SIZE + 1];
+        int r;
+
+        r = cvm_key_load_public(o->report_key[i], point, e);
+        if (r < 0)
+            return r;
+        r = cvm_key_id(point, id);
+        if (r < 0)
+            return cvm_error_set(e, r, "cannot hash the report key");
+        json_object_array_add(keys, json_object_new_string(cvm_hex_encode(id, sizeof(id), hex)));
+    }
+    *ret = j;
+    j = NULL;
+    return 0;
+}
+
+static int policy_init(struct policy_options *o) {
+    _cleanup_free_ struct cvm_reference *ref = calloc(1, sizeof(*ref));
+    _cleanup_free_ struct cvm_policy *check = malloc(sizeof(*check));
+    _cleanup_json_ json_object *j = NULL;
+    _cleanup_free_ char *text = NULL;
+    struct cvm_error e = { "" };
+
+    if (!o->id || !o->output)
+        return usage_error("policy", "init: --%s is missing", o->id ? "output" : "id");
+    if (!ref || !check)
+        return fail("policy", EXIT_FAILED, "out of memory");
+    if (collect_reference(o, ref, &e) < 0 || build(o, ref, &j, &e) < 0)
+        return error(&e);
+    if (asprintf(&text, "%s\n", json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)) < 0) {
+        text = NULL;
+        return fail("policy", EXIT_FAILED, "out of memory");
+    }
+    if (cvm_policy_parse(text, strlen(text), check, &e) < 0 ||
+        cvm_write_file(o->output, text, strlen(text), &e) < 0)
+        return error(&e);
+    return EXIT_OK;
+}
+
+static int load(const struct policy_options *o, const char *path, struct cvm_policy **ret, struct cvm_error *e) {
+    uint8_t point[CVM_POINT_SIZE];
+    int r;
+
+    *ret = malloc(sizeof(**ret));
+    if (!*ret)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    if (o->policy_key) {
+        r = cvm_key_load_public(o->policy_key, point, e);
+        if (r < 0)
+            return r;
+    }
+    return cvm_policy_load(path, o->policy_key ? point : NULL, *ret, e);
+}
+
+static void print_text(void *list, const char *text) {
+    if (list)
+        json_object_array_add(list, json_object_new_string(text));
+    else
+        puts(text);
+}
+
+/* A list of texts as JSON or as lines; EXIT_FINDINGS if it is not empty. */
+static int report(const char *name, json_object *list, unsigned nr) {
+    if (list) {
+        _cleanup_json_ json_object *o = json_object_new_object();
+
+        json_object_object_add(o, name, json_object_get(list));
+        puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+    }
+    return nr ? EXIT_FINDINGS : EXIT_OK;
+}
+
+static int policy_check(const struct policy_options *o, const char *path) {
+    _cleanup_json_ json_object *list = arg_json ? json_object_new_array() : NULL;
+    _cleanup_free_ struct cvm_policy *p = NULL;
+    struct cvm_error e = { "" };
+
+    if (load(o, path, &p, &e) < 0)
+        return error(&e);
+    return report("gaps", list, cvm_policy_gaps(p, print_text, list));
+}
+
+static int policy_diff(const struct policy_options *o, const char *from, const char *to) {
+    _cleanup_json_ json_object *list = arg_json ? json_object_new_array() : NULL;
+    _cleanup_free_ struct cvm_policy *a = NULL, *b = NULL;
+    struct cvm_error e = { "" };
+
+    if (load(o, from, &a, &e) < 0 || load(o, to, &b, &e) < 0)
+        return error(&e);
+    return report("differences", list, cvm_policy_diff(a, b, print_text, list));
+}
+
+static int policy_sign(const struct policy_options *o, const char *path) {
+    _cleanup_free_ struct cvm_policy *p = malloc(sizeof(*p));
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    _cleanup_free_ char *jws = NULL;
+    _cleanup_free_ void *buf = NULL;
+    struct cvm_error e = { "" };
+    size_t size = 0;
+    int r;
+
+    if (!o->signing_key || !o->output)
+        return usage_error("policy", "sign: --%s is missing", o->signing_key ? "output" : "signing-key");
+    if (!p)
+        return fail("policy", EXIT_FAILED, "out of memory");
+    /* Only what is a policy gets a signature. */
+    if (cvm_read_file(path, CVM_JSON_MAX, &buf, &size, &e) < 0 || cvm_policy_parse(buf, size, p, &e) < 0 ||
+        cvm_key_load_private(o->signing_key, &key, &e) < 0)
+        return error(&e);
+    r = cvm_jws_sign(key, CVM_POLICY_JWS_TYPE, buf, size, &jws);
+    if (r < 0)
+        return fail("policy", EXIT_FAILED, "cannot sign: %s", strerror(-r));
+    return cvm_write_file(o->output, jws, strlen(jws), &e) < 0 ? error(&e) : EXIT_OK;
+}
+
+int verb_policy(int argc, char **argv) {
+    struct policy_options o = { 0 };
+    const char *what;
+    int r, n;
+
+    r = parse_options(argc, argv, &o);
+    if (r >= 0)
+        return r;
+    if (optind == argc)
+        return usage_error("policy", "init, check, sign or diff is missing");
+    what = argv[optind++];
+    n = argc - optind;
+    if (strcmp(what, "init") == 0 && n == 0)
+        return policy_init(&o);
+    if (strcmp(what, "check") == 0 && n == 1)
+        return policy_check(&o, argv[optind]);
+    if (strcmp(what, "sign") == 0 && n == 1)
+        return policy_sign(&o, argv[optind]);
+    if (strcmp(what, "diff") == 0 && n == 2)
+        return policy_diff(&o, argv[optind], argv[optind + 1]);
+    return usage_error("policy", "'%s' with %d files is not known", what, n);
+}
