@@ -8,6 +8,7 @@
 
 static const u32 switched_msrs[NR_SWITCHED_MSRS] = {
 	MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX, MSR_SPEC_CTRL,
+	MSR_PERF_GLOBAL_CTRL,	/* 0 inside: the host's counters and PEBS stop at the edge */
 };
 static bool has_msr[NR_SWITCHED_MSRS];
 static bool has_pku;

@@ -76,7 +76,7 @@ enum pending_kind {
 	PENDING_STEP,			/* the Guardian's step */
 	PENDING_PAGE,			/* a page that the host must map */
 };
-#define NR_SWITCHED_MSRS 7u
+#define NR_SWITCHED_MSRS 8u
 struct pvcpu {
 	struct gregs regs;		/* true registers while L1 runs */
 	u64 cr2, dr[4], dr6, xcr0, msr[NR_SWITCHED_MSRS];

@@ -291,6 +291,7 @@
 #define MSR_MISC_ENABLE		0x1a0
 #define MSR_DEBUGCTL		0x1d9
 #define MSR_PAT			0x277
+#define MSR_PERF_GLOBAL_CTRL	0x38f
 #define MSR_VMX_BASIC		0x480
 #define MSR_VMX_PIN		0x481
 #define MSR_VMX_PROC		0x482
