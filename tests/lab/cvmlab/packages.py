@@ -80,6 +80,30 @@ def static_program(source: pathlib.Path, *flags: str) -> pathlib.Path:
     return out
 
 
+def kernel_module(folder: pathlib.Path, kernel: Kernel) -> pathlib.Path:
+    """Builds the module of that folder out of tree for the lab's kernel, cached by its content."""
+    headers = pathlib.Path(f"/usr/src/linux-headers-{kernel.version}")
+    if not headers.is_dir():
+        raise LabError(f"{headers} is missing: apt-get install linux-headers-cloud-amd64 (apt-get update first "
+                       "if it brings another version)")
+    digest = hashlib.sha256(kernel.root.name.encode())
+    for source in sorted(folder.iterdir()):
+        digest.update(source.name.encode() + source.read_bytes())
+    out = cache() / "modules" / f"{folder.parent.name}-{digest.hexdigest()[:16]}.ko"
+    if not out.exists():
+        out.parent.mkdir(exist_ok=True)
+        scratch = out.with_suffix(f".{os.getpid()}")
+        shutil.copytree(folder, scratch)
+        try:
+            run("make", "-C", headers, f"M={scratch}", "modules")
+            built, = scratch.glob("*.ko")
+            run("strip", "--strip-debug", built)
+            built.rename(out)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return out
+
+
 def shared_libraries(program: str) -> list[str]:
     """The files that the loader maps for `program`, itself not included."""
     return sorted(set(re.findall(r"(/\S+) \(0x", run("ldd", program))))
