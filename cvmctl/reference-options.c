@@ -8,7 +8,7 @@
 
 /* Where an installation keeps them; colon-separated. */
 #ifndef CVMD_IMAGE_DIRS
-#define CVMD_IMAGE_DIRS "/usr/lib/cvmd:/usr/share/cvmd:/usr/lib/x86_64-linux-gnu/cvmd"
+#define CVMD_IMAGE_DIRS "/usr/lib/cvmd"
 #endif
 
 bool reference_options_take(struct reference_options *o, int opt, const char *arg) {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// SOURCES: attest/appraise.c attest/bzimage.c attest/digest.c attest/ear.c attest/elf-image.c attest/evidence.c attest/explain.c attest/json.c attest/jws.c attest/key.c attest/reference.c attest/report.c attest/rom-image.c attest/util.c attest/verdict.c
+// SOURCES: attest/appraise.c attest/bzimage.c attest/digest.c attest/ear.c attest/elf-image.c attest/evidence.c attest/explain.c attest/json.c attest/jws.c attest/key.c attest/reference.c attest/report.c attest/policy.c attest/policy-diff.c attest/rom-image.c attest/util.c attest/verdict.c
 // LIBS: -ljson-c -lcrypto
-// Evidence and reference values as untrusted text, through the whole appraisal: no input that was not signed
+// Evidence, reference values and policies as untrusted text, through the whole appraisal: no input that was not signed
 // with the pinned key gets anything better than "contraindicated".
 #include <stdlib.h>
 #include <string.h>
 
 #include "attest/appraise.h"
 #include "attest/explain.h"
+#include "attest/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct cvm_reference reference;
+static struct cvm_policy policy, again;
 static struct cvm_verdict verdict;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -34,8 +36,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         o = cvm_reference_to_json(&reference);
         json_object_put(o);
     }
+    e.text[0] = 0;
+    if (cvm_policy_parse(data, size, &policy, &e) < 0) {
+        if (!e.text[0])
+            abort();
+        memset(&policy, 0, sizeof(policy));
+    } else {
+        const char *text;
+
+        /* What was taken is written and taken again without a difference. */
+        o = cvm_policy_to_json(&policy);
+        text = o ? json_object_to_json_string(o) : NULL;
+        if (text && (cvm_policy_parse(text, strlen(text), &again, &e) < 0 || cvm_policy_diff(&policy, &again, NULL, NULL)))
+            abort();
+        json_object_put(o);
+        cvm_policy_gaps(&policy, NULL, NULL);
+    }
     if (cvm_appraise(&(struct cvm_appraisal){ .evidence = data, .evidence_size = size, .nonce = nonce,
-                                              .pinned_key = pinned, .reference = &reference },
+                                              .pinned_key = pinned, .reference = &reference, .policy = &policy,
+                                              .now = 1800000000 },
                      &verdict) < 0)
         return 0;
     if (verdict.tier != CVM_TIER_CONTRAINDICATED || cvm_verdict_exit(&verdict) != CVM_EXIT_BROKEN_EVIDENCE)
