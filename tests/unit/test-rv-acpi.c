@@ -136,6 +136,43 @@ static void test_both_roots(void **state) {
     assert_int_equal(memory[0x1200 + 52 + 4], 1);    /* the firmware's table is as it was */
 }
 
+static void test_power_registers(void **state) {
+    (void) state;
+    assert_int_equal(build(36, sizeof(out)), 0);
+    assert_int_equal(res.power.pm1_cnt[0], 0);
+    assert_int_equal(res.power.reset, 0);
+
+    /* ACPI 1.0: ports only */
+    put_le(memory + 0x1400 + 64, 0xb004, 4);
+    header(0x1400, "FACP", 116);
+    assert_int_equal(build(36, sizeof(out)), 0);
+    assert_int_equal(res.power.pm1_cnt[0], 0xb004);
+    assert_int_equal(res.power.pm1_cnt[1], 0);
+    assert_false(res.power_by_memory);
+
+    /* ACPI 5: generic addresses win */
+    memory[0x1400 + 172] = 1;
+    put_le(memory + 0x1400 + 172 + 4, 0x1804, 8);
+    put_le(memory + 0x1400 + 68, 0xb104, 4);
+    memory[0x1400 + 116] = 1;
+    put_le(memory + 0x1400 + 116 + 4, 0xcf9, 8);
+    memory[0x1400 + 128] = 6;
+    memory[0x1400 + 244] = 0;                        /* system memory */
+    put_le(memory + 0x1400 + 244 + 4, 0xfed00000, 8);
+    header(0x1400, "FACP", 268);
+    assert_int_equal(build(36, sizeof(out)), 0);
+    assert_int_equal(res.power.pm1_cnt[0], 0x1804);
+    assert_int_equal(res.power.pm1_cnt[1], 0xb104);
+    assert_int_equal(res.power.reset, 0);            /* RESET_REG_SUP is not set */
+    assert_int_equal(res.power.sleep_control, 0);
+    assert_true(res.power_by_memory);
+    put_le(memory + 0x1400 + 112, 1u << 10, 4);
+    header(0x1400, "FACP", 268);
+    assert_int_equal(build(36, sizeof(out)), 0);
+    assert_int_equal(res.power.reset, 0xcf9);
+    assert_int_equal(res.power.reset_value, 6);
+}
+
 static void test_acpi_1(void **state) {
     const uint8_t *r;
 
@@ -186,6 +223,7 @@ static void test_no_room(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_both_roots, setup),
+        cmocka_unit_test_setup(test_power_registers, setup),
         cmocka_unit_test_setup(test_acpi_1, setup),
         cmocka_unit_test_setup(test_broken, setup),
         cmocka_unit_test_setup(test_no_room, setup),

@@ -11,6 +11,9 @@
 #define MADT_LAPIC	0
 #define MADT_X2APIC	9
 #define CPU_ENABLED	1u
+#define FADT_MIN	116u	/* ACPI 1.0 */
+#define GAS_IO		1	/* address space of a generic address structure */
+#define RESET_SUPPORTED	(1u << 10)
 #define CPU_ONLINE_CAPABLE 2u
 
 static u32 get32(const u8 *p) { return p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24; }
@@ -139,6 +142,28 @@ static int add_cvmd(struct build *b, const u8 *model, u64 *pa)
 	return 0;
 }
 
+/* A register as a legacy port, a generic address structure, or both. */
+static u16 fadt_port(struct acpi_result *res, const u8 *f, u32 size, u32 legacy, u32 gas)
+{
+	if (gas + 12 <= size && get64(f + gas + 4)) {
+		if (f[gas] == GAS_IO)
+			return (u16)get64(f + gas + 4);
+		res->power_by_memory = true;
+	}
+	return legacy ? (u16)get32(f + legacy) : 0;
+}
+
+static void read_fadt(struct acpi_result *res, const u8 *f, u32 size)
+{
+	res->power.pm1_cnt[0] = fadt_port(res, f, size, 64, 172);
+	res->power.pm1_cnt[1] = fadt_port(res, f, size, 68, 184);
+	res->power.sleep_control = fadt_port(res, f, size, 0, 244);
+	if (size > 128 && get32(f + 112) & RESET_SUPPORTED) {
+		res->power.reset = fadt_port(res, f, size, 0, 116);
+		res->power.reset_value = f[128];
+	}
+}
+
 /* RSDT or XSDT (entries of `width` bytes) with the MADT exchanged and CVMD added. */
 static int copy_root(struct build *b, u64 old, const char *signature, u32 width, u64 *cvmd, u64 *madt, u64 *pa)
 {
@@ -161,7 +186,12 @@ static int copy_root(struct build *b, u64 old, const char *signature, u32 width,
 	for (u32 i = 0; i < size; i++)
 		t[i] = r[i];
 	for (u32 at = HEADER_SIZE; at < size; at += width) {
-		m = find(b, width == 8 ? get64(r + at) : get32(r + at), "APIC", MADT_ENTRIES, &msize);
+		u64 entry = width == 8 ? get64(r + at) : get32(r + at);
+
+		m = find(b, entry, "FACP", FADT_MIN, &msize);
+		if (m)
+			read_fadt(b->res, m, msize);
+		m = find(b, entry, "APIC", MADT_ENTRIES, &msize);
 		if (!m)
 			continue;
 		if (!*madt) {

@@ -5,6 +5,7 @@
 #define RV_ACPI_H
 
 #include "rv/types.h"
+#include "vmx/power.h"
 
 #define ACPI_CPUS_MAX	256u
 
@@ -31,6 +32,8 @@ struct acpi_result {
 	u32 nr_parked;			/* enabled CPUs other than keep_apic_id */
 	u32 parked[ACPI_CPUS_MAX];	/* their APIC ids */
 	bool cpus_cut;			/* there are more than ACPI_CPUS_MAX */
+	struct power_ports power;	/* of the FADT */
+	bool power_by_memory;		/* some of these registers are no I/O ports */
 };
 
 /* 0; -EINVAL: a table is broken; -ENOSPC: out[] is too small. *error names it. */

@@ -147,6 +147,7 @@ static void init_memory(void)
 	pool_init(pool, pool + size);
 	top = memmap_ram_top(&mb.map);
 	paging_init(top > GIB4 ? top : GIB4);
+	pool_mark();
 	frames_init(&mb.map);
 	frames_take(pool, pool + size);
 	frames_take(pa(image_start), pa(image_end));
@@ -223,6 +224,9 @@ static void init_acpi(void)
 	memset(va(at), 0, size);
 	if (acpi_build(&ops, &q, &acpi, &error) < 0)
 		rv_panic("ACPI: %s", error);
+	power_ports = acpi.power;
+	if (acpi.power_by_memory)
+		rv_printf("WARNING: this machine sleeps or resets by memory-mapped registers, before which nothing is wiped\n");
 }
 
 /* The host runs on the boot CPU only, for now. */

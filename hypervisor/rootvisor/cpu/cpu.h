@@ -43,7 +43,4 @@ int smp_park(const u32 *apic_ids, u32 n, u64 trampoline);
 /* Enables VMX on this CPU (CR0/CR4 fixed bits, FEATURE_CONTROL) and enters root operation. */
 void cpu_vmxon(struct pcpu *c);
 
-/* reset.c */
-void machine_reset(void) __attribute__((noreturn));
-
 #endif

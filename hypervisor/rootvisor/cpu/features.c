@@ -27,6 +27,7 @@ static const struct cpu_requirement requirements[] = {
 	{ "VMX write-back VMCS", IN(vmx_basic), 6ull << 50 },
 	{ "NMI exiting", IN(vmx_pin), ALLOWED1(PIN_NMI) },
 	{ "virtual NMIs", IN(vmx_pin), ALLOWED1(PIN_VIRTUAL_NMI) },
+	{ "I/O bitmaps", IN(vmx_proc), ALLOWED1(PROC_IO_BITMAPS) },
 	{ "MSR bitmaps", IN(vmx_proc), ALLOWED1(PROC_MSR_BITMAPS) },
 	{ "secondary controls", IN(vmx_proc), ALLOWED1(PROC_SECONDARY) },
 	{ "EPT", IN(vmx_proc2), ALLOWED1(PROC2_EPT) },

@@ -8,6 +8,9 @@
 
 /* Whole pages of RAM, [start, end). */
 void pool_init(u64 start, u64 end);
+/* Pages taken before this call (the page tables) survive pool_wipe(), all else is zeroed. */
+void pool_mark(void);
+void pool_wipe(void);
 
 /* Builds the frame table from the host's view of memory; then frames_take() gives [start, end) to
  * RootVisor. Panics if the pool is too small for the table. */

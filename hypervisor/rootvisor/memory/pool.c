@@ -6,7 +6,7 @@
 #include "rv/mem.h"
 #include "rv/print.h"
 
-static u64 base, pages, free_pages, hint;
+static u64 base, pages, free_pages, hint, mark;
 static u64 *used;			/* one bit a page */
 
 static bool is_used(u64 i) { return used[i / 64] >> (i % 64) & 1; }
@@ -66,6 +66,17 @@ void *pool_get_contig(u64 n)
 		return va(base + i * PAGE_SIZE);
 	}
 	return NULL;
+}
+
+void pool_mark(void)
+{
+	mark = hint;
+}
+
+void pool_wipe(void)
+{
+	for (u64 i = mark; i < pages; i++)
+		clear_page(va(base + i * PAGE_SIZE));
 }
 
 u64 pool_free_pages(void)

@@ -8,6 +8,7 @@
 #include "rv/nested.h"
 #include "rv/print.h"
 #include "rv/vmcs.h"
+#include "vmx/power.h"
 #include "vmx/vmx.h"
 
 #define EXIT_RSM		17
@@ -62,13 +63,13 @@ static void l1_undefined(struct pcpu *c)
 static void l1_triple_fault(struct pcpu *c)
 {
 	rv_printf("CPU %u: the host took a triple fault at %lx: reset\n", c->id, vmread(VMCS_GUEST_RIP));
-	machine_reset();
+	power_end(0xcf9, 1, 6);
 }
 
 static void l1_init_sipi(struct pcpu *c)
 {
 	rv_printf("CPU %u: the host sent INIT to the CPU it runs on: reset\n", c->id);
-	machine_reset();
+	power_end(0xcf9, 1, 6);
 }
 
 static void l1_ept_violation(struct pcpu *c)
@@ -106,6 +107,7 @@ static const struct {
 	[EXIT_RSM]		= { "RSM", l1_undefined },
 	[EXIT_VMCALL]		= { "VMCALL", host_call },
 	[EXIT_CR_ACCESS]	= { "CR access", l1_cr_access },
+	[EXIT_IO]		= { "I/O", l1_io },
 	[EXIT_RDMSR]		= { "RDMSR", l1_rdmsr },
 	[EXIT_WRMSR]		= { "WRMSR", l1_wrmsr },
 	[EXIT_EPT_VIOLATION]	= { "EPT violation", l1_ept_violation },

@@ -5,6 +5,7 @@
 #include "rv/mem.h"
 #include "rv/print.h"
 #include "rv/vmcs.h"
+#include "vmx/power.h"
 #include "vmx/vmx.h"
 
 #define VPID_HOST		1
@@ -15,6 +16,8 @@
 #define AR_UNUSABLE		0x10000
 #define ENTRY_CS		0x10
 #define ENTRY_DS		0x18
+
+static u8 io_bitmap01[2 * PAGE_SIZE] __attribute__((aligned(4096)));
 
 /* What is asked for, and what the CPU insists on (SDM vol. 3, A.3-A.5). */
 static u64 controls(u32 msr, u64 want)
@@ -32,7 +35,7 @@ static void init_controls(struct pcpu *c)
 		    features_proc2_optional(PROC2_XSAVES);
 
 	vmwrite(VMCS_PIN_CTLS, controls(MSR_VMX_TRUE_PIN, 0));
-	vmwrite(VMCS_PROC_CTLS, controls(MSR_VMX_TRUE_PROC, PROC_MSR_BITMAPS | PROC_SECONDARY));
+	vmwrite(VMCS_PROC_CTLS, controls(MSR_VMX_TRUE_PROC, PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY));
 	vmwrite(VMCS_PROC2_CTLS, controls(MSR_VMX_PROC2, proc2));
 	vmwrite(VMCS_EXIT_CTLS, controls(MSR_VMX_TRUE_EXIT, EXIT_HOST64 | EXIT_SAVE_DEBUG | EXIT_SAVE_PAT |
 					 EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER));
@@ -50,6 +53,8 @@ static void init_controls(struct pcpu *c)
 	vmwrite(VMCS_VPID, VPID_HOST);
 	vmwrite(VMCS_EPTP, ept01_pointer());
 	vmwrite(VMCS_MSR_BITMAP, pa(c->msr_bitmap01));
+	vmwrite(VMCS_IO_BITMAP_A, pa(io_bitmap01));
+	vmwrite(VMCS_IO_BITMAP_B, pa(io_bitmap01) + PAGE_SIZE);
 	vmwrite(VMCS_LINK_POINTER, ~0ull);
 	if (proc2 & PROC2_XSAVES)
 		vmwrite(0x202c, 0);	/* XSS-exiting bitmap */
@@ -103,6 +108,7 @@ void vmcs01_init(struct pcpu *c, const struct linux_entry *e)
 	if (!c->msr_bitmap01 || vmcs_alloc(&c->vmcs01) < 0)
 		rv_panic("no memory for the host's VMCS");
 	l1_msr_bitmap(c->msr_bitmap01);
+	power_bitmap(&power_ports, io_bitmap01);
 	vmcs_load(c, &c->vmcs01);
 	vmcs_init_host_state(c);
 	init_controls(c);

@@ -17,11 +17,12 @@ struct linux_entry {
 /* vmcs01.c: builds the host's VMCS; it is current afterwards. */
 void vmcs01_init(struct pcpu *c, const struct linux_entry *e);
 
-/* l1_cpuid.c, l1_msr.c, l1_cr.c: handlers of one exit */
+/* l1_cpuid.c, l1_msr.c, l1_cr.c, l1_io.c: handlers of one exit */
 void l1_cpuid(struct pcpu *c);
 void l1_rdmsr(struct pcpu *c);
 void l1_wrmsr(struct pcpu *c);
 void l1_cr_access(struct pcpu *c);
+void l1_io(struct pcpu *c);
 /* Sets the bits of MSRs that exit in a zeroed 4 KiB bitmap. */
 void l1_msr_bitmap(u8 *bitmap);
 

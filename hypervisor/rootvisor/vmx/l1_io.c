@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The few ports that exit: see vmx/power.h. All else goes to the hardware without us. */
+#include "rv/asm.h"
+#include "rv/log.h"
+#include "rv/vmcs.h"
+#include "vmx/power.h"
+#include "vmx/vmx.h"
+
+#define IO_IN		BIT(3)
+#define IO_STRING	BIT(4)
+
+static struct power_state state;
+
+static u32 port_in(u16 port, u32 size)
+{
+	u32 v = 0;
+
+	if (size == 1)
+		__asm__ volatile("inb %w1, %b0" : "+a"(v) : "d"(port));
+	else if (size == 2)
+		__asm__ volatile("inw %w1, %w0" : "+a"(v) : "d"(port));
+	else
+		__asm__ volatile("inl %w1, %0" : "+a"(v) : "d"(port));
+	return v;
+}
+
+static void port_out(u16 port, u32 size, u32 v)
+{
+	if (size == 1)
+		__asm__ volatile("outb %b0, %w1" : : "a"(v), "d"(port));
+	else if (size == 2)
+		__asm__ volatile("outw %w0, %w1" : : "a"(v), "d"(port));
+	else
+		__asm__ volatile("outl %0, %w1" : : "a"(v), "d"(port));
+}
+
+void l1_io(struct pcpu *c)
+{
+	u64 q = vmread(VMCS_EXIT_QUALIFICATION), *rax = &c->regs.r[R_RAX];
+	u32 size = (u32)(q & 7) + 1;
+	u16 port = (u16)(q >> 16);
+
+	if (q & IO_STRING) {		/* no driver does that to these ports */
+		log_event(CVM_EV_DENIED, CVM_R_BAD_EXIT, 0, NULL, port, q);
+		l1_inject_gp();
+		return;
+	}
+	if (!(q & IO_IN)) {
+		if (power_write_ends(&power_ports, &state, port, size, (u32)*rax))
+			power_end(port, size, (u32)*rax);
+		port_out(port, size, (u32)*rax);
+	} else if (size == 4) {
+		*rax = port_in(port, size);
+	} else {
+		u64 mask = BIT(8 * size) - 1;
+
+		*rax = (*rax & ~mask) | port_in(port, size);
+	}
+	l1_skip_instruction();
+}
