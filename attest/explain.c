@@ -150,6 +150,8 @@ json_object *cvm_verdict_reasons_to_json(const struct cvm_verdict *v) {
 
 json_object *cvm_report_claims(const struct cvm_report *r) {
     json_object *o = json_object_new_object(), *list = json_object_new_array(), *rtmr = json_object_new_array();
+    _cleanup_cvm_free_ char *nonce = NULL;
+    json_object *swversion;
     char text[160];
 
     if (!o || !list || !rtmr) {
@@ -158,6 +160,16 @@ json_object *cvm_report_claims(const struct cvm_report *r) {
         json_object_put(rtmr);
         return NULL;
     }
+    json_object_object_add(o, "eat_profile", json_object_new_string(CVM_REPORT_PROFILE));
+    nonce = cvm_base64url_encode(r->user_data, sizeof(r->user_data));
+    if (nonce)
+        json_object_object_add(o, "eat_nonce", json_object_new_string(nonce));
+    json_object_object_add(o, "swname", json_object_new_string("RootVisor"));
+    snprintf(text, sizeof(text), "%u.%u.%u", r->rootvisor_version >> 16, r->rootvisor_version >> 8 & 255,
+             r->rootvisor_version & 255);
+    swversion = json_object_new_array();
+    json_object_array_add(swversion, json_object_new_string(text));
+    json_object_object_add(o, "swversion", swversion);
     if (r->tsc_khz)
         json_object_object_add(o, "uptime", json_object_new_uint64(r->uptime_tsc / r->tsc_khz / 1000));
     json_object_object_add(o, "cvm_vm_id", json_object_new_uint64(r->vm_id));
@@ -165,9 +177,6 @@ json_object *cvm_report_claims(const struct cvm_report *r) {
     json_object_object_add(o, "cvm_counter", json_object_new_uint64(r->counter));
     json_object_object_add(o, "cvm_requester", json_object_new_string(r->requester ? "guest" : "host"));
     json_object_object_add(o, "cvm_platform", json_object_new_uint64(r->platform));
-    snprintf(text, sizeof(text), "%u.%u.%u", r->rootvisor_version >> 16, r->rootvisor_version >> 8 & 255,
-             r->rootvisor_version & 255);
-    json_object_object_add(o, "cvm_rootvisor_version", json_object_new_string(text));
     json_object_object_add(o, "cvm_rootvisor_svn", json_object_new_uint64(r->rootvisor_svn));
     json_object_object_add(o, "cvm_guardian_svn", json_object_new_uint64(r->guardian_svn));
     cvm_json_add_hex(o, "cvm_rootvisor_digest", r->rootvisor_digest, CVM_DIGEST_SIZE);

@@ -28,7 +28,10 @@ json_object *cvm_verdict_to_json(const struct cvm_verdict *v);
 json_object *cvm_verdict_vector_to_json(const struct cvm_verdict *v);
 json_object *cvm_verdict_reasons_to_json(const struct cvm_verdict *v);
 
-/* What the report says, as JSON: the claims of an EAT (RFC 9711) where it has them. */
+#define CVM_REPORT_PROFILE "tag:cvmd.org,2026:report#1"
+
+/* What the report says, as the claims set of an EAT (RFC 9711); what has no registered claim is
+ * named cvm_*. Unprotected: only the report's own signature says that somebody meant it. */
 json_object *cvm_report_claims(const struct cvm_report *rep);
 
 #endif

@@ -125,6 +125,14 @@ static void test_warning(void **state) {
     assert_int_equal(json_object_get_string_len(get(sub, "eat_nonce")), 86); /* 64 bytes; RFC 9711: 8 to 88 */
     assert_string_equal(json_object_get_string(get(get(sub, "ear_attester_claims"), "cvm_vm_uuid")),
                         "030a1118-1f26-2d34-3b42-495057" "5e656c");
+    assert_string_equal(json_object_get_string(get(get(sub, "ear_attester_claims"), "eat_profile")),
+                        "tag:cvmd.org,2026:report#1");
+    assert_string_equal(json_object_get_string(get(get(sub, "ear_attester_claims"), "eat_nonce")),
+                        json_object_get_string(get(sub, "eat_nonce")));
+    assert_int_equal(json_object_get_int(get(get(sub, "ear_attester_claims"), "uptime")), 61); /* 123456789012 / 2 GHz */
+    assert_string_equal(json_object_get_string(json_object_array_get_idx(
+                            get(get(sub, "ear_attester_claims"), "swversion"), 0)),
+                        "0.1.0");
     assert_int_equal(json_object_array_length(get(get(sub, "ear_verifier_claims"), "cvm_findings")), 2);
     json_object_put(h);
     json_object_put(c);
