@@ -17,7 +17,20 @@ int cvm_error_set(struct cvm_error *e, int r, const char *fmt, ...) {
     va_start(ap, fmt);
     vsnprintf(e->text, sizeof(e->text), fmt, ap);
     va_end(ap);
+    cvm_defang(e->text);
     return r;
+}
+
+char *cvm_defang(char *text) {
+    uint8_t *p = (uint8_t *)text;
+
+    for (; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f)
+            *p = '?';
+        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* C1 controls, U+0080 to U+009F */
+            p[0] = p[1] = '?';
+    }
+    return text;
 }
 
 char *cvm_hex_encode(const void *p, size_t size, char *out) {

@@ -39,11 +39,19 @@ struct cvm_error {
  * cvm_error_set - write the text of an error
  * @e:   may be NULL: then nothing is written
  * @r:   negative errno to hand on
- * @fmt: printf format; the text names what is wrong, without a final full stop or newline
+ * @fmt: printf format; the text names what is wrong, without a final full stop or newline;
+ *       control characters in what it quotes become '?'
  *
  * Returns @r.
  */
 int cvm_error_set(struct cvm_error *e, int r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/**
+ * cvm_defang - take the control characters out of a text that may hold untrusted parts
+ *
+ * A terminal must not be steered by what an error quotes. Changes @text in place and returns it.
+ */
+char *cvm_defang(char *text);
 
 /**
  * cvm_hex_encode - lower-case hexadecimal

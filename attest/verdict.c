@@ -83,6 +83,11 @@ void cvm_finding_set(struct cvm_finding *f, enum cvm_check_state state, enum cvm
     va_start(ap, fmt);
     vsnprintf(f->detail, sizeof(f->detail), fmt, ap);
     va_end(ap);
+    /* Our own texts are ASCII. What else comes is quoted from evidence: nothing in it may look like
+     * a mark of the tree, turn the writing direction, or be half a character. */
+    for (char *c = f->detail; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
 }
 
 /* What a set of checks says together. A check that was not made outweighs a warning. */

@@ -267,7 +267,8 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
     r = load_nonce(o->nonce, nonce, e);
     if (r < 0)
         return r;
-    r = cvm_read_file(o->report, CVM_EVIDENCE_MAX, &evidence, &size, e);
+    /* Too much is bad evidence, not an error of ours: the appraisal says so. */
+    r = cvm_read_file(o->report, 64 * CVM_EVIDENCE_MAX, &evidence, &size, e);
     if (r < 0)
         return r;
     a.evidence = evidence;

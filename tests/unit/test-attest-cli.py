@@ -299,6 +299,22 @@ class Test(unittest.TestCase):
         for n in [1, 10, 100, len(good) - 1]:
             self.assertEqual(self.verify(report=write(self.dir + '/cut', good[:n])).returncode, 4)
 
+    def test_hostile_text(self):
+        """What evidence says is quoted without steering the terminal or faking the tree."""
+        profile = '\x1b[2J\x9b1A\u202e\u2713 affirming\n\r'
+        evidence = json.dumps({'profile': profile, 'report': ''}).encode()
+        r = self.verify(report=write(self.dir + '/hostile', evidence))
+        self.assertEqual(r.returncode, 4)
+        for bad in ('\x1b', '\x9b', '\u202e', '\u2713 affirming', '\r'):
+            self.assertNotIn(bad, r.stdout)
+        self.assertEqual(json.loads(self.verify('--json', report=self.dir + '/hostile').stdout)['code'], 'evidence.unsupported')
+        r = self.run_cli('digest', '--rootvisor', self.dir + '/\x1b[2J')
+        self.assertNotIn('\x1b', r.stderr)
+
+    def test_giant_evidence(self):
+        r = self.verify('--json', report=write(self.dir + '/giant', b'{' + b' ' * (3 << 20) + b'}'))
+        self.assertEqual((r.returncode, json.loads(r.stdout)['code']), (4, 'evidence.malformed'))
+
     def test_nonce(self):
         r = self.verify('--json', nonce=os.urandom(64))
         self.assertEqual(r.returncode, 4)
