@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "digest.h"
+#include "appraise-launch.h"
 #include "evidence.h"
 #include "key.h"
 #include "report.h"
@@ -46,13 +46,14 @@ static void check_policy(const struct cvm_appraisal *a, struct cvm_verdict *v) {
     else if (p->not_after && (uint64_t)a->now > p->not_after)
         fail(v, CVM_CHECK_POLICY, CVM_POLICY_MISSING, "policy.expired", "the policy's time is over");
     else if (p->not_before && (uint64_t)a->now < p->not_before)
-        fail(v, CVM_CHECK_POLICY, CVM_POLICY_MISSING, "policy.not-yet-valid", "the policy's time has not begun");
+        fail(v, CVM_CHECK_POLICY, CVM_POLICY_MISSING, "policy.not-yet-valid",
+             "the policy's time has not begun");
     else
         ok(v, CVM_CHECK_POLICY, p->id);
 }
 
 static bool check_evidence(const struct cvm_appraisal *a, struct cvm_evidence *ev, struct cvm_verdict *v) {
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
     int r;
 
     r = cvm_evidence_parse(a->evidence, a->evidence_size, ev, &e);
@@ -104,8 +105,8 @@ static int check_key(const struct cvm_appraisal *a, const struct cvm_evidence *e
 
 /* Something that the platform lacks: a violation if the policy demands it, else a warning. */
 #define demanded(f, by_policy, code, ...)                                                                    \
-    cvm_finding_set(f, (by_policy) ? CVM_FAIL : CVM_WARN, (by_policy) ? CVM_POLICY_VIOLATION : CVM_FAILURE_NONE, \
-                    code, __VA_ARGS__)
+    cvm_finding_set(f, (by_policy) ? CVM_FAIL : CVM_WARN,                                                    \
+                    (by_policy) ? CVM_POLICY_VIOLATION : CVM_FAILURE_NONE, code, __VA_ARGS__)
 
 static void check_anchor(const struct cvm_appraisal *a, struct cvm_verdict *v) {
     struct cvm_finding *f = &v->finding[CVM_CHECK_ANCHOR];
@@ -131,7 +132,8 @@ static void check_key_accepted(const struct cvm_policy *p, struct cvm_verdict *v
             return;
         }
     cvm_hex_encode(p->key_id[0], CVM_KEY_ID_SIZE, v->finding[CVM_CHECK_KEY].expected);
-    fail(v, CVM_CHECK_KEY, CVM_POLICY_VIOLATION, "key.not-accepted", "the policy does not accept this report key");
+    fail(v, CVM_CHECK_KEY, CVM_POLICY_VIOLATION, "key.not-accepted",
+         "the policy does not accept this report key");
 }
 
 static void check_request(const struct cvm_policy *p, struct cvm_verdict *v) {
@@ -158,8 +160,8 @@ static void check_registers(const struct cvm_policy *p, struct cvm_verdict *v) {
             continue;
         cvm_hex_encode(p->rtmr[i], CVM_DIGEST_SIZE, f->expected);
         cvm_hex_encode(v->report.rtmr[i], CVM_DIGEST_SIZE, f->seen);
-        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, "registers.value", "runtime register %u has another value",
-                        i);
+        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, "registers.value",
+                        "runtime register %u has another value", i);
         return;
     }
     ok(v, CVM_CHECK_REGISTERS, any ? "as the policy wants them" : "not compared: no policy names values");
@@ -216,13 +218,15 @@ struct image_check {
     const char *missing, *digest, *svn, *revoked; /* codes */
 };
 
-static const struct image_check rootvisor_check = { CVM_CHECK_ROOTVISOR, "RootVisor", "rootvisor.no-reference",
-                                                    "rootvisor.digest", "rootvisor.svn", "rootvisor.revoked" };
-static const struct image_check guardian_check = { CVM_CHECK_GUARDIAN, "Guardian", "guardian.no-reference",
-                                                   "guardian.digest", "guardian.svn", "guardian.revoked" };
+static const struct image_check rootvisor_check = {CVM_CHECK_ROOTVISOR,      "RootVisor",
+                                                   "rootvisor.no-reference", "rootvisor.digest",
+                                                   "rootvisor.svn",          "rootvisor.revoked"};
+static const struct image_check guardian_check = {CVM_CHECK_GUARDIAN, "Guardian",     "guardian.no-reference",
+                                                  "guardian.digest",  "guardian.svn", "guardian.revoked"};
 
-static void check_image(const struct image_check *c, const struct cvm_policy *p, const struct cvm_ref_image *ref,
-                        unsigned nr, const uint8_t *digest, uint32_t svn, struct cvm_verdict *v) {
+static void check_image(const struct image_check *c, const struct cvm_policy *p,
+                        const struct cvm_ref_image *ref, unsigned nr, const uint8_t *digest, uint32_t svn,
+                        struct cvm_verdict *v) {
     struct cvm_finding *f = &v->finding[c->check];
 
     cvm_hex_encode(digest, CVM_DIGEST_SIZE, f->seen);
@@ -232,7 +236,8 @@ static void check_image(const struct image_check *c, const struct cvm_policy *p,
             return;
         }
     if (nr == 0) {
-        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_MISSING, c->missing, "no reference value for the %s", c->what);
+        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_MISSING, c->missing, "no reference value for the %s",
+                        c->what);
         return;
     }
     for (unsigned i = 0; i < nr; i++) {
@@ -258,127 +263,8 @@ static void check_dma(const struct cvm_policy *p, struct cvm_verdict *v) {
     if (v->report.platform & CVM_F_VT_D)
         ok(v, CVM_CHECK_DMA, "VT-d confines devices to memory of the host");
     else
-        demanded(&v->finding[CVM_CHECK_DMA], p && p->require_dma_protection, "platform.no-dma-protection", "%s",
-                 "no VT-d: a device that the host commands can read and write private memory");
-}
-
-static const struct {
-    enum cvm_check check;
-    uint32_t kind;
-    const char *code, *what;
-} components[] = {
-    { CVM_CHECK_FIRMWARE, CVM_COMP_FIRMWARE, "launch.firmware", "firmware" },
-    { CVM_CHECK_KERNEL, CVM_COMP_KERNEL, "launch.kernel", "kernel" },
-    { CVM_CHECK_INITRD, CVM_COMP_INITRD, "launch.initrd", "initrd" },
-    { CVM_CHECK_CMDLINE, CVM_COMP_CMDLINE, "launch.cmdline", "command line" },
-};
-
-static const struct cvm_measured *find(const struct cvm_measured *m, unsigned nr, uint32_t kind) {
-    for (unsigned i = 0; i < nr; i++)
-        if (m[i].kind == kind)
-            return &m[i];
-    return NULL;
-}
-
-static bool equal(const struct cvm_measured *a, const struct cvm_measured *b) {
-    if (!a || !b)
-        return !a && !b;
-    return a->size == b->size && memcmp(a->digest, b->digest, CVM_DIGEST_SIZE) == 0;
-}
-
-static void tell(const struct cvm_measured *m, char *buf, size_t size) {
-    char hex[2 * CVM_DIGEST_SIZE + 1];
-
-    if (m)
-        snprintf(buf, size, "%s (%llu bytes)", cvm_hex_encode(m->digest, CVM_DIGEST_SIZE, hex),
-                 (unsigned long long)m->size);
-    else
-        snprintf(buf, size, "none");
-}
-
-/* The alternative that has most components in common with the report, so that the text names
- * what was changed and not what was updated. */
-static const struct cvm_ref_launch *closest(const struct cvm_reference *ref, const struct cvm_report *rep) {
-    const struct cvm_ref_launch *best = NULL;
-    unsigned best_score = 0;
-
-    for (unsigned i = 0; i < ref->nr_launch; i++) {
-        const struct cvm_ref_launch *l = &ref->launch[i];
-        unsigned score = 1;
-
-        for (size_t k = 0; k < ELEMENTSOF(components); k++)
-            score += equal(find(l->component, l->nr, components[k].kind),
-                           find(rep->measured, rep->nr_measured, components[k].kind));
-        if (score > best_score) {
-            best = l;
-            best_score = score;
-        }
-    }
-    return best;
-}
-
-static void check_component(size_t k, const struct cvm_ref_launch *ref, struct cvm_verdict *v) {
-    const struct cvm_measured *want = find(ref->component, ref->nr, components[k].kind);
-    const struct cvm_measured *have = find(v->report.measured, v->report.nr_measured, components[k].kind);
-    struct cvm_finding *f = &v->finding[components[k].check];
-    const char *what = components[k].what;
-
-    tell(want, f->expected, sizeof(f->expected));
-    tell(have, f->seen, sizeof(f->seen));
-    if (equal(want, have))
-        cvm_finding_set(f, CVM_OK, CVM_FAILURE_NONE, NULL, "%s", want ? "as expected" : "none, as expected");
-    else if (!have)
-        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, components[k].code, "the VM was started without the %s",
-                        what);
-    else if (!want)
-        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, components[k].code,
-                        "the VM was started with a %s, none was expected", what);
-    else
-        cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, components[k].code,
-                        "the VM was started with another %s", what);
-}
-
-static int check_launch(const struct cvm_reference *ref, struct cvm_verdict *v) {
-    struct cvm_finding *f = &v->finding[CVM_CHECK_LAUNCH], *list = &v->finding[CVM_CHECK_COMPONENTS];
-    const struct cvm_report *rep = &v->report;
-    const struct cvm_ref_launch *l = NULL;
-    uint8_t digest[CVM_DIGEST_SIZE];
-    int r;
-
-    cvm_hex_encode(rep->launch_digest, CVM_DIGEST_SIZE, f->seen);
-    r = cvm_launch_digest(rep->measured, rep->nr_measured, digest);
-    if (r < 0)
-        return r;
-    if (memcmp(digest, rep->launch_digest, sizeof(digest)) == 0)
-        cvm_finding_set(list, CVM_OK, CVM_FAILURE_NONE, NULL, "%u components give the measurement",
-                        rep->nr_measured);
-    else {
-        cvm_hex_encode(digest, sizeof(digest), list->expected);
-        cvm_hex_encode(rep->launch_digest, CVM_DIGEST_SIZE, list->seen);
-        fail(v, CVM_CHECK_COMPONENTS, CVM_BROKEN_EVIDENCE, "launch.inconsistent",
-             "the launch measurement is not that of the components listed");
-    }
-    if (ref)
-        l = closest(ref, rep);
-    if (!l) {
-        fail(v, CVM_CHECK_LAUNCH, CVM_POLICY_MISSING, "launch.no-reference",
-             "no reference value for the launch measurement");
-        for (size_t k = 0; k < ELEMENTSOF(components); k++) {
-            struct cvm_finding *c = &v->finding[components[k].check];
-
-            tell(find(rep->measured, rep->nr_measured, components[k].kind), c->seen, sizeof(c->seen));
-        }
-        return 0;
-    }
-    for (size_t k = 0; k < ELEMENTSOF(components); k++)
-        check_component(k, l, v);
-    cvm_hex_encode(l->digest, CVM_DIGEST_SIZE, f->expected);
-    if (memcmp(l->digest, rep->launch_digest, CVM_DIGEST_SIZE) == 0)
-        ok(v, CVM_CHECK_LAUNCH, "as expected");
-    else
-        fail(v, CVM_CHECK_LAUNCH, CVM_POLICY_VIOLATION, "launch.digest",
-             "the VM was not started from what was expected");
-    return 0;
+        demanded(&v->finding[CVM_CHECK_DMA], p && p->require_dma_protection, "platform.no-dma-protection",
+                 "%s", "no VT-d: a device that the host commands can read and write private memory");
 }
 
 int cvm_appraise(const struct cvm_appraisal *a, struct cvm_verdict *v) {
@@ -409,16 +295,18 @@ int cvm_appraise(const struct cvm_appraisal *a, struct cvm_verdict *v) {
     if (r < 0)
         return r;
     check_image(&rootvisor_check, a->policy, a->reference ? a->reference->rootvisor : NULL,
-                a->reference ? a->reference->nr_rootvisor : 0, v->report.rootvisor_digest, v->report.rootvisor_svn,
-                v);
+                a->reference ? a->reference->nr_rootvisor : 0, v->report.rootvisor_digest,
+                v->report.rootvisor_svn, v);
     check_image(&guardian_check, a->policy, a->reference ? a->reference->guardian : NULL,
-                a->reference ? a->reference->nr_guardian : 0, v->report.guardian_digest, v->report.guardian_svn, v);
+                a->reference ? a->reference->nr_guardian : 0, v->report.guardian_digest,
+                v->report.guardian_svn, v);
     check_dma(a->policy, v);
-    r = check_launch(a->reference, v);
+    r = cvm_appraise_launch(a->reference, v);
     if (r < 0)
         return r;
     check_registers(a->policy, v);
 out:
-    cvm_verdict_conclude(v, point && (a->pinned_key || (a->policy && a->policy->nr_key_id)), v->finding[CVM_CHECK_ANCHOR].state == CVM_OK);
+    cvm_verdict_conclude(v, point && (a->pinned_key || (a->policy && a->policy->nr_key_id)),
+                         v->finding[CVM_CHECK_ANCHOR].state == CVM_OK);
     return 0;
 }

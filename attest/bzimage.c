@@ -16,9 +16,7 @@
 #define HEADER_END 0x258 /* behind setup_data */
 
 int cvm_bzimage_mask(void *buf, size_t size, struct cvm_error *e) {
-    static const struct {
-        uint16_t offset, size;
-    } mask[] = CVM_SETUP_MASK_FIELDS;
+    static const struct { uint16_t offset, size; } mask[] = CVM_SETUP_MASK_FIELDS;
     uint8_t *p = buf;
     size_t setup;
 
@@ -33,8 +31,8 @@ int cvm_bzimage_mask(void *buf, size_t size, struct cvm_error *e) {
         return cvm_error_set(e, -ENOEXEC, "this is no bzImage but a zImage");
     setup = (p[SETUP_SECTS] ? p[SETUP_SECTS] : 4) * 512u + 512u;
     if (size <= setup)
-        return cvm_error_set(e, -EMSGSIZE, "the bzImage is cut short: %zu bytes, its setup part alone has %zu",
-                             size, setup);
+        return cvm_error_set(
+            e, -EMSGSIZE, "the bzImage is cut short: %zu bytes, its setup part alone has %zu", size, setup);
     for (size_t i = 0; i < ELEMENTSOF(mask); i++)
         memset(p + mask[i].offset, 0, mask[i].size);
     return 0;

@@ -35,7 +35,7 @@ static int sha384_ranges(const struct range *r, size_t nr, uint8_t *out) {
 }
 
 int cvm_sha384(const void *p, size_t size, uint8_t *out) {
-    return sha384_ranges(&(struct range){ p, size }, 1, out);
+    return sha384_ranges(&(struct range){p, size}, 1, out);
 }
 
 int cvm_launch_digest(const struct cvm_measured *m, unsigned nr, uint8_t *out) {
@@ -54,7 +54,8 @@ int cvm_launch_digest(const struct cvm_measured *m, unsigned nr, uint8_t *out) {
     return cvm_sha384(buf, (size_t)(p - buf), out);
 }
 
-int cvm_measure_bytes(uint32_t kind, const void *buf, size_t size, struct cvm_measured *ret, struct cvm_error *e) {
+int cvm_measure_bytes(uint32_t kind, const void *buf, size_t size, struct cvm_measured *ret,
+                      struct cvm_error *e) {
     if (size == 0)
         return cvm_error_set(e, -ENODATA, "the %s is empty", cvm_component_name(kind) ?: "component");
     memset(ret, 0, sizeof(*ret));
@@ -84,7 +85,7 @@ int cvm_measure_firmware(const void *rom, size_t size, struct cvm_measured *ret,
     ret->kind = CVM_COMP_FIRMWARE;
     ret->size = fw.size;
     return sha384_ranges(
-        (struct range[]){ { (const uint8_t *)rom + fw.offset, fw.image_size }, { zeros, fw.size - fw.image_size } },
+        (struct range[]){{(const uint8_t *)rom + fw.offset, fw.image_size}, {zeros, fw.size - fw.image_size}},
         2, ret->digest);
 }
 
@@ -97,7 +98,7 @@ int cvm_rootvisor_digest(const void *buf, size_t size, uint8_t *out, struct cvm_
     if (r < 0)
         return r;
     for (unsigned i = 0; i < elf.nr; i++)
-        ranges[i] = (struct range){ (const uint8_t *)buf + elf.segment[i].offset, elf.segment[i].size };
+        ranges[i] = (struct range){(const uint8_t *)buf + elf.segment[i].offset, elf.segment[i].size};
     return sha384_ranges(ranges, elf.nr, out);
 }
 

@@ -39,7 +39,8 @@ int cvm_launch_digest(const struct cvm_measured *m, unsigned nr, uint8_t *out);
  * -ENODATA for an empty initrd or command line (such a component does not exist).
  */
 int cvm_measure_kernel(void *buf, size_t size, struct cvm_measured *ret, struct cvm_error *e);
-int cvm_measure_bytes(uint32_t kind, const void *buf, size_t size, struct cvm_measured *ret, struct cvm_error *e);
+int cvm_measure_bytes(uint32_t kind, const void *buf, size_t size, struct cvm_measured *ret,
+                      struct cvm_error *e);
 int cvm_measure_firmware(const void *rom, size_t size, struct cvm_measured *ret, struct cvm_error *e);
 
 /**

@@ -55,7 +55,8 @@ static json_object *appraisal(const struct cvm_ear_input *in) {
         return NULL;
     }
     if (in->verdict->failure != CVM_FAILURE_NONE)
-        json_object_object_add(claims, "cvm_reason", json_object_new_string(cvm_failure_name(in->verdict->failure)));
+        json_object_object_add(claims, "cvm_reason",
+                               json_object_new_string(cvm_failure_name(in->verdict->failure)));
     json_object_object_add(claims, "cvm_findings", reasons);
     json_object_object_add(o, "ear_verifier_claims", claims);
     ret = o;
@@ -99,7 +100,8 @@ int cvm_ear_create(const struct cvm_ear_input *in, char **ret) {
 
     if (!c)
         return -ENOMEM;
-    text = json_object_to_json_string_length(c, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+    text =
+        json_object_to_json_string_length(c, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
     if (!text)
         return -ENOMEM;
     return cvm_jws_sign(in->signing_key, "JWT", text, len, ret);

@@ -70,7 +70,7 @@ int cvm_elf_parse(const void *buf, size_t size, struct cvm_elf_image *ret, struc
             return cvm_error_set(e, -EMSGSIZE, "ELF segment %u lies outside the file", i);
         if (filesz == 0)
             continue;
-        ret->segment[ret->nr++] = (struct cvm_elf_segment){ offset, filesz };
+        ret->segment[ret->nr++] = (struct cvm_elf_segment){offset, filesz};
     }
     if (ret->nr == 0)
         return cvm_error_set(e, -EINVAL, "the ELF file has no loadable segment with content");

@@ -31,7 +31,8 @@ int cvm_evidence_compose(const struct cvm_report *report, const struct cvm_repor
     json_object_object_add(o, "report", json_object_new_string(b64));
     json_object_object_add(o, "report_key", jwk);
     return asprintf(ret, "%s\n",
-                    json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)) < 0
+                    json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+                                                          JSON_C_TO_STRING_NOSLASHESCAPE)) < 0
                ? -ENOMEM
                : 0;
 }
@@ -46,12 +47,15 @@ int cvm_evidence_parse(const void *buf, size_t size, struct cvm_evidence *ret, s
     if (size == 0)
         return cvm_error_set(e, -ENODATA, "the evidence is empty");
     if (size > CVM_EVIDENCE_MAX)
-        return cvm_error_set(e, -EFBIG, "the evidence has %zu bytes, at most %u are taken", size, CVM_EVIDENCE_MAX);
+        return cvm_error_set(e, -EFBIG, "the evidence has %zu bytes, at most %u are taken", size,
+                             CVM_EVIDENCE_MAX);
     if (!cvm_json_is_object(buf, size)) {
         /* A bare report. Its size is judged with its content, where the text can be better. */
         if (size > sizeof(ret->report))
-            return cvm_error_set(e, -ENOBUFS, "the evidence is no JSON object, and too long for a bare report (%zu of %zu bytes)",
-                                 size, sizeof(ret->report));
+            return cvm_error_set(
+                e, -ENOBUFS,
+                "the evidence is no JSON object, and too long for a bare report (%zu of %zu bytes)", size,
+                sizeof(ret->report));
         memcpy(ret->report, buf, size);
         ret->report_size = size;
         return 0;
@@ -70,11 +74,12 @@ int cvm_evidence_parse(const void *buf, size_t size, struct cvm_evidence *ret, s
         return r;
     r = cvm_base64url_decode(s, strlen(s), ret->report, sizeof(ret->report), &ret->report_size);
     if (r == -ENOBUFS)
-        return cvm_error_set(e, r, "member 'report' holds more than the %zu bytes of a report", sizeof(ret->report));
+        return cvm_error_set(e, r, "member 'report' holds more than the %zu bytes of a report",
+                             sizeof(ret->report));
     if (r < 0)
         return cvm_error_set(e, r, "member 'report' is no base64url");
     if (json_object_object_get_ex(o, "report_key", &jwk)) {
-        struct cvm_error why = { "" };
+        struct cvm_error why = {""};
 
         r = cvm_key_from_jwk(jwk, ret->key, &why);
         if (r < 0)

@@ -7,11 +7,9 @@
 #include "report.h"
 
 static const char *const marks[] = {
-    [CVM_SKIPPED] = "\u00b7", [CVM_OK] = "\u2713", [CVM_WARN] = "!", [CVM_FAIL] = "\u2717"
-};
+    [CVM_SKIPPED] = "\u00b7", [CVM_OK] = "\u2713", [CVM_WARN] = "!", [CVM_FAIL] = "\u2717"};
 static const char *const state_names[] = {
-    [CVM_SKIPPED] = "skipped", [CVM_OK] = "ok", [CVM_WARN] = "warning", [CVM_FAIL] = "failed"
-};
+    [CVM_SKIPPED] = "skipped", [CVM_OK] = "ok", [CVM_WARN] = "warning", [CVM_FAIL] = "failed"};
 
 /* Whether another check of depth @depth follows @c before the tree gets shallower. */
 static bool has_sibling(int c, unsigned depth) {
@@ -59,7 +57,8 @@ static char *format_uuid(const uint8_t *u, char *buf) {
 static void print_facts(const struct cvm_report *r, bool genuine, FILE *out) {
     char uuid[37];
 
-    fprintf(out, "\nThe report says%s:\n", genuine ? "" : " (not proven: the chain broke before its signature)");
+    fprintf(out, "\nThe report says%s:\n",
+            genuine ? "" : " (not proven: the chain broke before its signature)");
     fprintf(out, "  %-19s %u, named %s by the host\n", "VM", r->vm_id, format_uuid(r->uuid, uuid));
     fprintf(out, "  %-19s %u.%u.%u, security version %u\n", "RootVisor", r->rootvisor_version >> 16,
             r->rootvisor_version >> 8 & 255, r->rootvisor_version & 255, r->rootvisor_svn);
@@ -149,7 +148,8 @@ json_object *cvm_verdict_reasons_to_json(const struct cvm_verdict *v) {
 }
 
 json_object *cvm_report_claims(const struct cvm_report *r) {
-    json_object *o = json_object_new_object(), *list = json_object_new_array(), *rtmr = json_object_new_array();
+    json_object *o = json_object_new_object(), *list = json_object_new_array(),
+                *rtmr = json_object_new_array();
     _cleanup_cvm_free_ char *nonce = NULL;
     json_object *swversion;
     char text[160];
@@ -193,7 +193,8 @@ json_object *cvm_report_claims(const struct cvm_report *r) {
     }
     json_object_object_add(o, "cvm_rtmr", rtmr);
     for (uint32_t i = 0; i < CVM_RTMRS; i++)
-        json_object_array_add(rtmr, json_object_new_string(cvm_hex_encode(r->rtmr[i], CVM_DIGEST_SIZE, text)));
+        json_object_array_add(rtmr,
+                              json_object_new_string(cvm_hex_encode(r->rtmr[i], CVM_DIGEST_SIZE, text)));
     cvm_json_add_hex(o, "cvm_kex_public", r->kex_public, 65);
     return o;
 }
@@ -205,9 +206,9 @@ json_object *cvm_verdict_to_json(const struct cvm_verdict *v) {
         return NULL;
     json_object_object_add(o, "verdict", json_object_new_string(cvm_tier_name(v->tier)));
     json_object_object_add(o, "exit_status", json_object_new_int(cvm_verdict_exit(v)));
-    json_object_object_add(o, "reason",
-                           v->failure == CVM_FAILURE_NONE ? NULL
-                                                          : json_object_new_string(cvm_failure_name(v->failure)));
+    json_object_object_add(
+        o, "reason",
+        v->failure == CVM_FAILURE_NONE ? NULL : json_object_new_string(cvm_failure_name(v->failure)));
     json_object_object_add(o, "code",
                            v->primary < 0 ? NULL : json_object_new_string(v->finding[v->primary].code));
     json_object_object_add(o, "detail",

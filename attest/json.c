@@ -28,7 +28,8 @@ int cvm_json_parse(const void *buf, size_t size, json_object **ret, struct cvm_e
     enum json_tokener_error why;
 
     if (size > CVM_JSON_MAX)
-        return cvm_error_set(e, -EFBIG, "the JSON text has %zu bytes, at most %u are taken", size, CVM_JSON_MAX);
+        return cvm_error_set(e, -EFBIG, "the JSON text has %zu bytes, at most %u are taken", size,
+                             CVM_JSON_MAX);
     while (size && is_space((uint8_t)p[size - 1]))
         size--;
     if (size == 0)
@@ -55,7 +56,8 @@ int cvm_json_parse(const void *buf, size_t size, json_object **ret, struct cvm_e
     return 0;
 }
 
-int cvm_json_get(json_object *o, const char *name, enum json_type type, json_object **ret, struct cvm_error *e) {
+int cvm_json_get(json_object *o, const char *name, enum json_type type, json_object **ret,
+                 struct cvm_error *e) {
     json_object *v = NULL;
 
     if (!json_object_object_get_ex(o, name, &v))
@@ -89,7 +91,8 @@ int cvm_json_uint(json_object *o, const char *name, uint64_t max, uint64_t *ret,
     if (r < 0)
         return r;
     if (json_object_get_int64(v) < 0 || json_object_get_uint64(v) > max)
-        return cvm_error_set(e, -EINVAL, "member '%s' must be between 0 and %llu", name, (unsigned long long)max);
+        return cvm_error_set(e, -EINVAL, "member '%s' must be between 0 and %llu", name,
+                             (unsigned long long)max);
     *ret = json_object_get_uint64(v);
     return 0;
 }

@@ -33,7 +33,8 @@ int cvm_json_parse(const void *buf, size_t size, json_object **ret, struct cvm_e
  * Returns 0; -ENOENT if there is no such member; -EINVAL if it is of another type, a string with a
  * NUL in it, negative or larger than @max.
  */
-int cvm_json_get(json_object *o, const char *name, enum json_type type, json_object **ret, struct cvm_error *e);
+int cvm_json_get(json_object *o, const char *name, enum json_type type, json_object **ret,
+                 struct cvm_error *e);
 int cvm_json_string(json_object *o, const char *name, const char **ret, struct cvm_error *e);
 int cvm_json_uint(json_object *o, const char *name, uint64_t max, uint64_t *ret, struct cvm_error *e);
 

@@ -45,7 +45,7 @@ int cvm_jws_sign(EVP_PKEY *key, const char *typ, const void *payload, size_t siz
 
 static int check_header(const char *p, size_t len, const char *typ, struct cvm_error *e) {
     _cleanup_(json_object_putp) json_object *o = NULL;
-    struct cvm_error why = { "" };
+    struct cvm_error why = {""};
     uint8_t text[1024];
     const char *s = NULL;
     size_t n = 0;
@@ -67,8 +67,8 @@ static int check_header(const char *p, size_t len, const char *typ, struct cvm_e
     return 0;
 }
 
-int cvm_jws_verify(const char *text, size_t len, const uint8_t *point, const char *typ, void **ret, size_t *size,
-                   struct cvm_error *e) {
+int cvm_jws_verify(const char *text, size_t len, const uint8_t *point, const char *typ, void **ret,
+                   size_t *size, struct cvm_error *e) {
     const char *dot1, *dot2;
     _cleanup_cvm_free_ char *payload = NULL;
     uint8_t sig[CVM_SIGNATURE_SIZE];
@@ -84,7 +84,8 @@ int cvm_jws_verify(const char *text, size_t len, const uint8_t *point, const cha
     r = check_header(text, (size_t)(dot1 - text), typ, e);
     if (r < 0)
         return r;
-    if (cvm_base64url_decode(dot2 + 1, len - (size_t)(dot2 + 1 - text), sig, sizeof(sig), &n) < 0 || n != sizeof(sig))
+    if (cvm_base64url_decode(dot2 + 1, len - (size_t)(dot2 + 1 - text), sig, sizeof(sig), &n) < 0 ||
+        n != sizeof(sig))
         return cvm_error_set(e, -EINVAL, "the signature is not the base64url of %zu bytes", sizeof(sig));
     r = cvm_key_verify(point, text, (size_t)(dot2 - text), sig);
     if (r == -EBADMSG)

@@ -34,7 +34,7 @@ int cvm_jws_sign(EVP_PKEY *key, const char *typ, const void *payload, size_t siz
  *   -EBADMSG the signature is not of this key
  *   -ENOMEM
  */
-int cvm_jws_verify(const char *text, size_t len, const uint8_t *point, const char *typ, void **ret, size_t *size,
-                   struct cvm_error *e);
+int cvm_jws_verify(const char *text, size_t len, const uint8_t *point, const char *typ, void **ret,
+                   size_t *size, struct cvm_error *e);
 
 #endif

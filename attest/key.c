@@ -110,9 +110,7 @@ int cvm_key_to_jwk(const uint8_t *point, json_object **ret) {
 
 int cvm_key_from_jwk(json_object *jwk, uint8_t *point, struct cvm_error *e) {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-    static const struct {
-        const char *name, *value;
-    } fixed[] = { { "kty", "EC" }, { "crv", "P-256" } };
+    static const struct { const char *name, *value; } fixed[] = {{"kty", "EC"}, {"crv", "P-256"}};
     int r;
 
     if (!json_object_is_type(jwk, json_type_object))
@@ -176,7 +174,8 @@ int cvm_key_load_public(const char *path, uint8_t *point, struct cvm_error *e) {
     }
     key = read_pem(buf, size, false);
     if (!key)
-        return cvm_error_set(e, -EINVAL, "'%s' is neither a PEM public key, nor a JWK, nor a raw point", path);
+        return cvm_error_set(e, -EINVAL, "'%s' is neither a PEM public key, nor a JWK, nor a raw point",
+                             path);
     r = cvm_key_to_point(key, point);
     return r < 0 ? cvm_error_set(e, r, "'%s' holds no P-256 key", path) : 0;
 }

@@ -88,7 +88,7 @@ static void compare(struct sink *s, const char *prefix, json_object *a, json_obj
 unsigned cvm_policy_diff(const struct cvm_policy *a, const struct cvm_policy *b,
                          void (*line)(void *data, const char *text), void *data) {
     _cleanup_(json_object_putp) json_object *x = cvm_policy_to_json(a), *y = cvm_policy_to_json(b);
-    struct sink s = { line, data, 0 };
+    struct sink s = {line, data, 0};
 
     if (x && y)
         compare(&s, "", x, y);
@@ -98,7 +98,7 @@ unsigned cvm_policy_diff(const struct cvm_policy *a, const struct cvm_policy *b,
 }
 
 unsigned cvm_policy_gaps(const struct cvm_policy *p, void (*line)(void *data, const char *text), void *data) {
-    struct sink s = { line, data, 0 };
+    struct sink s = {line, data, 0};
 
     if (!p->reference.nr_rootvisor)
         say(&s, "no RootVisor is accepted: every verdict will be policy_missing");
@@ -107,7 +107,8 @@ unsigned cvm_policy_gaps(const struct cvm_policy *p, void (*line)(void *data, co
     if (!p->reference.nr_launch)
         say(&s, "no launch measurement is accepted: every verdict will be policy_missing");
     if (!p->require_anchor && !p->nr_key_id)
-        say(&s, "any report key is accepted: a host can sign with a key of its own, and the verdict will be a warning only");
+        say(&s, "any report key is accepted: a host can sign with a key of its own, and the verdict will be "
+                "a warning only");
     if (!p->require_dma_protection)
         say(&s, "devices may reach the VM's memory: the verdict will be a warning only");
     if (!p->not_after)

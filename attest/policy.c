@@ -26,7 +26,7 @@ static int known_members(json_object *o, const char *const *names, const char *w
 
 /* RFC 3339 in UTC, "2026-11-21T00:00:00Z". */
 static int parse_time(json_object *o, const char *name, uint64_t *ret, struct cvm_error *e) {
-    struct tm tm = { 0 };
+    struct tm tm = {0};
     const char *s = NULL, *end;
     time_t t;
     int r;
@@ -59,7 +59,7 @@ static int parse_bool(json_object *o, const char *name, bool *ret, struct cvm_er
 }
 
 static int parse_require(json_object *o, struct cvm_policy *p, struct cvm_error *e) {
-    static const char *const names[] = { "platform_anchor", "dma_protection", "guest_request", NULL };
+    static const char *const names[] = {"platform_anchor", "dma_protection", "guest_request", NULL};
     json_object *v = NULL;
     int r;
 
@@ -100,8 +100,8 @@ static int parse_uuid(json_object *o, struct cvm_policy *p, struct cvm_error *e)
 }
 
 /* A list of equally long hexadecimal strings. */
-static int parse_hex_list(json_object *o, const char *name, uint8_t *out, size_t item, unsigned max, unsigned *nr,
-                          struct cvm_error *e) {
+static int parse_hex_list(json_object *o, const char *name, uint8_t *out, size_t item, unsigned max,
+                          unsigned *nr, struct cvm_error *e) {
     json_object *list = NULL;
     int r;
 
@@ -114,7 +114,8 @@ static int parse_hex_list(json_object *o, const char *name, uint8_t *out, size_t
         json_object *v = json_object_array_get_idx(list, i);
 
         if (!json_object_is_type(v, json_type_string) ||
-            cvm_hex_decode(json_object_get_string(v), (size_t)json_object_get_string_len(v), out + i * item, item) < 0)
+            cvm_hex_decode(json_object_get_string(v), (size_t)json_object_get_string_len(v), out + i * item,
+                           item) < 0)
             return cvm_error_set(e, -EINVAL, "%s[%zu] is not %zu bytes in hexadecimal", name, i, item);
         *nr = (unsigned)i + 1;
     }
@@ -139,7 +140,8 @@ static int parse_rtmr(json_object *o, struct cvm_policy *p, struct cvm_error *e)
         if (!json_object_is_type(v, json_type_string) ||
             cvm_hex_decode(json_object_get_string(v), (size_t)json_object_get_string_len(v), p->rtmr[i],
                            CVM_DIGEST_SIZE) < 0)
-            return cvm_error_set(e, -EINVAL, "runtime_registers[%zu] is neither null nor %u bytes in hexadecimal", i,
+            return cvm_error_set(e, -EINVAL,
+                                 "runtime_registers[%zu] is neither null nor %u bytes in hexadecimal", i,
                                  CVM_DIGEST_SIZE);
         p->has_rtmr[i] = true;
     }
@@ -163,7 +165,7 @@ static int parse_id(json_object *o, struct cvm_policy *p, struct cvm_error *e) {
 }
 
 static int parse_reference(json_object *o, struct cvm_policy *p, struct cvm_error *e) {
-    struct cvm_error why = { "" };
+    struct cvm_error why = {""};
     json_object *v = NULL;
     const char *text;
     size_t len = 0;
@@ -180,8 +182,9 @@ static int parse_reference(json_object *o, struct cvm_policy *p, struct cvm_erro
 }
 
 int cvm_policy_parse(const void *buf, size_t size, struct cvm_policy *p, struct cvm_error *e) {
-    static const char *const names[] = { "profile", "id", "not_before", "not_after", "require", "vm_uuid", "report_keys",
-                                         "revoked", "runtime_registers", "reference_values", "comment", NULL };
+    static const char *const names[] = {
+        "profile",     "id",      "not_before",        "not_after",        "require", "vm_uuid",
+        "report_keys", "revoked", "runtime_registers", "reference_values", "comment", NULL};
     _cleanup_(json_object_putp) json_object *o = NULL;
     const char *profile = NULL;
     int r;
@@ -194,8 +197,8 @@ int cvm_policy_parse(const void *buf, size_t size, struct cvm_policy *p, struct 
     if (r < 0)
         return r == -ENOENT ? -EINVAL : r;
     if (strcmp(profile, CVM_POLICY_PROFILE) != 0)
-        return cvm_error_set(e, -EPROTONOSUPPORT, "policy profile '%.64s' is not known, only '%s' is", profile,
-                             CVM_POLICY_PROFILE);
+        return cvm_error_set(e, -EPROTONOSUPPORT, "policy profile '%.64s' is not known, only '%s' is",
+                             profile, CVM_POLICY_PROFILE);
     r = known_members(o, names, "", e);
     if (r == 0)
         r = parse_id(o, p, e);
@@ -208,9 +211,11 @@ int cvm_policy_parse(const void *buf, size_t size, struct cvm_policy *p, struct 
     if (r == 0)
         r = parse_uuid(o, p, e);
     if (r == 0)
-        r = parse_hex_list(o, "report_keys", p->key_id[0], sizeof(p->key_id[0]), CVM_POLICY_LIST_MAX, &p->nr_key_id, e);
+        r = parse_hex_list(o, "report_keys", p->key_id[0], sizeof(p->key_id[0]), CVM_POLICY_LIST_MAX,
+                           &p->nr_key_id, e);
     if (r == 0)
-        r = parse_hex_list(o, "revoked", p->revoked[0], CVM_DIGEST_SIZE, CVM_POLICY_LIST_MAX, &p->nr_revoked, e);
+        r = parse_hex_list(o, "revoked", p->revoked[0], CVM_DIGEST_SIZE, CVM_POLICY_LIST_MAX, &p->nr_revoked,
+                           e);
     if (r == 0)
         r = parse_rtmr(o, p, e);
     if (r == 0)
@@ -222,7 +227,7 @@ int cvm_policy_parse(const void *buf, size_t size, struct cvm_policy *p, struct 
 
 int cvm_policy_load(const char *path, const uint8_t *point, struct cvm_policy *ret, struct cvm_error *e) {
     _cleanup_cvm_free_ void *buf = NULL, *payload = NULL;
-    struct cvm_error why = { "" };
+    struct cvm_error why = {""};
     size_t size = 0, n = 0;
     int r;
 
@@ -234,7 +239,8 @@ int cvm_policy_load(const char *path, const uint8_t *point, struct cvm_policy *r
             return cvm_error_set(e, -EINVAL, "'%s' is not signed, but a policy key is given", path);
         r = cvm_policy_parse(buf, size, ret, &why);
     } else if (!point)
-        return cvm_error_set(e, -EINVAL, "'%s' is no JSON object; if it is signed, give the policy key", path);
+        return cvm_error_set(e, -EINVAL, "'%s' is no JSON object; if it is signed, give the policy key",
+                             path);
     else {
         r = cvm_jws_verify(buf, size, point, CVM_POLICY_JWS_TYPE, &payload, &n, &why);
         if (r == 0)
@@ -302,8 +308,8 @@ json_object *cvm_policy_to_json(const struct cvm_policy *p) {
         char hex[2 * CVM_DIGEST_SIZE + 1];
 
         for (unsigned i = 0; i < CVM_RTMRS; i++)
-            json_object_array_add(list, p->has_rtmr[i] ? json_object_new_string(cvm_hex_encode(
-                                                             p->rtmr[i], CVM_DIGEST_SIZE, hex))
+            json_object_array_add(list, p->has_rtmr[i] ? json_object_new_string(
+                                                             cvm_hex_encode(p->rtmr[i], CVM_DIGEST_SIZE, hex))
                                                        : NULL);
         json_object_object_add(o, "runtime_registers", list);
     }

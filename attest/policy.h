@@ -16,11 +16,11 @@
 #define CVM_POLICY_LIST_MAX 32
 
 struct cvm_policy {
-    char id[96];                   /* chosen by the tenant; goes into the EAR */
+    char id[96];                    /* chosen by the tenant; goes into the EAR */
     uint64_t not_before, not_after; /* seconds since 1970, both inclusive; 0 = open */
-    bool require_anchor;           /* no platform anchor: a violation, not a warning */
-    bool require_dma_protection;   /* likewise for VT-d */
-    bool require_guest_request;    /* only reports that the guest itself asked for */
+    bool require_anchor;            /* no platform anchor: a violation, not a warning */
+    bool require_dma_protection;    /* likewise for VT-d */
+    bool require_guest_request;     /* only reports that the guest itself asked for */
     bool has_uuid;
     uint8_t uuid[16];
     unsigned nr_key_id; /* report keys that are accepted; 0 = any */

@@ -20,9 +20,10 @@ static int name_file(const char *path, int r, const struct cvm_error *why, struc
     return cvm_error_set(e, r, "'%s': %.300s", path, why->text[0] ? why->text : strerror(-r));
 }
 
-static int launch_from_files(const struct cvm_reference_files *f, struct cvm_ref_launch *l, struct cvm_error *e) {
+static int launch_from_files(const struct cvm_reference_files *f, struct cvm_ref_launch *l,
+                             struct cvm_error *e) {
     _cleanup_cvm_free_ void *buf = NULL;
-    struct cvm_error why = { "" };
+    struct cvm_error why = {""};
     size_t size = 0;
     int r;
 
@@ -61,9 +62,10 @@ static int launch_from_files(const struct cvm_reference_files *f, struct cvm_ref
     return r < 0 ? cvm_error_set(e, r, "cannot compute the launch measurement: %s", strerror(-r)) : 0;
 }
 
-int cvm_reference_from_files(const struct cvm_reference_files *f, struct cvm_reference *ret, struct cvm_error *e) {
+int cvm_reference_from_files(const struct cvm_reference_files *f, struct cvm_reference *ret,
+                             struct cvm_error *e) {
     _cleanup_cvm_free_ void *buf = NULL;
-    struct cvm_error why = { "" };
+    struct cvm_error why = {""};
     size_t size = 0;
     int r;
 
@@ -153,8 +155,8 @@ static int parse_launch(json_object *o, struct cvm_ref_launch *ret, struct cvm_e
         return cvm_error_set(e, -E2BIG, "more than %u components", CVM_MAX_COMPONENTS);
     ret->nr = 0;
     for (size_t i = 0; i < json_object_array_length(list); i++) {
-        r = parse_component(json_object_array_get_idx(list, i), ret->nr ? ret->component[ret->nr - 1].kind : 0,
-                            &ret->component[ret->nr], e);
+        r = parse_component(json_object_array_get_idx(list, i),
+                            ret->nr ? ret->component[ret->nr - 1].kind : 0, &ret->component[ret->nr], e);
         if (r < 0)
             return r;
         ret->nr++;
@@ -171,9 +173,10 @@ static int parse_launch(json_object *o, struct cvm_ref_launch *ret, struct cvm_e
 
 /* Elements of list @name, which may be absent; @parse gets each with its index. */
 static int parse_list(json_object *o, const char *name, struct cvm_reference *ret,
-                      int (*parse)(json_object *o, unsigned i, struct cvm_reference *ret, struct cvm_error *e),
+                      int (*parse)(json_object *o, unsigned i, struct cvm_reference *ret,
+                                   struct cvm_error *e),
                       unsigned *nr, struct cvm_error *e) {
-    struct cvm_error why = { "" };
+    struct cvm_error why = {""};
     json_object *list = NULL;
     int r;
 
@@ -220,8 +223,9 @@ int cvm_reference_parse(const void *buf, size_t size, struct cvm_reference *ret,
     if (r < 0)
         return r == -ENOENT ? -EINVAL : r;
     if (strcmp(profile, CVM_REFERENCE_PROFILE) != 0)
-        return cvm_error_set(e, -EPROTONOSUPPORT, "reference-values profile '%.64s' is not known, only '%s' is",
-                             profile, CVM_REFERENCE_PROFILE);
+        return cvm_error_set(e, -EPROTONOSUPPORT,
+                             "reference-values profile '%.64s' is not known, only '%s' is", profile,
+                             CVM_REFERENCE_PROFILE);
     r = parse_list(o, "rootvisor", ret, parse_rootvisor_item, &ret->nr_rootvisor, e);
     if (r < 0)
         return r;

@@ -15,13 +15,16 @@ struct field {
     uint16_t items;
 };
 
-#define INT(f) { #f, offsetof(struct cvm_report, f), sizeof(((struct cvm_report *)0)->f), 1 }
-#define BYTES(f) { #f, offsetof(struct cvm_report, f), 1, sizeof(((struct cvm_report *)0)->f) }
+#define INT(f)                                                                                               \
+    { #f, offsetof(struct cvm_report, f), sizeof(((struct cvm_report *)0)->f), 1 }
+#define BYTES(f)                                                                                             \
+    { #f, offsetof(struct cvm_report, f), 1, sizeof(((struct cvm_report *)0)->f) }
 #define MEASURED(i)                                                                                          \
-    { "measured[" #i "].kind", offsetof(struct cvm_report, measured[i].kind), 4, 1 },                        \
-        { "measured[" #i "].reserved", offsetof(struct cvm_report, measured[i].reserved), 4, 1 },            \
-        { "measured[" #i "].size", offsetof(struct cvm_report, measured[i].size), 8, 1 },                    \
-        { "measured[" #i "].digest", offsetof(struct cvm_report, measured[i].digest), 1, CVM_DIGEST_SIZE }
+    {"measured[" #i "].kind", offsetof(struct cvm_report, measured[i].kind), 4, 1},                          \
+        {"measured[" #i "].reserved", offsetof(struct cvm_report, measured[i].reserved), 4, 1},              \
+        {"measured[" #i "].size", offsetof(struct cvm_report, measured[i].size), 8, 1}, {                    \
+        "measured[" #i "].digest", offsetof(struct cvm_report, measured[i].digest), 1, CVM_DIGEST_SIZE       \
+    }
 
 static const struct field fields[] = {
     INT(magic),
@@ -149,8 +152,9 @@ int cvm_report_decode(const void *buf, size_t size, struct cvm_report *ret, stru
     if (size == 0)
         return cvm_error_set(e, -ENODATA, "the report is empty");
     if (size < 4)
-        return cvm_error_set(e, -EMSGSIZE, "the report is cut short: it ends in magic, after %zu of %zu bytes",
-                             size, sizeof(*ret));
+        return cvm_error_set(e, -EMSGSIZE,
+                             "the report is cut short: it ends in magic, after %zu of %zu bytes", size,
+                             sizeof(*ret));
     v = le32_get(p);
     if (v != CVM_REPORT_MAGIC)
         return cvm_error_set(e, -EBADMSG, "this is no VM report: it starts with 0x%08x, not 0x%08x", v,
@@ -182,7 +186,8 @@ int cvm_report_decode(const void *buf, size_t size, struct cvm_report *ret, stru
             memcpy(to, from, f->items);
     }
     if (ret->size != sizeof(*ret))
-        return cvm_error_set(e, -EINVAL, "the size field says %u bytes, must be %zu", ret->size, sizeof(*ret));
+        return cvm_error_set(e, -EINVAL, "the size field says %u bytes, must be %zu", ret->size,
+                             sizeof(*ret));
     return check_fields(ret, e);
 }
 

@@ -8,24 +8,24 @@ static const struct {
     const char *name;
     unsigned depth;
 } checks[CVM_CHECK_MAX] = {
-    [CVM_CHECK_POLICY] = { "policy", 0 },
-    [CVM_CHECK_EVIDENCE] = { "evidence", 0 },
-    [CVM_CHECK_ANCHOR] = { "platform anchor", 0 },
-    [CVM_CHECK_KEY] = { "report key", 0 },
-    [CVM_CHECK_SIGNATURE] = { "signature", 1 },
-    [CVM_CHECK_NONCE] = { "freshness", 0 },
-    [CVM_CHECK_REQUEST] = { "VM and requester", 0 },
-    [CVM_CHECK_KEX] = { "Guardian's key", 0 },
-    [CVM_CHECK_ROOTVISOR] = { "RootVisor", 0 },
-    [CVM_CHECK_GUARDIAN] = { "Guardian", 0 },
-    [CVM_CHECK_DMA] = { "device access", 0 },
-    [CVM_CHECK_LAUNCH] = { "launch measurement", 0 },
-    [CVM_CHECK_COMPONENTS] = { "component list", 1 },
-    [CVM_CHECK_FIRMWARE] = { "firmware", 1 },
-    [CVM_CHECK_KERNEL] = { "kernel", 1 },
-    [CVM_CHECK_INITRD] = { "initrd", 1 },
-    [CVM_CHECK_CMDLINE] = { "command line", 1 },
-    [CVM_CHECK_REGISTERS] = { "runtime registers", 0 },
+    [CVM_CHECK_POLICY] = {"policy", 0},
+    [CVM_CHECK_EVIDENCE] = {"evidence", 0},
+    [CVM_CHECK_ANCHOR] = {"platform anchor", 0},
+    [CVM_CHECK_KEY] = {"report key", 0},
+    [CVM_CHECK_SIGNATURE] = {"signature", 1},
+    [CVM_CHECK_NONCE] = {"freshness", 0},
+    [CVM_CHECK_REQUEST] = {"VM and requester", 0},
+    [CVM_CHECK_KEX] = {"Guardian's key", 0},
+    [CVM_CHECK_ROOTVISOR] = {"RootVisor", 0},
+    [CVM_CHECK_GUARDIAN] = {"Guardian", 0},
+    [CVM_CHECK_DMA] = {"device access", 0},
+    [CVM_CHECK_LAUNCH] = {"launch measurement", 0},
+    [CVM_CHECK_COMPONENTS] = {"component list", 1},
+    [CVM_CHECK_FIRMWARE] = {"firmware", 1},
+    [CVM_CHECK_KERNEL] = {"kernel", 1},
+    [CVM_CHECK_INITRD] = {"initrd", 1},
+    [CVM_CHECK_CMDLINE] = {"command line", 1},
+    [CVM_CHECK_REGISTERS] = {"runtime registers", 0},
 };
 
 const char *cvm_check_name(enum cvm_check c) {
@@ -64,10 +64,14 @@ const char *cvm_failure_name(enum cvm_failure f) {
 
 const char *cvm_claim_name(enum cvm_claim c) {
     static const char *const names[CVM_CLAIM_MAX] = {
-        [CVM_CLAIM_INSTANCE_IDENTITY] = "instance-identity", [CVM_CLAIM_CONFIGURATION] = "configuration",
-        [CVM_CLAIM_EXECUTABLES] = "executables",             [CVM_CLAIM_FILE_SYSTEM] = "file-system",
-        [CVM_CLAIM_HARDWARE] = "hardware",                   [CVM_CLAIM_RUNTIME_OPAQUE] = "runtime-opaque",
-        [CVM_CLAIM_STORAGE_OPAQUE] = "storage-opaque",       [CVM_CLAIM_SOURCED_DATA] = "sourced-data",
+        [CVM_CLAIM_INSTANCE_IDENTITY] = "instance-identity",
+        [CVM_CLAIM_CONFIGURATION] = "configuration",
+        [CVM_CLAIM_EXECUTABLES] = "executables",
+        [CVM_CLAIM_FILE_SYSTEM] = "file-system",
+        [CVM_CLAIM_HARDWARE] = "hardware",
+        [CVM_CLAIM_RUNTIME_OPAQUE] = "runtime-opaque",
+        [CVM_CLAIM_STORAGE_OPAQUE] = "storage-opaque",
+        [CVM_CLAIM_SOURCED_DATA] = "sourced-data",
     };
 
     return names[c];
@@ -92,7 +96,7 @@ void cvm_finding_set(struct cvm_finding *f, enum cvm_check_state state, enum cvm
 
 /* What a set of checks says together. A check that was not made outweighs a warning. */
 static enum cvm_check_state worst(const struct cvm_verdict *v, const enum cvm_check *set, size_t nr) {
-    static const unsigned rank[] = { [CVM_OK] = 0, [CVM_WARN] = 1, [CVM_SKIPPED] = 2, [CVM_FAIL] = 3 };
+    static const unsigned rank[] = {[CVM_OK] = 0, [CVM_WARN] = 1, [CVM_SKIPPED] = 2, [CVM_FAIL] = 3};
     enum cvm_check_state w = CVM_OK;
 
     for (size_t i = 0; i < nr; i++)
@@ -106,9 +110,11 @@ static enum cvm_check_state worst(const struct cvm_verdict *v, const enum cvm_ch
  * platform evidence asserts nothing about hardware or about memory being opaque to the host.
  */
 static void conclude_vector(struct cvm_verdict *v, bool pinned, bool anchored) {
-    static const enum cvm_check executables[] = { CVM_CHECK_ROOTVISOR, CVM_CHECK_GUARDIAN, CVM_CHECK_FIRMWARE,
-                                                  CVM_CHECK_KERNEL, CVM_CHECK_INITRD, CVM_CHECK_REGISTERS };
-    static const enum cvm_check configuration[] = { CVM_CHECK_POLICY, CVM_CHECK_ANCHOR, CVM_CHECK_DMA, CVM_CHECK_CMDLINE };
+    static const enum cvm_check executables[] = {CVM_CHECK_ROOTVISOR, CVM_CHECK_GUARDIAN,
+                                                 CVM_CHECK_FIRMWARE,  CVM_CHECK_KERNEL,
+                                                 CVM_CHECK_INITRD,    CVM_CHECK_REGISTERS};
+    static const enum cvm_check configuration[] = {CVM_CHECK_POLICY, CVM_CHECK_ANCHOR, CVM_CHECK_DMA,
+                                                   CVM_CHECK_CMDLINE};
     bool missing = v->failure == CVM_POLICY_MISSING;
 
     if (v->failure == CVM_BROKEN_EVIDENCE) {

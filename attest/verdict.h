@@ -20,8 +20,8 @@ enum cvm_check {
     CVM_CHECK_KEX,       /* the Guardian's key-agreement key is a key */
     CVM_CHECK_ROOTVISOR, /* is one that the tenant knows */
     CVM_CHECK_GUARDIAN,
-    CVM_CHECK_DMA,    /* devices are confined */
-    CVM_CHECK_LAUNCH, /* launch measurement is one that the tenant knows */
+    CVM_CHECK_DMA,        /* devices are confined */
+    CVM_CHECK_LAUNCH,     /* launch measurement is one that the tenant knows */
     CVM_CHECK_COMPONENTS, /* the launch measurement is that of the components listed */
     CVM_CHECK_FIRMWARE,
     CVM_CHECK_KERNEL,
@@ -114,10 +114,10 @@ void cvm_verdict_conclude(struct cvm_verdict *v, bool pinned, bool anchored);
 
 enum cvm_verify_exit cvm_verdict_exit(const struct cvm_verdict *v);
 
-const char *cvm_check_name(enum cvm_check c);  /* "report key", ... */
-unsigned cvm_check_depth(enum cvm_check c);    /* 0, or 1 for a part of the check before it */
-const char *cvm_tier_name(enum cvm_tier t);    /* as in EAR */
+const char *cvm_check_name(enum cvm_check c);     /* "report key", ... */
+unsigned cvm_check_depth(enum cvm_check c);       /* 0, or 1 for a part of the check before it */
+const char *cvm_tier_name(enum cvm_tier t);       /* as in EAR */
 const char *cvm_failure_name(enum cvm_failure f); /* "broken_evidence", ..., NULL for none */
-const char *cvm_claim_name(enum cvm_claim c);  /* as in EAR */
+const char *cvm_claim_name(enum cvm_claim c);     /* as in EAR */
 
 #endif

@@ -11,7 +11,6 @@
 #include "cvmctl.h"
 #include "reference-options.h"
 
-
 static void help(void) {
     printf("cvmctl digest --kernel FILE [--initrd FILE] [--cmdline TEXT] [OPTION...]\n"
            "\n"
@@ -62,7 +61,8 @@ static void explain(const struct cvm_reference *ref, const struct cvm_reference_
         const struct cvm_ref_launch *l = &ref->launch[i];
 
         printf("launch measurement\n");
-        printf("  = SHA-384(\"CVMD-LAUNCH-V1\\0\\0\", then for each component: le32 kind, le32 0, le64 size, SHA-384)\n");
+        printf("  = SHA-384(\"CVMD-LAUNCH-V1\\0\\0\", then for each component: le32 kind, le32 0, le64 size, "
+               "SHA-384)\n");
         printf("  = %s\n", cvm_hex_encode(l->digest, CVM_DIGEST_SIZE, hex));
         for (unsigned k = 0; k < l->nr; k++) {
             const struct cvm_measured *m = &l->component[k];
@@ -82,12 +82,14 @@ static void explain(const struct cvm_reference *ref, const struct cvm_reference_
     }
     if (ref->nr_rootvisor) {
         printf("RootVisor digest\n  = SHA-384(file bytes of the loadable ELF segments, in order)\n");
-        printf("  = %s\n  from %s\n", cvm_hex_encode(ref->rootvisor[0].digest, CVM_DIGEST_SIZE, hex), f->rootvisor);
+        printf("  = %s\n  from %s\n", cvm_hex_encode(ref->rootvisor[0].digest, CVM_DIGEST_SIZE, hex),
+               f->rootvisor);
     } else
         printf("RootVisor digest: not computed, no --rootvisor\n");
     if (ref->nr_guardian) {
         printf("Guardian digest\n  = SHA-384(file), security version %u\n", ref->guardian[0].min_svn);
-        printf("  = %s\n  from %s\n", cvm_hex_encode(ref->guardian[0].digest, CVM_DIGEST_SIZE, hex), f->guardian);
+        printf("  = %s\n  from %s\n", cvm_hex_encode(ref->guardian[0].digest, CVM_DIGEST_SIZE, hex),
+               f->guardian);
     } else
         printf("Guardian digest: not computed, no --guardian\n");
 }
@@ -96,18 +98,18 @@ int verb_digest(int argc, char **argv) {
     enum { OPT_JSON = OPT_VERB, OPT_EXPLAIN };
     static const struct option options[] = {
         REFERENCE_OPTIONS,
-        { "output", required_argument, NULL, 'o' },
-        { "json", no_argument, NULL, OPT_JSON },
-        { "explain", no_argument, NULL, OPT_EXPLAIN },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
+        {"output", required_argument, NULL, 'o'},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"explain", no_argument, NULL, OPT_EXPLAIN},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     _cleanup_(json_object_putp) json_object *o = NULL;
     _cleanup_cvm_free_ struct cvm_reference *ref = NULL;
-    struct reference_options ro = { 0 };
+    struct reference_options ro = {0};
     const char *output = NULL, *text;
     bool json = false, verbose = false;
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
     int c, r;
 
     optind = 0;

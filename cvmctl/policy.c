@@ -27,28 +27,31 @@ struct policy_options {
 };
 
 static void help(void) {
-    printf("cvmctl policy init --id ID [OPTION...] -o FILE\n"
-           "cvmctl policy check FILE [--policy-key FILE]\n"
-           "cvmctl policy sign FILE --signing-key FILE -o FILE\n"
-           "cvmctl policy diff FILE FILE [--policy-key FILE]\n"
-           "\n"
-           "init makes a policy of reference values and demands; check tells errors and what the policy leaves\n"
-           "open; diff tells what changes from the first to the second.\n"
-           "\n"
-           "      --id ID            name of the policy; stands in the EAR\n"
-           "      --reference FILE   reference values of `cvmctl digest --json`; may be repeated\n" REFERENCE_OPTIONS_HELP
-           "      --report-key FILE  accept only this report key (PEM, JWK, raw point); may be repeated\n"
-           "      --vm-uuid UUID     accept only this VM\n"
-           "      --not-before TIME  2026-11-21T00:00:00Z\n"
-           "      --not-after TIME\n"
-           "      --require WHAT     anchor, dma or guest; may be repeated: without a platform anchor,\n"
-           "                         without VT-d, or for reports not asked for by the guest, verify fails\n"
-           "      --policy-key FILE  key that must have signed the file\n"
-           "      --signing-key FILE P-256 private key, PEM\n"
-           "  -o, --output FILE      - means standard output\n"
-           "  -h, --help\n"
-           "\n"
-           "Exit status: 0 done, or nothing found; 1 error; 2 usage; 6 check found gaps, diff found differences.\n");
+    printf(
+        "cvmctl policy init --id ID [OPTION...] -o FILE\n"
+        "cvmctl policy check FILE [--policy-key FILE]\n"
+        "cvmctl policy sign FILE --signing-key FILE -o FILE\n"
+        "cvmctl policy diff FILE FILE [--policy-key FILE]\n"
+        "\n"
+        "init makes a policy of reference values and demands; check tells errors and what the policy leaves\n"
+        "open; diff tells what changes from the first to the second.\n"
+        "\n"
+        "      --id ID            name of the policy; stands in the EAR\n"
+        "      --reference FILE   reference values of `cvmctl digest --json`; may be "
+        "repeated\n" REFERENCE_OPTIONS_HELP
+        "      --report-key FILE  accept only this report key (PEM, JWK, raw point); may be repeated\n"
+        "      --vm-uuid UUID     accept only this VM\n"
+        "      --not-before TIME  2026-11-21T00:00:00Z\n"
+        "      --not-after TIME\n"
+        "      --require WHAT     anchor, dma or guest; may be repeated: without a platform anchor,\n"
+        "                         without VT-d, or for reports not asked for by the guest, verify fails\n"
+        "      --policy-key FILE  key that must have signed the file\n"
+        "      --signing-key FILE P-256 private key, PEM\n"
+        "  -o, --output FILE      - means standard output\n"
+        "  -h, --help\n"
+        "\n"
+        "Exit status: 0 done, or nothing found; 1 error; 2 usage; 6 check found gaps, diff found "
+        "differences.\n");
 }
 
 static int parse_require(struct policy_options *o, const char *what) {
@@ -65,22 +68,31 @@ static int parse_require(struct policy_options *o, const char *what) {
 
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct policy_options *o) {
-    enum { OPT_ID = OPT_VERB, OPT_REFERENCE, OPT_REPORT_KEY, OPT_UUID, OPT_NOT_BEFORE, OPT_NOT_AFTER, OPT_REQUIRE,
-           OPT_POLICY_KEY, OPT_SIGNING_KEY };
+    enum {
+        OPT_ID = OPT_VERB,
+        OPT_REFERENCE,
+        OPT_REPORT_KEY,
+        OPT_UUID,
+        OPT_NOT_BEFORE,
+        OPT_NOT_AFTER,
+        OPT_REQUIRE,
+        OPT_POLICY_KEY,
+        OPT_SIGNING_KEY
+    };
     static const struct option options[] = {
         REFERENCE_OPTIONS,
-        { "id", required_argument, NULL, OPT_ID },
-        { "reference", required_argument, NULL, OPT_REFERENCE },
-        { "report-key", required_argument, NULL, OPT_REPORT_KEY },
-        { "vm-uuid", required_argument, NULL, OPT_UUID },
-        { "not-before", required_argument, NULL, OPT_NOT_BEFORE },
-        { "not-after", required_argument, NULL, OPT_NOT_AFTER },
-        { "require", required_argument, NULL, OPT_REQUIRE },
-        { "policy-key", required_argument, NULL, OPT_POLICY_KEY },
-        { "signing-key", required_argument, NULL, OPT_SIGNING_KEY },
-        { "output", required_argument, NULL, 'o' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
+        {"id", required_argument, NULL, OPT_ID},
+        {"reference", required_argument, NULL, OPT_REFERENCE},
+        {"report-key", required_argument, NULL, OPT_REPORT_KEY},
+        {"vm-uuid", required_argument, NULL, OPT_UUID},
+        {"not-before", required_argument, NULL, OPT_NOT_BEFORE},
+        {"not-after", required_argument, NULL, OPT_NOT_AFTER},
+        {"require", required_argument, NULL, OPT_REQUIRE},
+        {"policy-key", required_argument, NULL, OPT_POLICY_KEY},
+        {"signing-key", required_argument, NULL, OPT_SIGNING_KEY},
+        {"output", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     int c, r;
 
@@ -147,7 +159,7 @@ static int collect_reference(struct policy_options *o, struct cvm_reference *sum
         return cvm_error_set(e, -ENOMEM, "out of memory");
     for (unsigned i = 0; i < o->nr_reference; i++) {
         _cleanup_free_ void *buf = NULL;
-        struct cvm_error why = { "" };
+        struct cvm_error why = {""};
         size_t size = 0;
 
         r = cvm_read_file(o->reference[i], CVM_JSON_MAX, &buf, &size, e);
@@ -172,9 +184,11 @@ static int collect_reference(struct policy_options *o, struct cvm_reference *sum
 }
 
 /* The policy as JSON; what is wrong in it is found when it is read back. */
-static int build(struct policy_options *o, const struct cvm_reference *ref, json_object **ret, struct cvm_error *e) {
+static int build(struct policy_options *o, const struct cvm_reference *ref, json_object **ret,
+                 struct cvm_error *e) {
     _cleanup_json_ json_object *j = json_object_new_object();
-    json_object *require = json_object_new_object(), *keys = json_object_new_array(), *values = cvm_reference_to_json(ref);
+    json_object *require = json_object_new_object(), *keys = json_object_new_array(),
+                *values = cvm_reference_to_json(ref);
 
     json_object_object_add(j, "profile", json_object_new_string(CVM_POLICY_PROFILE));
     json_object_object_add(j, "id", json_object_new_string(o->id));
@@ -215,7 +229,7 @@ static int policy_init(struct policy_options *o) {
     _cleanup_free_ struct cvm_policy *check = malloc(sizeof(*check));
     _cleanup_json_ json_object *j = NULL;
     _cleanup_free_ char *text = NULL;
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
 
     if (!o->id || !o->output)
         return usage_error("policy", "init: --%s is missing", o->id ? "output" : "id");
@@ -223,7 +237,9 @@ static int policy_init(struct policy_options *o) {
         return fail("policy", EXIT_FAILED, "out of memory");
     if (collect_reference(o, ref, &e) < 0 || build(o, ref, &j, &e) < 0)
         return error(&e);
-    if (asprintf(&text, "%s\n", json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)) < 0) {
+    if (asprintf(&text, "%s\n",
+                 json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY |
+                                                       JSON_C_TO_STRING_NOSLASHESCAPE)) < 0) {
         text = NULL;
         return fail("policy", EXIT_FAILED, "out of memory");
     }
@@ -233,7 +249,8 @@ static int policy_init(struct policy_options *o) {
     return EXIT_OK;
 }
 
-static int load(const struct policy_options *o, const char *path, struct cvm_policy **ret, struct cvm_error *e) {
+static int load(const struct policy_options *o, const char *path, struct cvm_policy **ret,
+                struct cvm_error *e) {
     uint8_t point[CVM_POINT_SIZE];
     int r;
 
@@ -269,7 +286,7 @@ static int report(const char *name, json_object *list, unsigned nr) {
 static int policy_check(const struct policy_options *o, const char *path) {
     _cleanup_json_ json_object *list = arg_json ? json_object_new_array() : NULL;
     _cleanup_free_ struct cvm_policy *p = NULL;
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
 
     if (load(o, path, &p, &e) < 0)
         return error(&e);
@@ -279,7 +296,7 @@ static int policy_check(const struct policy_options *o, const char *path) {
 static int policy_diff(const struct policy_options *o, const char *from, const char *to) {
     _cleanup_json_ json_object *list = arg_json ? json_object_new_array() : NULL;
     _cleanup_free_ struct cvm_policy *a = NULL, *b = NULL;
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
 
     if (load(o, from, &a, &e) < 0 || load(o, to, &b, &e) < 0)
         return error(&e);
@@ -291,7 +308,7 @@ static int policy_sign(const struct policy_options *o, const char *path) {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
     _cleanup_free_ char *jws = NULL;
     _cleanup_free_ void *buf = NULL;
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
     size_t size = 0;
     int r;
 
@@ -310,7 +327,7 @@ static int policy_sign(const struct policy_options *o, const char *path) {
 }
 
 int verb_policy(int argc, char **argv) {
-    struct policy_options o = { 0 };
+    struct policy_options o = {0};
     const char *what;
     int r, n;
 

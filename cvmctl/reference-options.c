@@ -51,7 +51,8 @@ static bool look_for(const char *dirs, const char *const *names, char *buf) {
         size_t len = strcspn(d, ":");
 
         for (unsigned i = 0; i < 2 && names[i]; i++)
-            if (snprintf(buf, PATH_MAX, "%.*s/%s", (int)len, d, names[i]) < PATH_MAX && access(buf, R_OK) == 0)
+            if (snprintf(buf, PATH_MAX, "%.*s/%s", (int)len, d, names[i]) < PATH_MAX &&
+                access(buf, R_OK) == 0)
                 return true;
         d += len;
         d += *d == ':';
@@ -71,9 +72,9 @@ static int complete(const struct reference_options *o, const char **path, char *
 }
 
 int reference_options_complete(struct reference_options *o, struct cvm_error *e) {
-    static const char *const firmware[] = { "cvmboot.rom", NULL };
-    static const char *const rootvisor[] = { "rootvisor", "rootvisor.elf" };
-    static const char *const guardian[] = { "guardian.bin", NULL };
+    static const char *const firmware[] = {"cvmboot.rom", NULL};
+    static const char *const rootvisor[] = {"rootvisor", "rootvisor.elf"};
+    static const char *const guardian[] = {"guardian.bin", NULL};
     int r;
 
     r = complete(o, &o->files.firmware, o->firmware, firmware, e);
@@ -82,8 +83,8 @@ int reference_options_complete(struct reference_options *o, struct cvm_error *e)
     if (r == 0)
         r = complete(o, &o->files.guardian, o->guardian, guardian, e);
     if (r == 0 && o->files.kernel && !o->files.firmware)
-        return cvm_error_set(e, -ENOENT,
-                             "give --firmware cvmboot.rom: it is part of the launch measurement (not found in %s)",
-                             CVMD_IMAGE_DIRS);
+        return cvm_error_set(
+            e, -ENOENT, "give --firmware cvmboot.rom: it is part of the launch measurement (not found in %s)",
+            CVMD_IMAGE_DIRS);
     return r;
 }

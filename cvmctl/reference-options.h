@@ -25,14 +25,16 @@ enum {
 
 /* Goes into the verb's table of long options. */
 #define REFERENCE_OPTIONS                                                                                    \
-    { "kernel", required_argument, NULL, OPT_KERNEL }, { "initrd", required_argument, NULL, OPT_INITRD },     \
-        { "cmdline", required_argument, NULL, OPT_CMDLINE },                                                 \
-        { "firmware", required_argument, NULL, OPT_FIRMWARE },                                               \
-        { "rootvisor", required_argument, NULL, OPT_ROOTVISOR },                                             \
-        { "guardian", required_argument, NULL, OPT_GUARDIAN }, { "images", required_argument, NULL, OPT_IMAGES }
+    {"kernel", required_argument, NULL, OPT_KERNEL}, {"initrd", required_argument, NULL, OPT_INITRD},        \
+        {"cmdline", required_argument, NULL, OPT_CMDLINE},                                                   \
+        {"firmware", required_argument, NULL, OPT_FIRMWARE},                                                 \
+        {"rootvisor", required_argument, NULL, OPT_ROOTVISOR},                                               \
+        {"guardian", required_argument, NULL, OPT_GUARDIAN}, {                                               \
+        "images", required_argument, NULL, OPT_IMAGES                                                        \
+    }
 
 #define REFERENCE_OPTIONS_HELP                                                                               \
-    "      --kernel FILE      bzImage as given to `cvmctl launch`\n"                                          \
+    "      --kernel FILE      bzImage as given to `cvmctl launch`\n"                                         \
     "      --initrd FILE      initial RAM disk\n"                                                            \
     "      --cmdline TEXT     kernel command line\n"                                                         \
     "      --firmware FILE    cvmboot.rom\n"                                                                 \

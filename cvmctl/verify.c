@@ -27,43 +27,58 @@ struct verify_options {
 };
 
 static void help(void) {
-    printf("cvmctl verify --report FILE --nonce HEX|FILE --reference FILE [OPTION...]\n"
-           "cvmctl verify --report FILE --nonce HEX|FILE --kernel FILE [--initrd FILE] [--cmdline TEXT] [OPTION...]\n"
-           "\n"
-           "Judges evidence against what you expect. Run it on a machine that you trust, not on the host it judges.\n"
-           "\n"
-           "      --report FILE      evidence as `cvmctl report` wrote it\n"
-           "      --nonce HEX|FILE   the 64 bytes that you asked with\n"
-           "      --key FILE         report key that you already trust (PEM, JWK or raw point)\n"
-           "      --reference FILE   reference values of `cvmctl digest --json`; may be repeated\n" REFERENCE_OPTIONS_HELP
-           "      --policy FILE      what you demand beyond that, and reference values in it; `cvmctl policy`\n"
-           "      --policy-key FILE  key that must have signed the policy\n"
-           "      --ear FILE         write the verdict as signed EAR; needs --signing-key\n"
-           "      --signing-key FILE your verifier's P-256 private key, PEM\n"
-           "      --json             verdict as JSON\n"
-           "      --explain          also print what the report says\n"
-           "  -h, --help\n"
-           "\n"
-           "Exit status: 0 affirming, 1 error, 2 usage, 3 warning, 4 broken evidence,\n"
-           "             5 policy violation, 6 no reference values.\n");
+    printf(
+        "cvmctl verify --report FILE --nonce HEX|FILE --reference FILE [OPTION...]\n"
+        "cvmctl verify --report FILE --nonce HEX|FILE --kernel FILE [--initrd FILE] [--cmdline TEXT] "
+        "[OPTION...]\n"
+        "\n"
+        "Judges evidence against what you expect. Run it on a machine that you trust, not on the host it "
+        "judges.\n"
+        "\n"
+        "      --report FILE      evidence as `cvmctl report` wrote it\n"
+        "      --nonce HEX|FILE   the 64 bytes that you asked with\n"
+        "      --key FILE         report key that you already trust (PEM, JWK or raw point)\n"
+        "      --reference FILE   reference values of `cvmctl digest --json`; may be "
+        "repeated\n" REFERENCE_OPTIONS_HELP
+        "      --policy FILE      what you demand beyond that, and reference values in it; `cvmctl policy`\n"
+        "      --policy-key FILE  key that must have signed the policy\n"
+        "      --ear FILE         write the verdict as signed EAR; needs --signing-key\n"
+        "      --signing-key FILE your verifier's P-256 private key, PEM\n"
+        "      --json             verdict as JSON\n"
+        "      --explain          also print what the report says\n"
+        "  -h, --help\n"
+        "\n"
+        "Exit status: 0 affirming, 1 error, 2 usage, 3 warning, 4 broken evidence,\n"
+        "             5 policy violation, 6 no reference values.\n");
 }
 
 static int parse_options(int argc, char **argv, struct verify_options *o) {
-    enum { OPT_REPORT = OPT_VERB, OPT_NONCE, OPT_KEY, OPT_REFERENCE, OPT_EAR, OPT_SIGNING_KEY, OPT_POLICY, OPT_POLICY_KEY, OPT_JSON, OPT_EXPLAIN };
+    enum {
+        OPT_REPORT = OPT_VERB,
+        OPT_NONCE,
+        OPT_KEY,
+        OPT_REFERENCE,
+        OPT_EAR,
+        OPT_SIGNING_KEY,
+        OPT_POLICY,
+        OPT_POLICY_KEY,
+        OPT_JSON,
+        OPT_EXPLAIN
+    };
     static const struct option options[] = {
         REFERENCE_OPTIONS,
-        { "report", required_argument, NULL, OPT_REPORT },
-        { "nonce", required_argument, NULL, OPT_NONCE },
-        { "key", required_argument, NULL, OPT_KEY },
-        { "reference", required_argument, NULL, OPT_REFERENCE },
-        { "ear", required_argument, NULL, OPT_EAR },
-        { "signing-key", required_argument, NULL, OPT_SIGNING_KEY },
-        { "policy", required_argument, NULL, OPT_POLICY },
-        { "policy-key", required_argument, NULL, OPT_POLICY_KEY },
-        { "json", no_argument, NULL, OPT_JSON },
-        { "explain", no_argument, NULL, OPT_EXPLAIN },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
+        {"report", required_argument, NULL, OPT_REPORT},
+        {"nonce", required_argument, NULL, OPT_NONCE},
+        {"key", required_argument, NULL, OPT_KEY},
+        {"reference", required_argument, NULL, OPT_REFERENCE},
+        {"ear", required_argument, NULL, OPT_EAR},
+        {"signing-key", required_argument, NULL, OPT_SIGNING_KEY},
+        {"policy", required_argument, NULL, OPT_POLICY},
+        {"policy-key", required_argument, NULL, OPT_POLICY_KEY},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"explain", no_argument, NULL, OPT_EXPLAIN},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     int c;
 
@@ -136,14 +151,15 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
 static int load_nonce(const char *arg, uint8_t *nonce, struct cvm_error *e) {
     static const uint8_t zeros[CVM_NONCE_SIZE];
     _cleanup_cvm_free_ char *buf = NULL;
-    struct cvm_error why = { "" };
+    struct cvm_error why = {""};
     size_t size = 0;
     int r;
 
     if (cvm_hex_decode(arg, strlen(arg), nonce, CVM_NONCE_SIZE) < 0) {
         r = cvm_read_file(arg, 4096, (void **)&buf, &size, &why);
         if (r < 0)
-            return cvm_error_set(e, r, "the nonce is neither %u hexadecimal digits nor a readable file: %.200s",
+            return cvm_error_set(e, r,
+                                 "the nonce is neither %u hexadecimal digits nor a readable file: %.200s",
                                  2 * CVM_NONCE_SIZE, why.text);
         if (size == CVM_NONCE_SIZE)
             memcpy(nonce, buf, CVM_NONCE_SIZE);
@@ -185,8 +201,8 @@ static int load_policy(const struct verify_options *o, struct cvm_policy **ret, 
 }
 
 /* All reference values that were named, those of the policy among them; @ret NULL if none. */
-static int load_reference(struct verify_options *o, const struct cvm_policy *policy, struct cvm_reference **ret,
-                          struct cvm_error *e) {
+static int load_reference(struct verify_options *o, const struct cvm_policy *policy,
+                          struct cvm_reference **ret, struct cvm_error *e) {
     _cleanup_cvm_free_ struct cvm_reference *sum = NULL, *one = NULL;
     int r;
 
@@ -201,7 +217,7 @@ static int load_reference(struct verify_options *o, const struct cvm_policy *pol
         *sum = policy->reference;
     for (unsigned i = 0; i < o->nr_reference; i++) {
         _cleanup_cvm_free_ void *buf = NULL;
-        struct cvm_error why = { "" };
+        struct cvm_error why = {""};
         size_t size = 0;
 
         r = cvm_read_file(o->reference[i], CVM_JSON_MAX, &buf, &size, e);
@@ -216,7 +232,9 @@ static int load_reference(struct verify_options *o, const struct cvm_policy *pol
     }
     if (reference_options_given(&o->ro)) {
         /* Beside a reference file or policy only what was named counts, not what happens to be installed. */
-        r = (o->nr_reference || policy) && !o->ro.images && !o->ro.files.kernel ? 0 : reference_options_complete(&o->ro, e);
+        r = (o->nr_reference || policy) && !o->ro.images && !o->ro.files.kernel
+                ? 0
+                : reference_options_complete(&o->ro, e);
         if (r == 0)
             r = cvm_reference_from_files(&o->ro.files, one, e);
         if (r < 0)
@@ -230,8 +248,8 @@ static int load_reference(struct verify_options *o, const struct cvm_policy *pol
     return 0;
 }
 
-static int write_ear(const struct verify_options *o, const struct cvm_appraisal *a, const struct cvm_verdict *v,
-                     struct cvm_error *e) {
+static int write_ear(const struct verify_options *o, const struct cvm_appraisal *a,
+                     const struct cvm_verdict *v, struct cvm_error *e) {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
     _cleanup_cvm_free_ char *jwt = NULL;
     int r;
@@ -260,7 +278,7 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
     _cleanup_cvm_free_ struct cvm_reference *ref = NULL;
     _cleanup_cvm_free_ struct cvm_policy *policy = NULL;
     _cleanup_cvm_free_ void *evidence = NULL;
-    struct cvm_appraisal a = { .nonce = nonce, .now = time(NULL) };
+    struct cvm_appraisal a = {.nonce = nonce, .now = time(NULL)};
     size_t size = 0;
     int r;
 
@@ -296,7 +314,7 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
 int verb_verify(int argc, char **argv) {
     _cleanup_cvm_free_ struct verify_options *o = calloc(1, sizeof(*o));
     _cleanup_cvm_free_ struct cvm_verdict *v = calloc(1, sizeof(*v));
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
     int r;
 
     if (!o || !v) {
@@ -318,7 +336,8 @@ int verb_verify(int argc, char **argv) {
             fprintf(stderr, "cvmctl verify: out of memory\n");
             return CVM_EXIT_ERROR;
         }
-        printf("%s\n", json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+        printf("%s\n",
+               json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     } else
         cvm_verdict_print(v, o->explain, stdout);
     return cvm_verdict_exit(v);

@@ -34,7 +34,7 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } verbs[] = { { "verify", verb_verify }, { "digest", verb_digest }, { "policy", verb_policy } };
+    } verbs[] = {{"verify", verb_verify}, {"digest", verb_digest}, {"policy", verb_policy}};
 
     if (argc > 1 && strcmp(argv[1], "--json") == 0) {
         arg_json = true;

@@ -15,7 +15,7 @@ static void fill(uint8_t *p, size_t size, uint8_t seed) {
 
 static void make_report(struct fixture *f) {
     struct cvm_report *r = &f->report;
-    static const uint64_t sizes[] = { 8192, 7000001, 12345678, 40 };
+    static const uint64_t sizes[] = {8192, 7000001, 12345678, 40};
     EVP_PKEY *kex = EVP_EC_gen("P-256");
 
     assert_non_null(kex);
@@ -88,7 +88,7 @@ void fixture_sign(const struct fixture *f, const struct cvm_report *rep, uint8_t
 }
 
 char *fixture_evidence(const struct fixture *f, const uint8_t *wire) {
-    struct cvm_report_key key = { 0 };
+    struct cvm_report_key key = {0};
     struct cvm_report rep;
     char *text = NULL;
 

@@ -9,8 +9,8 @@
 #include "attest/evidence.h"
 #include "attest/explain.h"
 
-static void expect(const struct cvm_verdict *v, enum cvm_tier tier, enum cvm_failure failure, const char *code,
-                   enum cvm_verify_exit status) {
+static void expect(const struct cvm_verdict *v, enum cvm_tier tier, enum cvm_failure failure,
+                   const char *code, enum cvm_verify_exit status) {
     const char *seen = v->primary < 0 ? "none" : v->finding[v->primary].code;
 
     if (v->tier != tier || v->failure != failure || cvm_verdict_exit(v) != status || strcmp(seen, code) != 0)
@@ -31,8 +31,9 @@ static void test_no_anchor_is_warning(void **state) {
 
     sign_and_appraise(f, &f->report, &v);
     expect(&v, CVM_TIER_WARNING, CVM_FAILURE_NONE, "platform.no-anchor", CVM_EXIT_WARNING);
-    assert_non_null(strstr(v.finding[CVM_CHECK_ANCHOR].detail,
-                           "platform anchor missing: nothing proves that the report key belongs to a genuine RootVisor"));
+    assert_non_null(
+        strstr(v.finding[CVM_CHECK_ANCHOR].detail,
+               "platform anchor missing: nothing proves that the report key belongs to a genuine RootVisor"));
     assert_int_equal(v.vector[CVM_CLAIM_INSTANCE_IDENTITY], 0);
     assert_int_equal(v.vector[CVM_CLAIM_EXECUTABLES], 3);
     assert_int_equal(v.vector[CVM_CLAIM_CONFIGURATION], 36);
@@ -88,7 +89,7 @@ static void test_pinned_key_is_still_warning(void **state) {
 static void test_anchor(void **state) {
     const struct fixture *f = *state;
     struct cvm_report rep = fixture_report(f);
-    uint8_t other[CVM_KEY_ID_SIZE] = { 1 };
+    uint8_t other[CVM_KEY_ID_SIZE] = {1};
     struct cvm_verdict v;
 
     rep.platform |= CVM_F_TPM | CVM_F_VT_D;
@@ -130,14 +131,18 @@ static void test_keys(void **state) {
 
     /* Bare report bytes carry no key. */
     fixture_sign(f, &f->report, wire);
-    assert_int_equal(cvm_appraise(&(struct cvm_appraisal){ .evidence = wire, .evidence_size = sizeof(wire),
-                                                           .nonce = f->nonce, .reference = &f->reference },
+    assert_int_equal(cvm_appraise(&(struct cvm_appraisal){.evidence = wire,
+                                                          .evidence_size = sizeof(wire),
+                                                          .nonce = f->nonce,
+                                                          .reference = &f->reference},
                                   &v),
                      0);
     expect(&v, CVM_TIER_CONTRAINDICATED, CVM_BROKEN_EVIDENCE, "key.missing", CVM_EXIT_BROKEN_EVIDENCE);
-    assert_int_equal(cvm_appraise(&(struct cvm_appraisal){ .evidence = wire, .evidence_size = sizeof(wire),
-                                                           .nonce = f->nonce, .pinned_key = f->point,
-                                                           .reference = &f->reference },
+    assert_int_equal(cvm_appraise(&(struct cvm_appraisal){.evidence = wire,
+                                                          .evidence_size = sizeof(wire),
+                                                          .nonce = f->nonce,
+                                                          .pinned_key = f->point,
+                                                          .reference = &f->reference},
                                   &v),
                      0);
     expect(&v, CVM_TIER_WARNING, CVM_FAILURE_NONE, "platform.no-anchor", CVM_EXIT_WARNING);
@@ -190,12 +195,14 @@ static void test_inconsistent_launch(void **state) {
 
     rep.measured[2].digest[0] ^= 1;
     sign_and_appraise(f, &rep, &v);
-    expect(&v, CVM_TIER_CONTRAINDICATED, CVM_BROKEN_EVIDENCE, "launch.inconsistent", CVM_EXIT_BROKEN_EVIDENCE);
+    expect(&v, CVM_TIER_CONTRAINDICATED, CVM_BROKEN_EVIDENCE, "launch.inconsistent",
+           CVM_EXIT_BROKEN_EVIDENCE);
 }
 
 static void test_component_named(void **state) {
     const struct fixture *f = *state;
-    static const char *const codes[] = { "launch.firmware", "launch.kernel", "launch.initrd", "launch.cmdline" };
+    static const char *const codes[] = {"launch.firmware", "launch.kernel", "launch.initrd",
+                                        "launch.cmdline"};
 
     for (unsigned i = 0; i < 4; i++) {
         struct cvm_report rep = fixture_report(f);
@@ -313,11 +320,12 @@ static void test_policy_missing(void **state) {
 
     rep.platform |= CVM_F_TPM | CVM_F_VT_D;
     assert_int_equal(appraise(f, &rep, NULL, rep.report_key_id, NULL, &v), 0);
-    expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_MISSING, "rootvisor.no-reference", CVM_EXIT_POLICY_MISSING);
+    expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_MISSING, "rootvisor.no-reference",
+           CVM_EXIT_POLICY_MISSING);
 
     for (int part = 0; part < 3; part++) {
-        static const char *const codes[] = { "rootvisor.no-reference", "guardian.no-reference",
-                                             "launch.no-reference" };
+        static const char *const codes[] = {"rootvisor.no-reference", "guardian.no-reference",
+                                            "launch.no-reference"};
 
         *ref = f->reference;
         *(part == 0 ? &ref->nr_rootvisor : part == 1 ? &ref->nr_guardian : &ref->nr_launch) = 0;
@@ -339,22 +347,22 @@ static void test_garbage(void **state) {
     static const struct {
         const char *text, *code;
     } cases[] = {
-        { "", "evidence.malformed" },
-        { "{", "evidence.malformed" },
-        { "{}", "evidence.malformed" },
-        { "hello", "report.malformed" },
-        { "CV", "report.truncated" },
-        { "{\"profile\":\"tag:cvmd.org,2026:evidence#2\",\"report\":\"\"}", "evidence.unsupported" },
-        { "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"\"}", "report.truncated" },
-        { "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AAAAAA\"}", "report.malformed" },
+        {"", "evidence.malformed"},
+        {"{", "evidence.malformed"},
+        {"{}", "evidence.malformed"},
+        {"hello", "report.malformed"},
+        {"CV", "report.truncated"},
+        {"{\"profile\":\"tag:cvmd.org,2026:evidence#2\",\"report\":\"\"}", "evidence.unsupported"},
+        {"{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"\"}", "report.truncated"},
+        {"{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AAAAAA\"}", "report.malformed"},
     };
     struct cvm_verdict v;
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-        assert_int_equal(cvm_appraise(&(struct cvm_appraisal){ .evidence = cases[i].text,
-                                                               .evidence_size = strlen(cases[i].text),
-                                                               .nonce = f->nonce,
-                                                               .reference = &f->reference },
+        assert_int_equal(cvm_appraise(&(struct cvm_appraisal){.evidence = cases[i].text,
+                                                              .evidence_size = strlen(cases[i].text),
+                                                              .nonce = f->nonce,
+                                                              .reference = &f->reference},
                                       &v),
                          0);
         expect(&v, CVM_TIER_CONTRAINDICATED, CVM_BROKEN_EVIDENCE, cases[i].code, CVM_EXIT_BROKEN_EVIDENCE);

@@ -37,7 +37,8 @@ static void test_sha384(void **state) {
 /* printf 'CVMD-LAUNCH-V1\0\0\001\0\0\0\0\0\0\0\0\020\0\0\0\0\0\0' and 48 bytes 0xaa, then
  * '\002\0\0\0\0\0\0\0\005\0\0\0\0\0\0\0' and 48 bytes 0xbb, into sha384sum. */
 static void test_launch_digest(void **state) {
-    struct cvm_measured m[2] = { { .kind = CVM_COMP_FIRMWARE, .size = 4096 }, { .kind = CVM_COMP_KERNEL, .size = 5 } };
+    struct cvm_measured m[2] = {{.kind = CVM_COMP_FIRMWARE, .size = 4096},
+                                {.kind = CVM_COMP_KERNEL, .size = 5}};
     uint8_t d[CVM_DIGEST_SIZE];
 
     (void)state;
@@ -66,7 +67,8 @@ static size_t make_bzimage(uint8_t *p, size_t size) {
 static void test_bzimage_mask(void **state) {
     static const struct {
         size_t offset, size;
-    } mask[] = { { 0x1fa, 2 }, { 0x210, 1 }, { 0x211, 1 }, { 0x218, 4 }, { 0x21c, 4 }, { 0x224, 2 }, { 0x228, 4 }, { 0x250, 8 } };
+    } mask[] = {{0x1fa, 2}, {0x210, 1}, {0x211, 1}, {0x218, 4},
+                {0x21c, 4}, {0x224, 2}, {0x228, 4}, {0x250, 8}};
     uint8_t a[8192], b[8192], c[8192];
     struct cvm_measured ma, mb;
     size_t masked = 0;
@@ -90,7 +92,8 @@ static void test_bzimage_mask(void **state) {
     assert_int_equal(masked, 26);
 
     /* Every other byte counts: header, setup code, payload, last byte. */
-    static const size_t counts[] = { 0, 0x1f9, 0x1fc, 0x20f, 0x212, 0x217, 0x220, 0x226, 0x22c, 0x24f, 0x258, 4096, 8191 };
+    static const size_t counts[] = {0,     0x1f9, 0x1fc, 0x20f, 0x212, 0x217, 0x220,
+                                    0x226, 0x22c, 0x24f, 0x258, 4096,  8191};
     for (size_t i = 0; i < ELEMENTSOF(counts); i++) {
         memcpy(b, c, sizeof(b));
         b[counts[i]] ^= 1;
@@ -171,9 +174,16 @@ static void test_rom(void **state) {
     assert_int_equal(cvm_measure_firmware(rom, sizeof(rom), &b, &e), -EPROTONOSUPPORT);
 
     static const uint32_t bad[][3] = {
-        { 0, 0, 0 },           { 0, 0, 4096 },       { 0, 4096, 8192 },      { 0, 4097, 4096 },
-        { 0x10000, 1, 4096 },  { 0xffff, 2, 4096 },  { 0xffffffff, 2, 4096 }, { 1, 0xffffffff, 0 },
-        { 0, 0x10001, 0x11000 }, { 0, 100, 100 },
+        {0, 0, 0},
+        {0, 0, 4096},
+        {0, 4096, 8192},
+        {0, 4097, 4096},
+        {0x10000, 1, 4096},
+        {0xffff, 2, 4096},
+        {0xffffffff, 2, 4096},
+        {1, 0xffffffff, 0},
+        {0, 0x10001, 0x11000},
+        {0, 100, 100},
     };
     for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
         make_rom(rom, bad[i][0], bad[i][1], bad[i][2]);
@@ -183,17 +193,17 @@ static void test_rom(void **state) {
 
 /* An executable with three program headers: PT_LOAD, PT_NOTE, PT_LOAD. */
 static size_t make_elf64(uint8_t *p) {
-    Elf64_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-                     .e_type = ET_EXEC,
-                     .e_machine = EM_X86_64,
-                     .e_version = EV_CURRENT,
-                     .e_phoff = sizeof(Elf64_Ehdr),
-                     .e_phentsize = sizeof(Elf64_Phdr),
-                     .e_phnum = 3 };
+    Elf64_Ehdr h = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+                    .e_type = ET_EXEC,
+                    .e_machine = EM_X86_64,
+                    .e_version = EV_CURRENT,
+                    .e_phoff = sizeof(Elf64_Ehdr),
+                    .e_phentsize = sizeof(Elf64_Phdr),
+                    .e_phnum = 3};
     Elf64_Phdr ph[3] = {
-        { .p_type = PT_LOAD, .p_offset = 0x300, .p_filesz = 0x100, .p_memsz = 0x100 },
-        { .p_type = PT_NOTE, .p_offset = 0x100, .p_filesz = 0x10, .p_memsz = 0x10 },
-        { .p_type = PT_LOAD, .p_offset = 0x200, .p_filesz = 0x80, .p_memsz = 0x1000 },
+        {.p_type = PT_LOAD, .p_offset = 0x300, .p_filesz = 0x100, .p_memsz = 0x100},
+        {.p_type = PT_NOTE, .p_offset = 0x100, .p_filesz = 0x10, .p_memsz = 0x10},
+        {.p_type = PT_LOAD, .p_offset = 0x200, .p_filesz = 0x80, .p_memsz = 0x1000},
     };
 
     for (size_t i = 0; i < 0x400; i++)
@@ -225,14 +235,14 @@ static void test_elf(void **state) {
 }
 
 static void test_elf32(void **state) {
-    Elf32_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
-                     .e_type = ET_EXEC,
-                     .e_machine = EM_386,
-                     .e_phoff = sizeof(Elf32_Ehdr),
-                     .e_phentsize = sizeof(Elf32_Phdr),
-                     .e_phnum = 1 };
-    Elf32_Phdr ph = { .p_type = PT_LOAD, .p_offset = 0x80, .p_filesz = 3, .p_memsz = 3 };
-    uint8_t p[0x100] = { 0 }, want[CVM_DIGEST_SIZE], got[CVM_DIGEST_SIZE];
+    Elf32_Ehdr h = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, EV_CURRENT},
+                    .e_type = ET_EXEC,
+                    .e_machine = EM_386,
+                    .e_phoff = sizeof(Elf32_Ehdr),
+                    .e_phentsize = sizeof(Elf32_Phdr),
+                    .e_phnum = 1};
+    Elf32_Phdr ph = {.p_type = PT_LOAD, .p_offset = 0x80, .p_filesz = 3, .p_memsz = 3};
+    uint8_t p[0x100] = {0}, want[CVM_DIGEST_SIZE], got[CVM_DIGEST_SIZE];
     struct cvm_error e;
 
     (void)state;
@@ -290,7 +300,7 @@ static void test_elf_bad(void **state) {
 }
 
 static void test_guardian(void **state) {
-    uint8_t p[256] = { 0 }, want[CVM_DIGEST_SIZE], got[CVM_DIGEST_SIZE];
+    uint8_t p[256] = {0}, want[CVM_DIGEST_SIZE], got[CVM_DIGEST_SIZE];
     struct cvm_error e;
     uint32_t svn = 0;
 
@@ -310,7 +320,7 @@ static void test_guardian(void **state) {
 
 static void test_empty_component(void **state) {
     struct cvm_measured m;
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
 
     (void)state;
     assert_int_equal(cvm_measure_bytes(CVM_COMP_INITRD, "", 0, &m, &e), -ENODATA);
@@ -319,10 +329,11 @@ static void test_empty_component(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sha384),   cmocka_unit_test(test_launch_digest), cmocka_unit_test(test_bzimage_mask),
-        cmocka_unit_test(test_bzimage_bad), cmocka_unit_test(test_rom),        cmocka_unit_test(test_elf),
-        cmocka_unit_test(test_elf32),    cmocka_unit_test(test_elf_bad),       cmocka_unit_test(test_guardian),
-        cmocka_unit_test(test_empty_component),
+        cmocka_unit_test(test_sha384),       cmocka_unit_test(test_launch_digest),
+        cmocka_unit_test(test_bzimage_mask), cmocka_unit_test(test_bzimage_bad),
+        cmocka_unit_test(test_rom),          cmocka_unit_test(test_elf),
+        cmocka_unit_test(test_elf32),        cmocka_unit_test(test_elf_bad),
+        cmocka_unit_test(test_guardian),     cmocka_unit_test(test_empty_component),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,8 @@ static void verify_es256(EVP_PKEY *key, const char *jwt) {
     /* and not for another text */
     EVP_MD_CTX_reset(ctx);
     assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
-    assert_int_not_equal(EVP_DigestVerify(ctx, der, (size_t)len, (const uint8_t *)jwt, (size_t)(dot - jwt) - 1), 1);
+    assert_int_not_equal(
+        EVP_DigestVerify(ctx, der, (size_t)len, (const uint8_t *)jwt, (size_t)(dot - jwt) - 1), 1);
     ECDSA_SIG_free(sig);
     EVP_MD_CTX_free(ctx);
     OPENSSL_free(der);
@@ -75,7 +76,8 @@ static json_object *get(json_object *o, const char *name) {
     return v;
 }
 
-static char *make(const struct fixture *f, const struct cvm_report *rep, EVP_PKEY *signer, struct cvm_verdict *v) {
+static char *make(const struct fixture *f, const struct cvm_report *rep, EVP_PKEY *signer,
+                  struct cvm_verdict *v) {
     uint8_t wire[sizeof(*rep)];
     char *jwt = NULL;
 
@@ -124,14 +126,16 @@ static void test_warning(void **state) {
     assert_int_equal(json_object_array_length(get(sub, "ear_appraisal_policy_ids")), 1);
     assert_int_equal(json_object_get_string_len(get(sub, "eat_nonce")), 86); /* 64 bytes; RFC 9711: 8 to 88 */
     assert_string_equal(json_object_get_string(get(get(sub, "ear_attester_claims"), "cvm_vm_uuid")),
-                        "030a1118-1f26-2d34-3b42-495057" "5e656c");
+                        "030a1118-1f26-2d34-3b42-495057"
+                        "5e656c");
     assert_string_equal(json_object_get_string(get(get(sub, "ear_attester_claims"), "eat_profile")),
                         "tag:cvmd.org,2026:report#1");
     assert_string_equal(json_object_get_string(get(get(sub, "ear_attester_claims"), "eat_nonce")),
                         json_object_get_string(get(sub, "eat_nonce")));
-    assert_int_equal(json_object_get_int(get(get(sub, "ear_attester_claims"), "uptime")), 61); /* 123456789012 / 2 GHz */
-    assert_string_equal(json_object_get_string(json_object_array_get_idx(
-                            get(get(sub, "ear_attester_claims"), "swversion"), 0)),
+    assert_int_equal(json_object_get_int(get(get(sub, "ear_attester_claims"), "uptime")),
+                     61); /* 123456789012 / 2 GHz */
+    assert_string_equal(json_object_get_string(
+                            json_object_array_get_idx(get(get(sub, "ear_attester_claims"), "swversion"), 0)),
                         "0.1.0");
     assert_int_equal(json_object_array_length(get(get(sub, "ear_verifier_claims"), "cvm_findings")), 2);
     json_object_put(h);
@@ -157,9 +161,11 @@ static void test_broken(void **state) {
     sub = get(get(c, "submods"), "cvmd");
     assert_string_equal(json_object_get_string(get(sub, "ear_status")), "contraindicated");
     assert_string_equal(json_object_get_string(get(c, "ear_status")), "contraindicated");
-    assert_int_equal(json_object_get_int(get(get(sub, "ear_trustworthiness_vector"), "instance-identity")), 99);
+    assert_int_equal(json_object_get_int(get(get(sub, "ear_trustworthiness_vector"), "instance-identity")),
+                     99);
     assert_false(json_object_object_get_ex(sub, "ear_attester_claims", NULL));
-    assert_string_equal(json_object_get_string(get(get(sub, "ear_verifier_claims"), "cvm_reason")), "broken_evidence");
+    assert_string_equal(json_object_get_string(get(get(sub, "ear_verifier_claims"), "cvm_reason")),
+                        "broken_evidence");
     json_object_put(c);
     EVP_PKEY_free(signer);
     free(jwt);
@@ -203,11 +209,12 @@ static void test_status_matches_vector(void **state) {
 static void test_wrong_key_kind(void **state) {
     const struct fixture *f = *state;
     EVP_PKEY *signer = EVP_EC_gen("P-384");
-    struct cvm_verdict v = { .primary = -1 };
+    struct cvm_verdict v = {.primary = -1};
     char *jwt = NULL;
 
-    assert_true(cvm_ear_create(&(struct cvm_ear_input){ .verdict = &v, .nonce = f->nonce, .signing_key = signer },
-                               &jwt) < 0);
+    assert_true(
+        cvm_ear_create(&(struct cvm_ear_input){.verdict = &v, .nonce = f->nonce, .signing_key = signer},
+                       &jwt) < 0);
     assert_null(jwt);
     EVP_PKEY_free(signer);
 }

@@ -28,7 +28,7 @@ static void test_round_trip(void **state) {
 
 static void test_compose_refuses_bad_key(void **state) {
     const struct fixture *f = *state;
-    struct cvm_report_key key = { 0 };
+    struct cvm_report_key key = {0};
     char *text = NULL;
 
     memcpy(key.point, f->point, sizeof(key.point));
@@ -49,7 +49,7 @@ static void test_cut_everywhere(void **state) {
     text = fixture_evidence(f, wire);
     len = strlen(text) - 1; /* without the newline the object is still whole */
     for (size_t n = 0; n < len; n++) {
-        struct cvm_error e = { "" };
+        struct cvm_error e = {""};
         char *part = malloc(n ?: 1);
 
         memcpy(part, text, n);
@@ -67,40 +67,46 @@ static void test_bad_members(void **state) {
         int r;
         const char *word, *text;
     } cases[] = {
-        { -ENOENT, "'profile' is missing", "{\"report\":\"AA\"}" },
-        { -ENOENT, "'report' is missing", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\"}" },
-        { -EINVAL, "'profile' must be of type string", "{\"profile\":1,\"report\":\"AA\"}" },
-        { -EPROTONOSUPPORT, "not known", "{\"profile\":\"x\",\"report\":\"AA\"}" },
-        { -EINVAL, "'report' must be of type string", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":null}" },
-        { -EINVAL, "no base64url", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"A+\"}" },
-        { -EINVAL, "no base64url", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA==\"}" },
-        { -EINVAL, "no base64url", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"A\"}" },
-        { -EINVAL, "NUL", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\\u0000\"}" },
-        { -EINVAL, "no JSON object",
-          "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":[]}" },
-        { -EINVAL, "'kty' is missing",
-          "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{}}" },
-        { -EINVAL, "kty 'RSA'",
-          "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"RSA\"}}" },
-        { -EINVAL, "crv 'P-224'",
-          "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"EC\",\"crv\":\"P-224\"}}" },
-        { -EINVAL, "private",
-          "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"d\":\"AA\"}}" },
-        { -EINVAL, "'x' is not the base64url of 32 bytes",
-          "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}}" },
-        { -EINVAL, "no point",
-          "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"EC\",\"crv\":\"P-256\","
-          "\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}}" },
-        { -EINVAL, "bad JSON", "{\"profile\":\"x\"} {" },
-        { -EINVAL, "bad JSON", "{\"profile\":'x'}" },
-        { -EINVAL, "bad JSON", "{profile:1}" },
-        { -EINVAL, "bad JSON", "{\"a\":\"\xff\"}" },
+        {-ENOENT, "'profile' is missing", "{\"report\":\"AA\"}"},
+        {-ENOENT, "'report' is missing", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\"}"},
+        {-EINVAL, "'profile' must be of type string", "{\"profile\":1,\"report\":\"AA\"}"},
+        {-EPROTONOSUPPORT, "not known", "{\"profile\":\"x\",\"report\":\"AA\"}"},
+        {-EINVAL, "'report' must be of type string",
+         "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":null}"},
+        {-EINVAL, "no base64url", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"A+\"}"},
+        {-EINVAL, "no base64url", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA==\"}"},
+        {-EINVAL, "no base64url", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"A\"}"},
+        {-EINVAL, "NUL", "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\\u0000\"}"},
+        {-EINVAL, "no JSON object",
+         "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":[]}"},
+        {-EINVAL, "'kty' is missing",
+         "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{}}"},
+        {-EINVAL, "kty 'RSA'",
+         "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"RSA\"}}"},
+        {-EINVAL, "crv 'P-224'",
+         "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"EC\","
+         "\"crv\":\"P-224\"}}"},
+        {-EINVAL, "private",
+         "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"EC\","
+         "\"crv\":\"P-256\",\"d\":\"AA\"}}"},
+        {-EINVAL, "'x' is not the base64url of 32 bytes",
+         "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"EC\","
+         "\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}}"},
+        {-EINVAL, "no point",
+         "{\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"AA\",\"report_key\":{\"kty\":\"EC\","
+         "\"crv\":\"P-256\","
+         "\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"y\":"
+         "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}}"},
+        {-EINVAL, "bad JSON", "{\"profile\":\"x\"} {"},
+        {-EINVAL, "bad JSON", "{\"profile\":'x'}"},
+        {-EINVAL, "bad JSON", "{profile:1}"},
+        {-EINVAL, "bad JSON", "{\"a\":\"\xff\"}"},
     };
 
     (void)f;
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         struct cvm_evidence ev;
-        struct cvm_error e = { "" };
+        struct cvm_error e = {""};
         int r = cvm_evidence_parse(cases[i].text, strlen(cases[i].text), &ev, &e);
 
         if (r != cases[i].r || !strstr(e.text, cases[i].word))
@@ -137,7 +143,8 @@ static void test_giant_and_nested(void **state) {
 }
 
 static void test_unknown_members_ignored(void **state) {
-    static const char text[] = " \n{\"quote\":{\"x\":[1,2]},\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"Q1Y\"}\n\n";
+    static const char text[] =
+        " \n{\"quote\":{\"x\":[1,2]},\"profile\":\"tag:cvmd.org,2026:evidence#1\",\"report\":\"Q1Y\"}\n\n";
     struct cvm_evidence ev;
 
     (void)state;
@@ -148,8 +155,8 @@ static void test_unknown_members_ignored(void **state) {
 
 static void test_base64url(void **state) {
     /* RFC 4648 section 10, without padding. */
-    static const char *const plain[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
-    static const char *const coded[] = { "", "Zg", "Zm8", "Zm9v", "Zm9vYg", "Zm9vYmE", "Zm9vYmFy" };
+    static const char *const plain[] = {"", "f", "fo", "foo", "foob", "fooba", "foobar"};
+    static const char *const coded[] = {"", "Zg", "Zm8", "Zm9v", "Zm9vYg", "Zm9vYmE", "Zm9vYmFy"};
     uint8_t out[8];
     size_t n = 0;
 
@@ -163,7 +170,8 @@ static void test_base64url(void **state) {
         assert_memory_equal(out, plain[i], n);
         free(s);
     }
-    assert_int_equal(cvm_base64url_decode("Zh", 2, out, sizeof(out), &n), -EINVAL); /* set bits behind the end */
+    assert_int_equal(cvm_base64url_decode("Zh", 2, out, sizeof(out), &n),
+                     -EINVAL); /* set bits behind the end */
     assert_int_equal(cvm_base64url_decode("Zm9vYmFy", 8, out, 5, &n), -ENOBUFS);
     assert_int_equal(cvm_base64url_decode("Zm 9v", 5, out, sizeof(out), &n), -EINVAL);
     assert_int_equal(cvm_base64url_decode("-_", 2, out, 1, &n), -EINVAL);
@@ -184,15 +192,16 @@ static void test_hex(void **state) {
 
 /* RFC 7638 has its example for RSA only; RFC 7515 A.3 gives an ES256 key and signature. */
 static void test_es256_vector(void **state) {
-    static const char jwk[] = "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
-                              "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}";
+    static const char jwk[] =
+        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+        "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}";
     static const char input[] = "eyJhbGciOiJFUzI1NiJ9."
                                 "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt"
                                 "cGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
     static const char sig64[] = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSA"
                                 "pmWQxfKTUJqPP3-Kg6NU1Q";
     uint8_t point[CVM_POINT_SIZE], sig[64];
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
     json_object *o = NULL;
     size_t n = 0;
 

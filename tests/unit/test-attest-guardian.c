@@ -136,15 +136,18 @@ static int setup(void **state) {
     h->guardian = read_file(guardian_path, &g_size);
     h->quoter->win.rootvisor = h->rootvisor;
     h->quoter->win.pristine = h->guardian;
-    h->quoter->mb.quoter = (struct cvm_g_quoter){ .rootvisor_size = rv_size, .guardian_size = g_size };
+    h->quoter->mb.quoter = (struct cvm_g_quoter){.rootvisor_size = rv_size, .guardian_size = g_size};
     assert_int_equal(fixture_call(h->quoter, CVM_G_QUOTER_INIT), 0);
     memcpy(h->key.point, h->quoter->mb.quoter.key, sizeof(h->key.point));
     launch(h);
     fixture_fill(h->nonce, sizeof(h->nonce), 3);
-    if (cvm_reference_from_files(
-            &(struct cvm_reference_files){ .firmware = rom_path, .kernel = h->kernel, .initrd = h->initrd,
-                                           .cmdline = cmdline, .rootvisor = rootvisor_path, .guardian = guardian_path },
-            &h->reference, &e) < 0)
+    if (cvm_reference_from_files(&(struct cvm_reference_files){.firmware = rom_path,
+                                                               .kernel = h->kernel,
+                                                               .initrd = h->initrd,
+                                                               .cmdline = cmdline,
+                                                               .rootvisor = rootvisor_path,
+                                                               .guardian = guardian_path},
+                                 &h->reference, &e) < 0)
         fail_msg("%s", e.text);
     *state = h;
     return 0;
@@ -182,8 +185,10 @@ static void report(struct host *h, struct cvm_verdict *v) {
     h->quoter->mb.report = *r;
     assert_int_equal(fixture_call(h->quoter, CVM_G_SIGN), 0);
     assert_int_equal(cvm_evidence_compose(&h->quoter->mb.report, &h->key, &text), 0);
-    assert_int_equal(cvm_appraise(&(struct cvm_appraisal){ .evidence = text, .evidence_size = strlen(text),
-                                                           .nonce = h->nonce, .reference = &h->reference },
+    assert_int_equal(cvm_appraise(&(struct cvm_appraisal){.evidence = text,
+                                                          .evidence_size = strlen(text),
+                                                          .nonce = h->nonce,
+                                                          .reference = &h->reference},
                                   v),
                      0);
     free(text);
@@ -207,7 +212,7 @@ static void test_nonce_and_registers(void **state) {
     struct host *h = *state;
     struct cvm_verdict v;
 
-    h->vm->mb.extend = (struct cvm_rtmr_extend){ .index = 2, .digest = { 1 } };
+    h->vm->mb.extend = (struct cvm_rtmr_extend){.index = 2, .digest = {1}};
     assert_int_equal(fixture_call(h->vm, CVM_G_EXTEND), 0);
     report(h, &v);
     assert_int_equal(cvm_verdict_exit(&v), CVM_EXIT_WARNING);
@@ -216,7 +221,8 @@ static void test_nonce_and_registers(void **state) {
 }
 
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_agree), cmocka_unit_test(test_nonce_and_registers) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_agree),
+                                       cmocka_unit_test(test_nonce_and_registers)};
 
     if (argc != 4) {
         fprintf(stderr, "usage: %s cvmboot.rom rootvisor guardian.bin\n", argv[0]);

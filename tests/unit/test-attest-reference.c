@@ -38,7 +38,7 @@ static void test_round_trip(void **state) {
     const struct fixture *f = *state;
     struct cvm_reference *back = malloc(sizeof(*back));
     char *text = to_text(&f->reference);
-    struct cvm_error e = { "" };
+    struct cvm_error e = {""};
 
     if (cvm_reference_parse(text, strlen(text), back, &e) < 0)
         fail_msg("%s", e.text);
@@ -64,27 +64,27 @@ static void test_bad(void **state) {
         int r;
         const char *word, *from, *to;
     } cases[] = {
-        { -EPROTONOSUPPORT, "profile", "reference-values#1", "reference-values#2" },
-        { -EINVAL, "'profile' is missing", "\"profile\"", "\"prof\"" },
-        { -EINVAL, "rootvisor[0]: member 'digest'", "\"digest\":\"", "\"digest\":\"0" },
-        { -EINVAL, "rootvisor[0]: member 'digest'", "\"digest\":\"01", "\"digest\":\"zz" },
-        { -EINVAL, "rootvisor[0]: member 'digest' is missing", "\"digest\"", "\"digits\"" },
-        { -EINVAL, "min_svn", "\"min_svn\":3", "\"min_svn\":-1" },
-        { -EINVAL, "min_svn", "\"min_svn\":3", "\"min_svn\":4294967296" },
-        { -EINVAL, "min_svn", "\"min_svn\":3", "\"min_svn\":\"3\"" },
-        { -EINVAL, "'rootvisor' must be of type array", "\"rootvisor\":[", "\"rootvisor\":1,\"x\":[" },
-        { -EINVAL, "guardian[0] is no object", "\"guardian\":[", "\"guardian\":[1," },
-        { -EINVAL, "kind 'bios' is not known", "\"kind\":\"firmware\"", "\"kind\":\"bios\"" },
-        { -EINVAL, "out of order", "\"kind\":\"kernel\"", "\"kind\":\"firmware\"" },
-        { -EINVAL, "not the digest of its components", "\"size\":8192", "\"size\":4096" },
-        { -EINVAL, "size 0", "\"size\":8192", "\"size\":0" },
-        { -EINVAL, "does not start with the firmware", "\"components\":[", "\"components\":[],\"x\":[" },
-        { -EINVAL, "'components' is missing", "\"components\"", "\"comps\"" },
+        {-EPROTONOSUPPORT, "profile", "reference-values#1", "reference-values#2"},
+        {-EINVAL, "'profile' is missing", "\"profile\"", "\"prof\""},
+        {-EINVAL, "rootvisor[0]: member 'digest'", "\"digest\":\"", "\"digest\":\"0"},
+        {-EINVAL, "rootvisor[0]: member 'digest'", "\"digest\":\"01", "\"digest\":\"zz"},
+        {-EINVAL, "rootvisor[0]: member 'digest' is missing", "\"digest\"", "\"digits\""},
+        {-EINVAL, "min_svn", "\"min_svn\":3", "\"min_svn\":-1"},
+        {-EINVAL, "min_svn", "\"min_svn\":3", "\"min_svn\":4294967296"},
+        {-EINVAL, "min_svn", "\"min_svn\":3", "\"min_svn\":\"3\""},
+        {-EINVAL, "'rootvisor' must be of type array", "\"rootvisor\":[", "\"rootvisor\":1,\"x\":["},
+        {-EINVAL, "guardian[0] is no object", "\"guardian\":[", "\"guardian\":[1,"},
+        {-EINVAL, "kind 'bios' is not known", "\"kind\":\"firmware\"", "\"kind\":\"bios\""},
+        {-EINVAL, "out of order", "\"kind\":\"kernel\"", "\"kind\":\"firmware\""},
+        {-EINVAL, "not the digest of its components", "\"size\":8192", "\"size\":4096"},
+        {-EINVAL, "size 0", "\"size\":8192", "\"size\":0"},
+        {-EINVAL, "does not start with the firmware", "\"components\":[", "\"components\":[],\"x\":["},
+        {-EINVAL, "'components' is missing", "\"components\"", "\"comps\""},
     };
 
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
         char *text = changed(f, cases[i].from, cases[i].to);
-        struct cvm_error e = { "" };
+        struct cvm_error e = {""};
         int r = cvm_reference_parse(text, strlen(text), ref, &e);
 
         if (r != cases[i].r || !strstr(e.text, cases[i].word))
@@ -116,7 +116,7 @@ static void test_merge_overflow(void **state) {
 }
 
 static void test_from_files_errors(void **state) {
-    uint8_t rom[CVM_ROM_SIZE] = { 0 };
+    uint8_t rom[CVM_ROM_SIZE] = {0};
     struct cvm_reference *ref = malloc(sizeof(*ref));
     char *good_rom, *text_file, *empty;
     struct cvm_error e;
@@ -133,7 +133,8 @@ static void test_from_files_errors(void **state) {
 #define FAILS(expect, word, ...)                                                                             \
     do {                                                                                                     \
         e.text[0] = 0;                                                                                       \
-        assert_int_equal(cvm_reference_from_files(&(struct cvm_reference_files){ __VA_ARGS__ }, ref, &e), expect); \
+        assert_int_equal(cvm_reference_from_files(&(struct cvm_reference_files){__VA_ARGS__}, ref, &e),      \
+                         expect);                                                                            \
         if (!strstr(e.text, word))                                                                           \
             fail_msg("'%s' does not name '%s'", e.text, word);                                               \
     } while (0)
@@ -156,8 +157,8 @@ static void test_from_files_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_absent_lists),   cmocka_unit_test(test_merge_overflow),
+        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_absent_lists),      cmocka_unit_test(test_merge_overflow),
         cmocka_unit_test(test_from_files_errors),
     };
 

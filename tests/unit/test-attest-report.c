@@ -11,8 +11,8 @@
 static void test_round_trip(void **state) {
     const struct fixture *f = *state;
     uint8_t wire[sizeof(struct cvm_report)], again[sizeof(wire)];
-    struct cvm_report rep = { 0 };
-    struct cvm_error e = { "" };
+    struct cvm_report rep = {0};
+    struct cvm_error e = {""};
 
     fixture_sign(f, &f->report, wire);
     assert_int_equal(cvm_report_decode(wire, sizeof(wire), &rep, &e), 0);
@@ -42,14 +42,14 @@ static void test_layout(void **state) {
 
 static void test_cut_everywhere(void **state) {
     const struct fixture *f = *state;
-    uint8_t wire[sizeof(struct cvm_report) + 16] = { 0 };
+    uint8_t wire[sizeof(struct cvm_report) + 16] = {0};
     struct cvm_report rep;
 
     fixture_sign(f, &f->report, wire);
     for (size_t n = 0; n < sizeof(rep); n++) {
         /* Its own allocation, so that a read behind the end is seen by ASan. */
         uint8_t *part = malloc(n ?: 1);
-        struct cvm_error e = { "" };
+        struct cvm_error e = {""};
         char after[64];
         int r;
 
@@ -61,7 +61,7 @@ static void test_cut_everywhere(void **state) {
         free(part);
     }
     for (size_t n = 1; n <= 16; n++) {
-        struct cvm_error e = { "" };
+        struct cvm_error e = {""};
 
         assert_int_equal(cvm_report_decode(wire, sizeof(rep) + n, &rep, &e), -EMSGSIZE);
         assert_non_null(strstr(e.text, "behind"));
@@ -74,16 +74,20 @@ static void test_cut_names_field(void **state) {
         size_t size;
         const char *field;
     } cases[] = {
-        { 5, "version" },        { 64, "rootvisor_digest" },        { 111, "rootvisor_digest" },
-        { 112, "guardian_digest" }, { 424 + 64 + 16, "measured[1].digest" }, { 1008, "user_data" },
-        { 1175, "signature" },
+        {5, "version"},
+        {64, "rootvisor_digest"},
+        {111, "rootvisor_digest"},
+        {112, "guardian_digest"},
+        {424 + 64 + 16, "measured[1].digest"},
+        {1008, "user_data"},
+        {1175, "signature"},
     };
     uint8_t wire[sizeof(struct cvm_report)];
     struct cvm_report rep;
 
     fixture_sign(f, &f->report, wire);
     for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-        struct cvm_error e = { "" };
+        struct cvm_error e = {""};
 
         assert_int_equal(cvm_report_decode(wire, cases[i].size, &rep, &e), -EMSGSIZE);
         assert_non_null(strstr(e.text, cases[i].field));
@@ -98,7 +102,7 @@ static void test_bad_fields(void **state) {
     do {                                                                                                     \
         struct cvm_report out, bad = fixture_report(f);                                                      \
         uint8_t wire[sizeof(bad)];                                                                           \
-        struct cvm_error e = { "" };                                                                         \
+        struct cvm_error e = {""};                                                                           \
         change;                                                                                              \
         fixture_sign(f, &bad, wire);                                                                         \
         assert_int_equal(cvm_report_decode(wire, sizeof(wire), &out, &e), expect);                           \
@@ -131,11 +135,12 @@ static void test_bad_fields(void **state) {
     BAD(-EINVAL, "measured[1].size", bad.measured[1].size = 0);
     BAD(-EINVAL, "not whole pages", bad.measured[0].size = 4095);
     BAD(-EINVAL, "not whole pages", bad.measured[0].size = CVM_FW_MAX + 4096);
-    BAD(-EINVAL, "not the firmware", do {
-        bad.nr_measured = 3;
-        memmove(bad.measured, bad.measured + 1, 3 * sizeof(bad.measured[0]));
-        memset(&bad.measured[3], 0, sizeof(bad.measured[3]));
-    } while (0));
+    BAD(
+        -EINVAL, "not the firmware", do {
+            bad.nr_measured = 3;
+            memmove(bad.measured, bad.measured + 1, 3 * sizeof(bad.measured[0]));
+            memset(&bad.measured[3], 0, sizeof(bad.measured[3]));
+        } while (0));
 }
 
 /* No byte can change without the verdict becoming "contraindicated, broken evidence". */
@@ -160,9 +165,9 @@ static void test_each_byte_counts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_layout),
-        cmocka_unit_test(test_cut_everywhere),  cmocka_unit_test(test_cut_names_field),
-        cmocka_unit_test(test_bad_fields),      cmocka_unit_test(test_each_byte_counts),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_cut_everywhere), cmocka_unit_test(test_cut_names_field),
+        cmocka_unit_test(test_bad_fields),     cmocka_unit_test(test_each_byte_counts),
     };
 
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
