@@ -3,9 +3,11 @@
  * Host root asks KVM for all that it knows of a guest's vCPUs. KVM answers only QEMU itself, so this tool
  * makes QEMU ask: it stops QEMU's main thread (ptrace), lets it run the ioctls KVM_GET_REGS, SREGS, FPU,
  * XSAVE, MSRS, DEBUGREGS, XCRS, VCPU_EVENTS, reads the answers, and lets it go on. Pause the VM first.
- *   kvmstate PID SEED
+ *   kvmstate PID SEED      what KVM says, and which of the patterns are in it
+ *   kvmstate PID poison    changes all general and vector registers but RAX, RSP, RIP, by KVM_SET_REGS
+ *                          and KVM_SET_FPU
  *     SEED  of the patterns that the guest agent's `regs SEED ...` loads
- * Exit status: 0 a pattern was found, 1 none, 2 trouble.
+ * Exit status: 0 a pattern was found or the registers were set, 1 no pattern found, 2 trouble.
  */
 #include "attack.h"
 
@@ -137,11 +139,31 @@ static struct totals search(uint64_t seed, const void *data, size_t size) {
     return t;
 }
 
+/* RAX is the operand of the port access that the guest stands at: the host may know and, for IN, set it. */
+static long poison(int fd) {
+    struct kvm_regs regs = {0};
+    struct kvm_fpu fpu = {0};
+    long result = get(fd, KVM_GET_REGS, &regs, sizeof regs);
+    if (result == 0)
+        result = get(fd, KVM_GET_FPU, &fpu, sizeof fpu);
+    unsigned long long rax = regs.rax, rsp = regs.rsp, rip = regs.rip, rflags = regs.rflags;
+    memset(&regs, 0xa5, sizeof regs);
+    memset(fpu.xmm, 0xa5, sizeof fpu.xmm);
+    regs.rax = rax;
+    regs.rsp = rsp;
+    regs.rip = rip;
+    regs.rflags = rflags;
+    if (result == 0)
+        result = get(fd, KVM_SET_FPU, &fpu, sizeof fpu);
+    return result == 0 ? get(fd, KVM_SET_REGS, &regs, sizeof regs) : result;
+}
+
 int main(int argc, char **argv) {
     if (argc != 3)
-        trouble(0, "usage: kvmstate PID SEED");
+        trouble(0, "usage: kvmstate PID SEED | kvmstate PID poison");
     pid = (pid_t)number(argv[1], "PID");
-    uint64_t seed = number(argv[2], "SEED");
+    bool poisoning = !strcmp(argv[2], "poison");
+    uint64_t seed = poisoning ? 0 : number(argv[2], "SEED");
     mem = proc_open(pid, "mem", O_RDWR);
     syscall_at = find_syscall();
 
@@ -158,12 +180,21 @@ int main(int argc, char **argv) {
     }
     struct totals all = {0};
     unsigned vcpus = 0, refused = 0;
-    printf("{\"tool\":\"kvmstate\",\"vcpus\":[");
+    char *details = NULL;
+    size_t details_size = 0;
+    FILE *list = open_memstream(&details, &details_size);
+    if (!list)
+        trouble(errno, "a list of vCPUs");
     for (struct dirent *d; (d = readdir(fds));) {
         unsigned cpu;
         int fd;
         if (!one_vcpu("anon_inode:kvm-vcpu:%u", &cpu, d->d_name, &fd))
             continue;
+        if (poisoning) {
+            vcpus++;
+            refused += poison(fd) != 0;
+            continue;
+        }
         static struct {
             struct kvm_regs regs;
             struct kvm_sregs sregs;
@@ -193,19 +224,26 @@ int main(int argc, char **argv) {
         all.gpr += t.gpr;
         all.vector += t.vector;
         all.gs += t.gs;
-        printf("%s{\"cpu\":%u,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"rip\":\"%#llx\",\"rsp\":\"%#llx\","
+        fprintf(list, "%s{\"cpu\":%u,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"rip\":\"%#llx\",\"rsp\":\"%#llx\","
                "\"cr0\":\"%#llx\",\"cr3\":\"%#llx\",\"cr4\":\"%#llx\",\"msrs\":{",
                vcpus++ ? "," : "", cpu, t.gpr, t.vector, t.gs, s.regs.rip, s.regs.rsp, s.sregs.cr0, s.sregs.cr3,
                s.sregs.cr4);
         for (unsigned i = 0; i < MSRS; i++)
-            printf("%s\"%#x\":\"%#llx\"", i ? "," : "", msrs[i], s.msr.entry[i].data);
-        printf("}}");
+            fprintf(list, "%s\"%#x\":\"%#llx\"", i ? "," : "", msrs[i], s.msr.entry[i].data);
+        fputs("}}", list);
     }
     remote(SYS_munmap, area, AREA, 0, 0, 0, 0);
     release();
+    fclose(list);
+    if (poisoning) {
+        printf("{\"tool\":\"kvmstate\",\"poisoned\":%u,\"refused_calls\":%u}\n", vcpus, refused);
+        return vcpus && !refused ? 0 : TROUBLE;
+    }
     bool found = all.gpr + all.vector + all.gs > 0;
-    printf("],\"found\":%s,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"refused_calls\":%u}\n",
-           found ? "true" : "false", all.gpr, all.vector, all.gs, refused);
+    printf("{\"tool\":\"kvmstate\",\"found\":%s,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"refused_calls\":%u,"
+           "\"vcpus\":[%s]}\n",
+           found ? "true" : "false", all.gpr, all.vector, all.gs, refused, details);
+    free(details);
     if (!vcpus || refused)
         return TROUBLE;
     return found ? FOUND : NOT_FOUND;

@@ -3,4 +3,5 @@
 # control-registers.sh NAME: the registers of an ordinary guest: the patterns must be seen.
 . "$(dirname "$0")/lib.sh"
 registers_under_attack control.registers expect_found "$1"
+registers_under_poison control.registers changed "$1"
 attack_end

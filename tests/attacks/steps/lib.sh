@@ -17,7 +17,7 @@ MARKER_PAGES=${MARKER_PAGES:-64}
 
 finding() { # finding ID TITLE true|false DETAIL
     [ "$3" = true ] || attack_failed=1
-    detail=$(printf %s "$4" | tr '\n\t' '; ' | cut -c1-600 | sed 's/\\/\\\\/g; s/"/\\"/g')
+    detail=$(printf %s "$4" | tr -d '"{}\\' | tr '\n\t' '; ' | sed 's/,/, /g; s/:/: /g; s/  */ /g' | cut -c1-600)
     echo "LAB {\"step\":\"$1\",\"title\":\"$2\",\"ok\":$3,\"detail\":\"$detail\"}"
 }
 
@@ -71,6 +71,31 @@ attack_end() { exit $attack_failed; }
 SEED=${SEED:-7}
 ROUNDS=${ROUNDS:-20000}
 
+# The ring-0 attacker, if it is there and the kernel takes it.
+probe=/sys/kernel/debug/cvmattack
+probe_start() {
+    [ -e $probe/state ] && return 0
+    [ -e /sys/kernel/debug/kvm ] || mount -t debugfs debugfs /sys/kernel/debug
+    insmod "${ATTACK_MODULE:-/lab/cvmattack.ko}" && [ -e $probe/state ]
+}
+
+# What stood in VMCS12, in KVM's vcpu structure and on the CPU at the next exits of a machine.
+probe_registers() { # probe_registers NAME
+    machine_pid "$1" > $probe/pid && echo 32 > $probe/samples || return 2
+    n=0
+    until [ "$(cat $probe/samples)" = 0 ]; do
+        n=$((n + 1))
+        [ $n -gt 60 ] && { echo "only $((32 - $(cat $probe/samples))) of 32 exits came"; return 2; }
+        sleep 1
+    done
+    cat $probe/state > "$attack_tmp/state"
+    textregs "$SEED" < "$attack_tmp/state"
+    status=$?
+    # The last exit, so that it can be seen what the host did see.
+    tail -n 2 "$attack_tmp/state" | head -n 1 | grep -oE '"(rip|rsp|cr3|gs_base|sysenter_eip|rax|LSTAR|KERNEL_GS_BASE|xmm0)":[["0-9a-f,]*' | tr '\n' ' '
+    return $status
+}
+
 monitor_registers() { machine_hmp "$1" info registers | textregs "$SEED"; }
 
 # registers_under_attack ID EXPECT NAME: the guest loads patterns into its registers and exits in a loop;
@@ -89,13 +114,39 @@ registers_under_attack() {
     $expect "$prefix.kvm" "KVM $word them: GET_REGS, SREGS, FPU, XSAVE, MSRS" kvmstate "$pid" "$SEED"
     $expect "$prefix.monitor" "QEMU's monitor $word them" monitor_registers "$name"
     $expect "$prefix.kernel" "kernel memory $word them" regscan "$pid" "$SEED"
+    attack_out probe_start
+    loaded=$?
     machine_resume "$name"
     # Exits go on while the module looks.
-    if [ -e /sys/kernel/debug/cvmattack/state ]; then
-        $expect "$prefix.vmcs" "the CPU and VMCS12 at an exit $word them" vmcsregs "$SEED"
+    if [ $loaded = 0 ]; then
+        $expect "$prefix.vmcs" "VMCS12, the vcpu structure and the CPU at an exit: $word them" probe_registers "$name"
+    else
+        finding "$prefix.vmcs" 'the ring-0 attacker loads' false "$(cat "$attack_tmp/out")"
     fi
     attack_out machine_wait "$name" "$mark" 'GUEST: regs ok'
     status=$?
     [ $status = 0 ] && verdict=true || verdict=false
     finding "$prefix.check" 'afterwards all registers hold what the guest loaded' $verdict "$(cat "$attack_tmp/out")"
+}
+
+# registers_under_poison ID EXPECT NAME: host root sets the registers of the paused guest. EXPECT is changed
+# (the control) or unchanged.
+registers_under_poison() {
+    id=$1 expect=$2 name=$3
+    if ! machine_ask "$name" "regs $SEED $ROUNDS" 'GUEST: regs running' > "$attack_tmp/out" 2>&1; then
+        finding "$id.poison" 'the guest loads patterns into its registers' false "$(cat "$attack_tmp/out")"
+        return
+    fi
+    machine_pause "$name"
+    mark=$(machine_mark "$name")
+    attack_out kvmstate "$(machine_pid "$name")" poison
+    status=$? said=$(cat "$attack_tmp/out")
+    machine_resume "$name"
+    answer=$(machine_wait "$name" "$mark" 'GUEST: regs ' 2>&1)
+    case $expect,$answer in
+        changed,*FAIL*|unchanged,*' ok '*) verdict=true ;;
+        *) verdict=false ;;
+    esac
+    [ $status = 0 ] || verdict=false
+    finding "$id.poison" "the host sets the guest's registers through KVM: they are $expect" $verdict "$said; $answer"
 }

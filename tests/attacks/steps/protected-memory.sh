@@ -12,10 +12,20 @@ ciphertext() { # ciphertext ID TITLE
     finding "$1" "$2" $verdict "of $sampled pages read: $high with 7.9 bits a byte and more (mean $(field mean_high_bits)), $low with less, $(field zero) all zero"
 }
 
+pages_sealed() { # over all protected VMs: SEALED UNSEALED
+    for vm in $(rvcall vms | sed 's/.*"vm":\([0-9]*\).*/\1/'); do
+        rvcall stats "$vm"
+    done | sed 's/.*"sealed":\([0-9]*\),"unsealed":\([0-9]*\).*/\1 \2/' | awk '{ s += $1; u += $2 } END { print s + 0, u + 0 }'
+}
+
 guest_mark "$name" || { finding protected.marker 'the guest marks its memory' false "$(cat "$attack_tmp/out")"; attack_end; }
 finding protected.marker 'the guest marks its memory' true "$(cat "$attack_tmp/out")"
+before=$(pages_sealed)
 expect_nothing protected.memory 'the marker is not found through /proc/PID/mem' ramscan "$(machine_pid "$name")" "$MARKER"
 ciphertext protected.memory.ciphertext 'what /proc/PID/mem shows is ciphertext'
+after=$(pages_sealed)
+[ "${after% *}" -gt "${before% *}" ] && verdict=true || verdict=false
+finding protected.memory.sealed 'RootVisor sealed the pages that the host read' $verdict "pages sealed and unsealed: before $before, after $after"
 guest_intact protected.memory.check 'afterwards the guest runs and finds its memory intact' "$name"
 if [ "$2" != --no-dump ]; then
     machine_dump "$name" "$attack_tmp/dump" > "$attack_tmp/monitor" 2>&1

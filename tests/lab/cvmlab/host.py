@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One boot of the whole emulated host with one scenario, and what came of it."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import shutil
+import sys
+
+from . import boot, emulator, guest, image, packages
+from .emulator import LabError
+from .paths import LAB, TOP
+
+SCENARIOS = LAB / "scenarios"
+
+# Natively, KVM must not use what bare Bochs gets wrong.
+NATIVE_KVM = "kvm_intel.enable_apicv=0 kvm_intel.pml=0"
+HOST_CMDLINE = f"{boot.FAST} root=/dev/sda rw rootfstype=ext4 quiet loglevel=3 apparmor=0 selinux=0 net.ifnames=0 panic=-1 " \
+               "systemd.show_status=0"
+
+
+@dataclasses.dataclass
+class Options:
+    """How to boot the host."""
+    rootvisor: bool = True
+    build: pathlib.Path = TOP / "build"
+    memory_mib: int = 2048
+    cpus: int = 1
+    append: str = ""
+    rootvisor_options: str = ""
+    timeout: float = 1500
+    hang: float = 240
+    files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What the scenario said. steps and figures in the order they came."""
+    result: emulator.Result
+    steps: list[dict]
+    figures: list[dict]
+    stages: dict[str, int]
+    status: int | None
+
+    @property
+    def passed(self) -> bool:
+        return self.status == 0 and bool(self.steps) and all(step["ok"] for step in self.steps)
+
+    def reason(self) -> str:
+        """Why it did not pass, in one line."""
+        if self.status is None:
+            return f"{self.result.end}: {self.result.message}"
+        failed = [step for step in self.steps if not step["ok"]]
+        if failed:
+            return f"step {failed[0]['id']} ({failed[0]['title']}): {failed[0]['detail']}"
+        if not self.steps:
+            return "the scenario reported no step"
+        return f"the scenario ended with status {self.status}"
+
+
+def artefacts(options: Options) -> dict[str, pathlib.Path]:
+    """RootVisor, Guardian and cvmboot in the build directory."""
+    return {"rootvisor": options.build / "hypervisor/rootvisor/rootvisor",
+            "guardian.bin": options.build / "hypervisor/guardian/guardian.bin"}
+
+
+def installed(build: pathlib.Path, out: pathlib.Path) -> pathlib.Path:
+    """What `meson install` would put on the host, plus the enabled units."""
+    if (build / "build.ninja").exists():
+        packages.run("meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", out.resolve())
+    for unit in ("cvmd.service", "cvmd.socket"):
+        if (out / "usr/lib/systemd/system" / unit).exists() or (out / "lib/systemd/system" / unit).exists():
+            prefix = "/usr/lib" if (out / "usr/lib/systemd/system" / unit).exists() else "/lib"
+            wants = out / "etc/systemd/system" / ("sockets" if unit.endswith("socket") else "multi-user")
+            wants = wants.with_name(wants.name + ".target.wants")
+            wants.mkdir(parents=True, exist_ok=True)
+            (wants / unit).symlink_to(f"{prefix}/systemd/system/{unit}")
+    return out
+
+
+def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Path:
+    """The second disk: the scenario's own files, the guest's kernel and initrds, the attack tools."""
+    source = SCENARIOS / name
+    if not (source / "run").is_file():
+        raise LabError(f"no scenario '{name}': {source}/run is missing")
+    tree = work / "scenario"
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(source, tree)
+    for shared in sorted((SCENARIOS / "common").iterdir()):
+        shutil.copyfile(shared, tree / shared.name)
+    guest_dir = tree / "guest"
+    guest_dir.mkdir()
+    shutil.copyfile(packages.kernel().vmlinuz, guest_dir / "vmlinuz")
+    (guest_dir / "initrd.img").write_bytes(guest.initrd())
+    (guest_dir / "cmdline").write_text(guest.CMDLINE)
+    tools = tree / "bin"
+    tools.mkdir()
+    for attack in sorted((TOP / "tests" / "attacks").glob("*.c")):
+        program = packages.static_program(attack, f"-I{LAB / 'guest'}")
+        shutil.copyfile(program, tools / attack.stem)
+        (tools / attack.stem).chmod(0o755)
+    for target, path in options.files.items():
+        (tree / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, tree / target)
+    mib = sum(f.stat().st_size for f in tree.rglob("*") if f.is_file()) // (1 << 20) + 8
+    disk = work / "scenario.ext4"
+    image.filesystem(tree, disk, mib)
+    return disk
+
+
+def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, show=print, on_fact=None) -> Outcome:
+    """Boots the host and lets it run scenario `name`. `show` gets every serial line, `on_fact` every
+    LAB fact as it comes."""
+    work.mkdir(parents=True, exist_ok=True)
+    base = image.base()
+    files = {"vmlinuz": base.vmlinuz, "initrd.img": base.initrd}
+    rootvisor = None
+    if options.rootvisor:
+        images = artefacts(options)
+        rootvisor = boot.RootVisor(images["rootvisor"], images["guardian.bin"], options.rootvisor_options)
+        files |= images
+    overlay = work / "overlay"
+    shutil.rmtree(overlay, ignore_errors=True)
+    overlay.mkdir()
+    # The emulator leaves its lock when it is killed; the images are made anew anyway.
+    for lock in work.glob("*.lock"):
+        lock.unlink()
+    disk = work / "host.ext4"
+    image.overlay(base, installed(options.build, overlay), disk)
+    second = scenario_disk(name, options, work)
+    cmdline = f"{HOST_CMDLINE} {'' if options.rootvisor else NATIVE_KVM} {options.append}".strip()
+    boot.iso(work / "boot.iso", boot.configuration(cmdline, rootvisor), files)
+    config = emulator.Config(memory_mib=options.memory_mib, cpus=options.cpus, cdrom=work / "boot.iso",
+                             disk=disk, disk2=second)
+    emulated = emulator.Run(bochs, config, work)
+    steps, figures, stages, status = [], [], {}, None
+    try:
+        for line in emulated.lines(options.timeout, options.hang):
+            show(line)
+            found = re.search(r"LAB (\{.*\})\s*$", line)
+            if not found:
+                continue
+            try:
+                fact = json.loads(found.group(1))
+            except ValueError:
+                show(f"lab: not JSON: {line}")
+                continue
+            if "step" in fact:
+                steps.append({"id": str(fact["step"]), "title": fact.get("title", ""), "ok": fact.get("ok") is True,
+                              "detail": fact.get("detail", "")})
+            elif "figure" in fact:
+                figures.append(fact)
+            elif "stage" in fact:
+                stages[fact["stage"]] = fact.get("tsc", 0)
+            elif fact.get("end"):
+                status = fact.get("status")
+                stages["end"] = fact.get("tsc", 0)
+            if on_fact:
+                on_fact(fact)
+    finally:
+        emulated.stop()
+        for large in (disk, second):
+            large.unlink(missing_ok=True)
+    return Outcome(emulated.result(), steps, figures, stages, status)
+
+
+def fail(message: str) -> int:
+    print(message, file=sys.stderr)
+    return 2
