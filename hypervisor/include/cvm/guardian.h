@@ -4,7 +4,8 @@
  *
  * An upcall enters the Guardian afresh: RIP, RSP, CR3 and FS base from the image header,
  * RDI = operation, RSI = CVM_G_MAILBOX, RFLAGS = 2, 64-bit flat ring 0, interrupts masked, SSE
- * on. One upcall at a time for each Guardian: it has one stack. It answers by VMCALL with
+ * on; CR4.OSXSAVE set, and AVX used if XCR0 has it. RootVisor saves and restores all vector state
+ * around an upcall. One upcall at a time for each Guardian: it has one stack. It answers by VMCALL with
  * RAX = 0 or a negative errno, all other registers cleared. An exception, any other exit, or a
  * time-out stops the VM with CVM_R_GUARDIAN_FAULT.
  *
