@@ -5,7 +5,8 @@
  *   guestask PTY LOG SECONDS LINE [PREFIX]
  *     LINE    what to send; - sends nothing
  *     PREFIX  how the answer begins (default: "GUEST: " and the first word of LINE)
- *   --from N  before the rest: looks in the log from byte N on, not from its end
+ *   --followed  first of all: PTY may be a FIFO too, and somebody else reads it into LOG
+ *   --from N    before the rest: looks in the log from byte N on, not from its end
  * Prints the answer. Exit status: 0 answered, 1 the answer says FAIL, 2 no answer in time or trouble.
  */
 #include "attack.h"
@@ -35,13 +36,18 @@ static void send_line(int pty, const char *text) {
 
 int main(int argc, char **argv) {
     off_t from = -1;
+    bool followed = argc > 1 && !strcmp(argv[1], "--followed");
+    if (followed) {
+        argv++;
+        argc--;
+    }
     if (argc > 2 && !strcmp(argv[1], "--from")) {
         from = (off_t)number(argv[2], argv[1]);
         argv += 2;
         argc -= 2;
     }
     if (argc != 5 && argc != 6)
-        trouble(0, "usage: guestask [--from N] PTY LOG SECONDS LINE [PREFIX]");
+        trouble(0, "usage: guestask [--followed] [--from N] PTY LOG SECONDS LINE [PREFIX]");
     char prefix[128];
     snprintf(prefix, sizeof prefix, "GUEST: %.*s", (int)strcspn(argv[4], " "), argv[4]);
     if (argc == 6)
@@ -55,7 +61,7 @@ int main(int argc, char **argv) {
     if (lseek(log, from >= 0 ? from : st.st_size, SEEK_SET) < 0)
         trouble(errno, "%s", argv[2]);
     /* Kept open until the answer is there: QEMU looks only now and then whether somebody listens. */
-    int pty = open(argv[1], O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    int pty = open(argv[1], (followed ? O_WRONLY : O_RDWR) | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (pty < 0)
         trouble(errno, "%s", argv[1]);
     if (strcmp(argv[4], "-"))
@@ -68,8 +74,8 @@ int main(int argc, char **argv) {
         ssize_t n = read(log, &c, 1);
         if (n <= 0) {
             char drained[512];
-            while (read(pty, drained, sizeof drained) > 0)
-                ;
+            while (!followed && read(pty, drained, sizeof drained) > 0)
+                ; /* or the terminal's buffer fills and holds the guest up */
             poll(NULL, 0, 20);
             continue;
         }

@@ -3,14 +3,25 @@
 # Machines of the full host: libvirt domains that cvmd launched. Only reads what libvirt says of them.
 
 machine_pid() {
-    for file in /run/libvirt/qemu/"$1".pid /run/libvirt/qemu/*"$1".pid; do
-        [ -r "$file" ] && { cat "$file"; return 0; }
-    done
-    echo "no QEMU process of $1" >&2
-    return 1
+    cat "/run/libvirt/qemu/$1.pid"
 }
-machine_pty() { virsh ttyconsole "$1" | head -n 1; }
-machine_log() { virsh dumpxml "$1" | sed -n "s/.*<log file='\([^']*\)'.*/\1/p" | head -n 1; }
+# A scenario that follows consoles itself says in $ATTACK_CONSOLES where: NAME.in takes input (a terminal
+# or a FIFO), NAME.out grows. Otherwise: libvirt's terminal and log file of the domain.
+machine_followed() { [ -n "$ATTACK_CONSOLES" ] && [ -e "$ATTACK_CONSOLES/$1.in" ] && echo --followed; }
+machine_pty() {
+    if [ -n "$(machine_followed "$1")" ]; then
+        echo "$ATTACK_CONSOLES/$1.in"
+    else
+        virsh ttyconsole "$1" | head -n 1
+    fi
+}
+machine_log() {
+    if [ -n "$(machine_followed "$1")" ]; then
+        echo "$ATTACK_CONSOLES/$1.out"
+    else
+        virsh dumpxml "$1" | sed -n "s/.*<log file='\([^']*\)'.*/\1/p" | head -n 1
+    fi
+}
 
 machine_hmp() { # machine_hmp NAME COMMAND...: a command of QEMU's human monitor
     name=$1

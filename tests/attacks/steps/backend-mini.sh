@@ -26,6 +26,7 @@ machine_start() { # machine_start NAME ordinary|protected [MIB]
 
 machine_pid() { cat "/tmp/machine/$1.pid"; }
 machine_log() { echo "/tmp/machine/$1.log"; }
+machine_followed() { :; }
 machine_pty() { grep -o '/dev/pts/[0-9]*' "/tmp/machine/$1.out"; }
 
 machine_hmp() { # machine_hmp NAME COMMAND...: a command of QEMU's human monitor

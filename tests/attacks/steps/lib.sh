@@ -44,11 +44,13 @@ expect_nothing() {
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" "$attack_tmp/out"; }
 
 machine_ask() { # machine_ask NAME LINE [PREFIX]: the guest agent's answer
-    guestask "$(machine_pty "$1")" "$(machine_log "$1")" "${ASK_SECONDS:-900}" "$2" ${3:+"$3"}
+    # shellcheck disable=SC2046
+    guestask $(machine_followed "$1") "$(machine_pty "$1")" "$(machine_log "$1")" "${ASK_SECONDS:-900}" "$2" ${3:+"$3"}
 }
 machine_mark() { wc -c < "$(machine_log "$1")"; }
 machine_wait() { # machine_wait NAME MARK PREFIX: a line behind MARK (see machine_mark)
-    guestask --from "$2" "$(machine_pty "$1")" "$(machine_log "$1")" "${ASK_SECONDS:-900}" - "$3"
+    # shellcheck disable=SC2046
+    guestask $(machine_followed "$1") --from "$2" "$(machine_pty "$1")" "$(machine_log "$1")" "${ASK_SECONDS:-900}" - "$3"
 }
 machine_up() { machine_wait "$1" 0 'GUEST: up'; }
 

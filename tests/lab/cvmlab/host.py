@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 
-from . import boot, emulator, guest, image, packages
+from . import attacks, boot, emulator, guest, image, packages
 from .emulator import LabError
 from .paths import LAB, TOP
 
@@ -96,13 +96,12 @@ def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Pa
     (guest_dir / "cmdline").write_text(guest.CMDLINE)
     tools = tree / "bin"
     tools.mkdir()
-    for attack in sorted((TOP / "tests" / "attacks").glob("*.c")):
-        program = packages.static_program(attack, f"-I{LAB / 'guest'}")
-        shutil.copyfile(program, tools / attack.stem)
-        (tools / attack.stem).chmod(0o755)
-    for target, path in options.files.items():
+    for name, program in attacks.tools().items():
+        shutil.copyfile(program, tools / name)
+        (tools / name).chmod(0o755)
+    for target, path in (attacks.files(packages.kernel()) | options.files).items():
         (tree / target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, tree / target)
+        shutil.copy(path, tree / target)
     mib = sum(f.stat().st_size for f in tree.rglob("*") if f.is_file()) // (1 << 20) + 8
     disk = work / "scenario.ext4"
     image.filesystem(tree, disk, mib)
