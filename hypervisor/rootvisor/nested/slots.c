@@ -7,7 +7,7 @@
 struct page12 {
 	u32 revision;
 	u32 abort;
-	u64 nonce;		/* of the slot that wrote it; 0 in a page that L1 initialised */
+	u64 nonce;		/* of the slot that it has or had; 0 in a page that L1 initialised */
 	u64 f[NR_FIELDS];
 };
 _Static_assert(sizeof(struct page12) <= PAGE_SIZE, "page12");
@@ -55,7 +55,7 @@ void vcpu12_free(struct pcpu *c, struct vcpu12 *v)
 
 struct vcpu12 *vcpu12_load(u64 gpa)
 {
-	const struct page12 *p = va(gpa);
+	struct page12 *p = va(gpa);
 	struct pcpu *c = this_pcpu();
 	struct vcpu12 *v = vcpu12_find(gpa);
 
@@ -72,6 +72,7 @@ struct vcpu12 *vcpu12_load(u64 gpa)
 		return NULL;
 	for (u32 i = 0; i < NR_FIELDS; i++)
 		v->f[i] = p->f[i];
+	p->nonce = v->nonce;		/* L1 may load others and come back without VMCLEAR */
 	v->dirty_ctl = true;
 	vmcs_load(c, &v->vmcs02);
 	vmcs_init_host_state(c);
