@@ -8,9 +8,9 @@ guest_mark "$name" || { finding control.marker 'the guest marks its memory' fals
 finding control.marker 'the guest marks its memory' true "$(cat "$attack_tmp/out")"
 expect_found control.memory 'the marker is found through /proc/PID/mem' ramscan "$(machine_pid "$name")" "$MARKER"
 if [ "$2" != --no-dump ]; then
-    machine_dump "$name" "$attack_tmp/dump" > "$attack_tmp/monitor" 2>&1
-    expect_found control.dump 'the marker is found in a memory dump' dumpscan "$attack_tmp/dump" "$MARKER"
-    rm -f "$attack_tmp/dump"
+    machine_dump "$name" "$dump_dir/attack.dump" > "$attack_tmp/monitor" 2>&1
+    expect_found control.dump 'the marker is found in a memory dump' dumpscan "$dump_dir/attack.dump" "$MARKER"
+    rm -f "$dump_dir/attack.dump"
 fi
 guest_intact control.check 'the guest still runs and finds its memory intact' "$name"
 attack_end

@@ -13,7 +13,7 @@ page=$(marked_page "$other")
 hostwrite "$(machine_pid "$other")" flip "$page" > "$attack_tmp/write"
 answer=$(machine_ask "$other" check)
 case $answer in *FAIL*) verdict=true ;; *) verdict=false ;; esac
-finding integrity.control 'a host write reaches an ordinary guest unnoticed by anybody but the guest' $verdict "$(cat "$attack_tmp/write"); $answer"
+finding integrity.control 'a host write reaches an ordinary guest unnoticed by anybody but the guest' "$verdict" "$(cat "$attack_tmp/write"); $answer"
 hostwrite "$(machine_pid "$other")" flip "$page" > "$attack_tmp/write"
 guest_intact integrity.control.undone 'undone, the ordinary guest is intact again' "$other"
 
@@ -24,15 +24,15 @@ events_mark
 hostwrite "$(machine_pid "$name")" flip "$page" > "$attack_tmp/write"
 status=$?
 [ -n "$page" ] && [ $status = 0 ] && verdict=true || verdict=false
-finding integrity.write "host root writes into a private page of $name" $verdict "page $page; $(cat "$attack_tmp/write")"
+finding integrity.write "host root writes into a private page of $name" "$verdict" "page $page; $(cat "$attack_tmp/write")"
 answer=$(ASK_SECONDS=${STOP_SECONDS:-30} machine_ask "$name" check 2>&1)
 status=$?
 [ $status = 2 ] && verdict=true || verdict=false
-finding integrity.silent 'the guest never consumes the changed page' $verdict "$answer"
+finding integrity.silent 'the guest never consumes the changed page' "$verdict" "$answer"
 # Type 3: a VM was stopped; reason 1: integrity.
 events=$(events_since | grep '"type":3,"reason":1,')
 [ -n "$events" ] && verdict=true || verdict=false
-finding integrity.event 'RootVisor stopped the VM with an integrity event' $verdict "${events:-no such event: $(events_since)}"
+finding integrity.event 'RootVisor stopped the VM with an integrity event' "$verdict" "${events:-no such event: $(events_since)}"
 if command -v cvmctl > "$attack_tmp/cvmctl"; then
     n=0
     until cvmctl audit > "$attack_tmp/audit" 2>&1 && grep -qi integrity "$attack_tmp/audit"; do
@@ -41,7 +41,7 @@ if command -v cvmctl > "$attack_tmp/cvmctl"; then
         sleep 1
     done
     grep -qi integrity "$attack_tmp/audit" && verdict=true || verdict=false
-    finding integrity.audit 'cvmctl audit tells it' $verdict "$(grep -i integrity "$attack_tmp/audit" | tail -n 2 || tail -n 4 "$attack_tmp/audit")"
+    finding integrity.audit 'cvmctl audit tells it' "$verdict" "$(grep -i integrity "$attack_tmp/audit" | tail -n 2 || tail -n 4 "$attack_tmp/audit")"
 fi
 guest_intact integrity.other 'the other guest did not notice' "$other"
 attack_end

@@ -8,7 +8,9 @@
 attack_dir=${attack_dir:-$(dirname "$0")}
 attack_tmp=$(mktemp -d /tmp/attack.XXXXXX)
 attack_failed=0
-trap 'rm -rf "$attack_tmp"' EXIT
+dump_dir=/dev/shm
+[ -d $dump_dir ] || dump_dir=$attack_tmp
+trap 'rm -rf "$attack_tmp" "$dump_dir/attack.dump"' EXIT
 . "$attack_dir/backend-${ATTACK_BACKEND:-libvirt}.sh"
 
 # The marker, each byte XOR 0x5a; the agent puts it together in its own memory.
@@ -29,7 +31,7 @@ expect_found() {
     attack_out "$@"
     status=$?
     [ $status = 0 ] && verdict=true || verdict=false
-    finding "$id" "$title" $verdict "$(cat "$attack_tmp/out")"
+    finding "$id" "$title" "$verdict" "$(cat "$attack_tmp/out")"
 }
 expect_nothing() {
     id=$1 title=$2
@@ -37,7 +39,7 @@ expect_nothing() {
     attack_out "$@"
     status=$?
     [ $status = 1 ] && verdict=true || verdict=false
-    finding "$id" "$title" $verdict "$(cat "$attack_tmp/out")"
+    finding "$id" "$title" "$verdict" "$(cat "$attack_tmp/out")"
 }
 
 # One number of the last attack's JSON line.
@@ -58,7 +60,7 @@ guest_intact() { # guest_intact ID TITLE NAME: the guest runs and finds its mark
     attack_out machine_ask "$3" check
     status=$?
     [ $status = 0 ] && verdict=true || verdict=false
-    finding "$1" "$2" $verdict "$(cat "$attack_tmp/out")"
+    finding "$1" "$2" "$verdict" "$(cat "$attack_tmp/out")"
 }
 
 # The agent takes its marker once; a second step on the same machine goes on with it.
@@ -128,7 +130,7 @@ registers_under_attack() {
     attack_out machine_wait "$name" "$mark" 'GUEST: regs ok'
     status=$?
     [ $status = 0 ] && verdict=true || verdict=false
-    finding "$prefix.check" 'afterwards all registers hold what the guest loaded' $verdict "$(cat "$attack_tmp/out")"
+    finding "$prefix.check" 'afterwards all registers hold what the guest loaded' "$verdict" "$(cat "$attack_tmp/out")"
 }
 
 # registers_under_poison ID EXPECT NAME: host root sets the registers of the paused guest. EXPECT is changed
@@ -150,5 +152,5 @@ registers_under_poison() {
         *) verdict=false ;;
     esac
     [ $status = 0 ] || verdict=false
-    finding "$id.poison" "the host sets the guest's registers through KVM: they are $expect" $verdict "$said; $answer"
+    finding "$id.poison" "the host sets the guest's registers through KVM: they are $expect" "$verdict" "$said; $answer"
 }

@@ -6,7 +6,7 @@ export ATTACK_BACKEND=mini PATH="$PATH:/lab/steps"
 mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts
 . /lab/steps/backend-mini.sh
-steps=control,control-registers,protected-memory,protected-registers,integrity
+steps=control,control-registers,protected-memory,protected-registers,rootvisor,injection,integrity
 for word in $(cat /proc/cmdline); do
     case $word in attack.steps=*) steps=${word#attack.steps=} ;; esac
 done
@@ -21,14 +21,16 @@ start() { # start NAME KIND
 }
 
 failed=0
-case ,$steps, in *,control,*|*,control-registers,*|*,integrity,*) start ordinary ordinary ;; esac
-case ,$steps, in *,protected-memory,*|*,protected-registers,*|*,integrity,*) start protected protected ;; esac
+case ,$steps, in *,control,*|*,control-registers,*|*,injection,*|*,integrity,*) start ordinary ordinary ;; esac
+case ,$steps, in *,protected-memory,*|*,protected-registers,*|*,injection,*|*,integrity,*) start protected protected ;; esac
 for step in $(echo "$steps" | tr , ' '); do
     case $step in
         control) /lab/steps/control.sh ordinary || failed=1 ;;
         protected-memory) /lab/steps/protected-memory.sh protected || failed=1 ;;
         control-registers) /lab/steps/control-registers.sh ordinary || failed=1 ;;
         protected-registers) /lab/steps/protected-registers.sh protected || failed=1 ;;
+        injection) /lab/steps/injection.sh protected ordinary || failed=1 ;;
+        rootvisor) /lab/steps/rootvisor.sh || failed=1 ;;
         integrity) /lab/steps/integrity.sh protected ordinary || failed=1 ;;
     esac
     echo "LAB {\"stage\":\"$step\",\"tsc\":$(labctl tsc)}"

@@ -9,7 +9,7 @@ name=$1
 ciphertext() { # ciphertext ID TITLE
     sampled=$(field sampled) low=$(field low) high=$(field high)
     [ "${high:-0}" -gt 0 ] && [ $((low * 100)) -le "$((sampled * 2))" ] && verdict=true || verdict=false
-    finding "$1" "$2" $verdict "of $sampled pages read: $high with 7.9 bits a byte and more (mean $(field mean_high_bits)), $low with less, $(field zero) all zero"
+    finding "$1" "$2" "$verdict" "of $sampled pages read: $high with 7.9 bits a byte and more (mean $(field mean_high_bits)), $low with less, $(field zero) all zero"
 }
 
 pages_sealed() { # over all protected VMs: SEALED UNSEALED
@@ -25,13 +25,13 @@ expect_nothing protected.memory 'the marker is not found through /proc/PID/mem' 
 ciphertext protected.memory.ciphertext 'what /proc/PID/mem shows is ciphertext'
 after=$(pages_sealed)
 [ "${after% *}" -gt "${before% *}" ] && verdict=true || verdict=false
-finding protected.memory.sealed 'RootVisor sealed the pages that the host read' $verdict "pages sealed and unsealed: before $before, after $after"
+finding protected.memory.sealed 'RootVisor sealed the pages that the host read' "$verdict" "pages sealed and unsealed: before $before, after $after"
 guest_intact protected.memory.check 'afterwards the guest runs and finds its memory intact' "$name"
 if [ "$2" != --no-dump ]; then
-    machine_dump "$name" "$attack_tmp/dump" > "$attack_tmp/monitor" 2>&1
-    expect_nothing protected.dump 'the marker is not found in a memory dump' dumpscan "$attack_tmp/dump" "$MARKER"
+    machine_dump "$name" "$dump_dir/attack.dump" > "$attack_tmp/monitor" 2>&1
+    expect_nothing protected.dump 'the marker is not found in a memory dump' dumpscan "$dump_dir/attack.dump" "$MARKER"
     ciphertext protected.dump.ciphertext 'what the dump holds is ciphertext'
-    rm -f "$attack_tmp/dump"
+    rm -f "$dump_dir/attack.dump"
     guest_intact protected.dump.check 'afterwards the guest runs and finds its memory intact' "$name"
 fi
 attack_end
