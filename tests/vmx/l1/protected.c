@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "protected.h"
+
+_Static_assert(FW_GPA == CVM_FW_GPA && FW_STACK == CVM_FW_STACK, "firmware.h");
+extern const u8 fw_start[], fw_end[], fw_stage1[], fw_stage1_end[];
+
+void vm1_map(struct vm1 *vm, u32 gfn, u64 hpa)
+{
+	struct { u64 eptp, zero; } d = { (u64)vm->g.ept | EPTP_BITS, 0 };
+
+	vm->hpa[gfn] = hpa;
+	ept_map(vm->g.ept, (u64)gfn << 12, hpa, hpa ? EPT_LEAF : 0);
+	invept(1, &d);
+}
+
+u8 *vm1_frame(struct vm1 *vm, u32 gfn)
+{
+	return (u8 *)vm->hpa[gfn];
+}
+
+void vm1_create(struct vm1 *vm)
+{
+	zero(vm, sizeof(*vm));
+	l2_init(&vm->g, NULL);
+	l2_flat(&vm->g, CVM_FW_ENTRY);
+	vm->g.ept = page_alloc();
+	vmwrite(VMCS_EPTP, (u64)vm->g.ept | EPTP_BITS);
+	vm->ram = page_alloc_contig(VM_PAGES, 1);
+	for (u32 i = 0; i < VM_PAGES; i++) {
+		vm->hpa[i] = (u64)vm->ram + 4096 * i;
+		ept_map(vm->g.ept, 4096ull * i, vm->hpa[i], EPT_LEAF);
+	}
+	copy(vm->ram + CVM_FW_GPA, fw_start, (u64)(fw_end - fw_start));
+	copy(vm->ram + STAGE1_GPA, fw_stage1, (u64)(fw_stage1_end - fw_stage1));
+}
+
+void vm1_block(struct cvm_protect *p)
+{
+	zero(p, sizeof(*p));
+	p->version = CVM_ABI_VERSION;
+	p->uuid[0] = 0xc0;
+	p->nr_ram = 1;
+	p->ram[0].size = VM_BYTES;
+	p->nr_components = 1;
+	p->comp[0] = (struct cvm_component){ .kind = CVM_COMP_FIRMWARE, .gpa = CVM_FW_GPA,
+					     .size = (u64)(fw_end - fw_start) };
+}
+
+void vm1_select(struct vm1 *vm)
+{
+	REQUIRE_EQ(vmptrld(vm->g.vmcs), 0);
+}
+
+static void serve_io(struct vm1 *vm)
+{
+	u64 q = vmread(VMCS_EXIT_QUALIFICATION);
+	u32 port = q >> 16 & 0xffff;
+
+	if (port == PORT_IN) {
+		vm->g.regs[RAX] = vm->queue[vm->taken++];
+	} else if (port == PORT_OUT) {
+		if (vm->answers < ARRAY_SIZE(vm->answer))
+			vm->answer[vm->answers++] = (u32)vm->g.regs[RAX];
+	} else if (port == PORT_HOLD) {
+		vm->holds++;
+		if (q & BIT(3))
+			vm->g.regs[RAX] = (vm->g.regs[RAX] & ~0xffull) | (vm->hold_in & 0xff);
+	}
+	l2_skip();
+}
+
+static bool serve_fault(struct vm1 *vm)
+{
+	u64 gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS), rip = vmread(VMCS_GUEST_RIP);
+	u64 slot = (rip - CVM_DECOY_GPA) / CVM_DECOY_SLOT;
+
+	vm->faults++;
+	if (gpa < VM_BYTES) {
+		if (!vm->hpa[gpa >> 12] || vm->faults > 10000)
+			return false;
+		ept_map(vm->g.ept, gpa & PAGE_MASK, vm->hpa[gpa >> 12], EPT_LEAF);
+		return true;
+	}
+	if ((gpa & PAGE_MASK) != VM_MMIO || rip < CVM_DECOY_GPA || slot >= CVM_DECOY_NOP)
+		return false;
+	vm->mmio_gpa = gpa;
+	vm->mmio_rip = rip;
+	if (slot >= CVM_DECOY_STORE8)
+		vm->mmio_value = vm->g.regs[RAX];
+	else
+		vm->g.regs[RAX] = vm->mmio_value;
+	l2_skip();
+	return true;
+}
+
+u32 vm1_run(struct vm1 *vm)
+{
+	for (;;) {
+		u32 reason = l2_run(&vm->g);
+
+		if (vm->at_exit)
+			vm->at_exit(vm, reason);
+		switch (reason) {
+		case EXIT_IO:
+			if ((vmread(VMCS_EXIT_QUALIFICATION) >> 16 & 0xffff) == PORT_IN && vm->taken == vm->queued) {
+				vm->waiting = true;
+				return AT_COMMAND;
+			}
+			if ((vmread(VMCS_EXIT_QUALIFICATION) >> 16 & 0xffff) == PORT_STAGE1) {
+				vm->stage1 = (u32)vm->g.regs[RAX];
+				l2_skip();
+				return STAGE1_DONE;
+			}
+			serve_io(vm);
+			break;
+		case EXIT_HLT:
+			vm->hlts++;
+			l2_skip();
+			break;
+		case EXIT_EXT_INTR:
+			*(volatile u32 *)0xfee000b0 = 0;
+			break;
+		case EXIT_EPT_VIOLATION:
+			if (!serve_fault(vm))
+				return reason;
+			break;
+		case EXIT_CPUID: {
+			u32 r[4];
+
+			cpuid((u32)vm->g.regs[RAX], (u32)vm->g.regs[RCX], r);
+			vm->g.regs[RAX] = r[0];
+			vm->g.regs[RBX] = r[1];
+			vm->g.regs[RCX] = r[2];
+			vm->g.regs[RDX] = r[3];
+			l2_skip();
+			break;
+		}
+		case EXIT_RDMSR:
+		case EXIT_WRMSR:
+			l2_skip();
+			break;
+		default:
+			return reason;
+		}
+	}
+}
+
+u32 vm1_command(struct vm1 *vm, u32 n, const u32 *words)
+{
+	u32 r;
+
+	vm1_select(vm);
+	if (!vm->waiting)
+		BROKEN("the guest does not wait for a command");
+	copy(vm->queue, words, 4 * n);
+	vm->queued = n;
+	vm->taken = vm->answers = 0;
+	vm->waiting = false;
+	vm->g.regs[RAX] = vm->queue[vm->taken++];
+	l2_skip();
+	r = vm1_run(vm);
+	return r == AT_COMMAND ? 0 : r;
+}
+
+s32 vm1_protect_at(struct vm1 *vm, u32 gpa, u32 size)
+{
+	u32 r;
+
+	vm1_select(vm);
+	zero(vm->g.regs, sizeof(vm->g.regs));
+	vm->g.regs[RAX] = CVM_CALL(CVM_GUEST_PROTECT);
+	vm->g.regs[RBX] = gpa;
+	vm->g.regs[RCX] = size;
+	vmwrite(VMCS_GUEST_RIP, STAGE1_GPA);
+	r = vm1_run(vm);
+	if (r == STAGE1_DONE)
+		return (s32)vm->stage1;
+	if (r == AT_COMMAND)
+		return 0;
+	about("exit reason", r);
+	BROKEN("PROTECT ended in an exit that nobody serves");
+}
+
+s32 vm1_protect(struct vm1 *vm, const struct cvm_protect *p)
+{
+	copy(vm->ram + BLOCK_GPA, p, sizeof(*p));
+	return vm1_protect_at(vm, BLOCK_GPA, sizeof(*p));
+}
+
+void vm1_start_protected(struct vm1 *vm)
+{
+	struct cvm_vm_list *l = page_alloc();
+	struct cvm_protect p;
+
+	vm1_create(vm);
+	vm1_block(&p);
+	REQUIRE_EQ(vm1_protect(vm, &p), 0);
+	REQUIRE_EQ(host_call(CVM_HOST_VM_LIST, 0, l, sizeof(*l)), 0);
+	for (u32 i = 0; i < l->count; i++)	/* ids only grow */
+		if (l->vm[i].state == CVM_VM_RUNNING && l->vm[i].id > vm->id)
+			vm->id = l->vm[i].id;
+	EXPECT(vm->id != 0);
+}
+
+void vm1_start_ordinary(struct vm1 *vm)
+{
+	vm1_create(vm);
+	REQUIRE_EQ(vm1_run(vm), AT_COMMAND);
+}
+
+struct cvm_vm_info vm1_info(struct vm1 *vm)
+{
+	struct cvm_vm_info *i = page_alloc();
+
+	REQUIRE_EQ(host_call(CVM_HOST_VM_INFO, vm->id, i, sizeof(*i)), 0);
+	return *i;
+}
+
+static void destroy(u32 id)
+{
+	for (u32 i = 0; i < 1000; i++) {
+		s64 left = host_call(CVM_HOST_VM_DESTROY, id, NULL, 0);
+
+		if (left == 0)
+			return;
+		if (left < 0) {
+			EXPECT_EQ(left, 0);
+			return;
+		}
+	}
+	FAIL("the VM is never gone");
+}
+
+void vm1_destroy(struct vm1 *vm)
+{
+	destroy(vm->id);
+	vm->id = 0;
+}
+
+void destroy_all(void)
+{
+	static struct cvm_vm_list l;
+
+	if (host_call(CVM_HOST_VM_LIST, 0, &l, sizeof(l)) == 0)
+		for (u32 i = 0; i < l.count; i++)
+			destroy(l.vm[i].id);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A guest that runs firmware.S, ordinary or protected, with L1 in KVM's part. */
+#ifndef L1_PROTECTED_H
+#define L1_PROTECTED_H
+
+#include "firmware.h"
+#include "l1.h"
+
+#define VM_PAGES	128u		/* of RAM, from guest-physical 0 */
+#define VM_BYTES	(VM_PAGES * 4096u)
+#define VM_MMIO		0xd0000000u	/* a device of L1's making */
+#define STAGE1_GPA	0x1000u
+#define BLOCK_GPA	0x2000u
+#define AT_COMMAND	0x30000u	/* not an exit reason: it waits for the next command */
+#define STAGE1_DONE	0x30001u	/* PROTECT came back, result in ->stage1 */
+
+struct vm1 {
+	struct l2 g;
+	u8 *ram;			/* VM_PAGES frames of L1 */
+	u64 hpa[VM_PAGES];		/* what EPT12 maps */
+	bool waiting;			/* at IN of the next command */
+	u32 queue[8], queued, taken;
+	u32 answer[8], answers;
+	u32 stage1;
+	u32 id;				/* of the protected VM, 0 = ordinary */
+	u64 hlts, holds, faults;	/* exits seen */
+	u64 mmio_gpa, mmio_value, mmio_rip;
+	u32 hold_in;
+	void (*at_exit)(struct vm1 *vm, u32 reason);
+};
+
+void vm1_create(struct vm1 *vm);		/* memory, EPT12, VMCS (current); not started */
+void vm1_block(struct cvm_protect *p);		/* a block as it should be */
+/* Runs stage 1 with that block. 0: protected and waiting for a command; else the errno that the guest got. */
+s32 vm1_protect(struct vm1 *vm, const struct cvm_protect *p);
+s32 vm1_protect_at(struct vm1 *vm, u32 gpa, u32 size);	/* block already in guest memory */
+void vm1_start_protected(struct vm1 *vm);	/* create, protect, REQUIRE */
+void vm1_start_ordinary(struct vm1 *vm);	/* the control */
+void vm1_select(struct vm1 *vm);		/* VMPTRLD */
+u32 vm1_run(struct vm1 *vm);			/* AT_COMMAND, STAGE1_DONE or an exit reason that L1 does not serve */
+/* Runs one command of n words. 0: done, answers in vm->answer; else the exit reason that ended it. */
+u32 vm1_command(struct vm1 *vm, u32 n, const u32 *words);
+#define CMD(vm, ...) vm1_command(vm, sizeof((u32[]){ __VA_ARGS__ }) / 4, (const u32[]){ __VA_ARGS__ })
+void vm1_map(struct vm1 *vm, u32 gfn, u64 hpa);	/* EPT12; hpa 0 unmaps */
+u8 *vm1_frame(struct vm1 *vm, u32 gfn);		/* as the host sees it */
+struct cvm_vm_info vm1_info(struct vm1 *vm);
+void vm1_destroy(struct vm1 *vm);
+void destroy_all(void);				/* what earlier tests left */
+
+#endif

@@ -1,0 +1,1 @@
+#include "l1.h"
