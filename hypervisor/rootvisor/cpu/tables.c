@@ -45,7 +45,7 @@ static struct tss tss[CVM_MAX_CPUS] __attribute__((aligned(128)));
 static u64 gdt[CVM_MAX_CPUS][5];
 static struct pcpu *gs_word[CVM_MAX_CPUS];
 
-extern const u8 exception_entries[];
+extern const u8 exception_entries[], vmx_enter_window[], vmx_enter_window_end[], vmx_enter_nmi[];
 extern const u64 safe_table[][2], safe_table_end[][2];
 
 u64 cpu_gdt_base(const struct pcpu *c) { return (u64)gdt[c->id]; }
@@ -90,6 +90,9 @@ void exception_handler(struct trap_frame *f)
 {
 	if (f->vector == VECTOR_NMI) {
 		this_pcpu()->nmi_pending = true;
+		this_pcpu()->nmi_arrived = true;
+		if (f->rip >= (u64)vmx_enter_window && f->rip < (u64)vmx_enter_window_end)
+			f->rip = (u64)vmx_enter_nmi;
 		return;
 	}
 	if (f->vector == VECTOR_GP)

@@ -16,10 +16,14 @@ static int read_entry(void *ctx, u64 addr, u64 *entry)
 
 static u32 phys_bits(void)
 {
+	static u32 bits;
 	u32 r[4];
 
-	cpuid(0x80000008, 0, r);
-	return r[0] & 0xff;
+	if (!bits) {
+		cpuid(0x80000008, 0, r);
+		bits = r[0] & 0xff;
+	}
+	return bits;
 }
 
 /* One page's worth: translate, check the owner. */

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* int vmx_enter(struct gregs *regs, bool resume): see rv/pcpu.h. */
-#define HOST_RSP	0x6c14
+/* int vmx_enter(struct gregs *regs, bool resume): see rv/pcpu.h.
+ *
+ * An NMI that hits RootVisor just before an entry must not wait for the next exit: between
+ * vmx_enter_window and the entry, exception_handler() moves RIP to vmx_enter_nmi; what came
+ * earlier, the test at its start sees. */
+#define HOST_RSP		0x6c14
+#define PCPU_NMI_ARRIVED	161	/* offsetof(struct pcpu, nmi_arrived): vmx/vmcs.c asserts it */
 
 	.text
-	.globl vmx_enter, vmx_exit_point
+	.globl vmx_enter, vmx_exit_point, vmx_enter_window, vmx_enter_window_end, vmx_enter_nmi
 vmx_enter:
 	pushq %rbx
 	pushq %rbp
@@ -14,6 +19,10 @@ vmx_enter:
 	pushq %rdi			/* regs: found again at the exit */
 	movl $HOST_RSP, %eax
 	vmwrite %rsp, %rax
+vmx_enter_window:
+	movq %gs:0, %rax
+	cmpb $0, PCPU_NMI_ARRIVED(%rax)
+	jne vmx_enter_nmi
 	testb %sil, %sil
 	movq 0x00(%rdi), %rax
 	movq 0x08(%rdi), %rcx
@@ -34,7 +43,13 @@ vmx_enter:
 	vmlaunch
 	jmp 2f
 1:	vmresume
+vmx_enter_window_end:
 2:	movl $1, %eax			/* VMfail: no guest ran, regs hold what they held */
+	popq %rdi
+	jmp 3f
+
+vmx_enter_nmi:
+	movl $2, %eax
 	popq %rdi
 	jmp 3f
 

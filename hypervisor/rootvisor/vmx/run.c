@@ -38,11 +38,17 @@ static void requeue_event(void)
 static void run_l1(struct pcpu *c)
 {
 	u32 reason;
+	int r;
 
 	vmcs_load(c, &c->vmcs01);
+	c->nmi_arrived = false;
+	__asm__ volatile("" : : : "memory");	/* cleared before nmi_pending is looked at */
 	if (c->nmi_pending)
 		inject_nmi(c);
-	if (vmcs_run(c, &c->vmcs01, &c->regs))
+	r = vmcs_run(c, &c->vmcs01, &c->regs);
+	if (r == 2)
+		return;			/* an NMI came: inject it first */
+	if (r)
 		rv_panic("VM entry of the host failed: instruction error %lu", vmread(VMCS_INSTRUCTION_ERROR));
 	reason = (u32)vmread(VMCS_EXIT_REASON);
 	if (reason & EXIT_REASON_FAILED)

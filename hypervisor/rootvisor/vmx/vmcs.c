@@ -6,6 +6,7 @@
 #include "rv/vmcs.h"
 
 extern const u8 vmx_exit_point[];
+_Static_assert(offsetof(struct pcpu, nmi_arrived) == 161, "vmx/entry.S");
 
 void vmcs_load(struct pcpu *c, struct vmcs *v)
 {
@@ -66,9 +67,13 @@ void vmcs_init_host_state(struct pcpu *c)
 
 int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs)
 {
+	int r;
+
 	vmcs_load(c, v);
-	if (vmx_enter(regs, v->launched))
-		return 1;
+	while ((r = vmx_enter(regs, v->launched)) == 2 && v != &c->vmcs01)
+		c->nmi_arrived = false;	/* the NMI is L1's: it waits until L1 runs */
+	if (r)
+		return r;
 	/* A failed entry (bit 31 of the reason) leaves the launch state clear. */
 	if (!v->launched)
 		v->launched = !(vmread(VMCS_EXIT_REASON) & EXIT_REASON_FAILED);

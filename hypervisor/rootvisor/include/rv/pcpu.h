@@ -27,6 +27,7 @@ struct pcpu {
 	struct vmcs *current;		/* loaded on this CPU */
 	struct vmcs vmcs01;		/* the host (L1) */
 	bool nmi_pending;		/* an NMI hit RootVisor: inject it into L1 */
+	bool nmi_arrived;		/* one hit since run_l1() looked: vmx_enter() turns back */
 
 	/* nested VMX state of L1 on this CPU */
 	bool vmxon;			/* L1 is in VMX operation */
@@ -52,7 +53,8 @@ static inline struct pcpu *this_pcpu(void)
 }
 
 /* vmx/entry.S. Enters the current VMCS with these registers and comes back at its next exit.
- * resume: VMRESUME instead of VMLAUNCH. Returns 0 after an exit, 1 after VMfail. */
+ * resume: VMRESUME instead of VMLAUNCH. Returns 0 after an exit, 1 after VMfail, 2 if an NMI came
+ * before the entry (c->nmi_arrived): no guest ran. */
 int vmx_enter(struct gregs *regs, bool resume);
 
 /* vmx/vmcs.c */
@@ -60,7 +62,8 @@ void vmcs_load(struct pcpu *c, struct vmcs *v);		/* VMPTRLD unless current */
 int vmcs_alloc(struct vmcs *v);				/* takes a pool page, VMCLEARs it */
 void vmcs_clear(struct pcpu *c, struct vmcs *v);	/* VMCLEAR; not launched any more */
 void vmcs_init_host_state(struct pcpu *c);		/* HOST_* fields of the current VMCS */
-int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs);	/* load, enter, track launched */
+/* Loads, enters, tracks launched. As vmx_enter(), but 2 only for vmcs01. */
+int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs);
 
 /* vmx/run.c: never returns */
 void pcpu_run(struct pcpu *c) __attribute__((noreturn));
