@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One boot of the whole emulated host with one scenario, and what came of it."""
 
+import base64
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import shutil
-import sys
+import subprocess
 
 from . import attacks, boot, emulator, guest, image, packages
 from .emulator import LabError
@@ -89,6 +91,9 @@ def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Pa
     shutil.copytree(source, tree)
     for shared in sorted((SCENARIOS / "common").iterdir()):
         shutil.copyfile(shared, tree / shared.name)
+    # What the tenant asks with: fresh for each run, and not the host's choice.
+    (work / "nonce").write_text(os.urandom(64).hex())
+    shutil.copyfile(work / "nonce", tree / "nonce")
     guest_dir = tree / "guest"
     guest_dir.mkdir()
     shutil.copyfile(packages.kernel().vmlinuz, guest_dir / "vmlinuz")
@@ -112,6 +117,7 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     """Boots the host and lets it run scenario `name`. `show` gets every serial line, `on_fact` every
     LAB fact as it comes."""
     work.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(work / "out", ignore_errors=True)
     base = image.base()
     files = {"vmlinuz": base.vmlinuz, "initrd.img": base.initrd}
     rootvisor = None
@@ -146,8 +152,9 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
                 show(f"lab: not JSON: {line}")
                 continue
             if "step" in fact:
-                steps.append({"id": str(fact["step"]), "title": fact.get("title", ""), "ok": fact.get("ok") is True,
-                              "detail": fact.get("detail", "")})
+                steps.append(step_of(fact))
+            elif "file" in fact:
+                save(work / "out", fact)
             elif "figure" in fact:
                 figures.append(fact)
             elif "stage" in fact:
@@ -161,9 +168,44 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
         emulated.stop()
         for large in (disk, second):
             large.unlink(missing_ok=True)
+    steps += outside(name, options, work, show, on_fact)
     return Outcome(emulated.result(), steps, figures, stages, status)
 
 
-def fail(message: str) -> int:
-    print(message, file=sys.stderr)
-    return 2
+def step_of(fact: dict) -> dict:
+    return {"id": str(fact["step"]), "title": fact.get("title", ""), "ok": fact.get("ok") is True,
+            "detail": fact.get("detail", "")}
+
+
+def save(out: pathlib.Path, fact: dict):
+    """A file that the scenario sends: the host's way to hand something to a tenant."""
+    out.mkdir(exist_ok=True)
+    name = pathlib.PurePath(str(fact["file"])).name
+    try:
+        (out / name).write_bytes(base64.b64decode(fact.get("base64", ""), validate=True))
+    except ValueError:
+        (out / name).unlink(missing_ok=True)
+
+
+def outside(name: str, options: Options, work: pathlib.Path, show=print, on_fact=None) -> list[dict]:
+    """Runs the scenario's `outside`, if it has one, on this machine after the host has ended: the tenant's
+    part. Its LAB lines are steps too."""
+    script = SCENARIOS / name / "outside"
+    if not script.exists():
+        return []
+    env = dict(os.environ, BUILD=str(options.build), WORK=str(work), TOP=str(TOP))
+    done = subprocess.run([script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", env=env, timeout=300)
+    steps = []
+    for line in done.stdout.splitlines():
+        show(line)
+        if line.startswith("LAB {"):
+            fact = json.loads(line[4:])
+            if "step" in fact:
+                steps.append(step_of(fact))
+                if on_fact:
+                    on_fact(fact)
+    if done.returncode and all(step["ok"] for step in steps):
+        steps.append({"id": "outside", "title": "the tenant's part runs", "ok": False,
+                      "detail": f"status {done.returncode}: {done.stdout[-300:]}"})
+    return steps

@@ -5,6 +5,7 @@
 failed=0
 tmp=$(mktemp -d /tmp/lab.XXXXXX)
 PATH=/lab/bin:$PATH
+chmod 755 /lab/steps/*.sh
 
 fact() { # fact KEY VALUE...: one LAB line; values that begin with @ are JSON, not text
     set -- "$@"
@@ -38,83 +39,35 @@ figure() { # figure NAME VALUE UNIT
 }
 
 done_steps() {
+    at_end
     rm -rf "$tmp"
     exit $failed
 }
 
-# --- guests: a console is a file that grows and a path that takes commands ---------------------
-
-# console_tty NAME: follows the pty of a libvirt domain.
-console_tty() {
-    tty=$(virsh ttyconsole "$1") && [ -c "$tty" ] || return 1
-    stty -F "$tty" raw -echo
-    : > "$tmp/$1.out"
-    cat "$tty" >> "$tmp/$1.out" &
-    ln -sfn "$tty" "$tmp/$1.in"
-}
-
-# console_command NAME COMMAND...: follows what COMMAND prints, feeds it what the guest is to read.
-console_command() {
-    name=$1
+# attack NUMBER SCRIPT...: runs a script of tests/attacks/steps; its findings are steps of this scenario.
+attack() {
+    number=$1
     shift
-    mkfifo "$tmp/$name.in"
-    : > "$tmp/$name.out"
-    # A writer that stays, so that the end of one printf is not the end of input.
-    sleep 100000 > "$tmp/$name.in" &
-    "$@" < "$tmp/$name.in" >> "$tmp/$name.out" 2>&1 &
-    echo $! > "$tmp/$name.console-pid"
+    { "$@" 2>&1; echo $? > "$tmp/attack"; } | sed "s/^LAB {\"step\":\"/&$number./"
+    [ "$(cat "$tmp/attack")" = 0 ] || failed=1
 }
 
-# guest_up NAME SECONDS: the agent has said that it runs. Nothing is typed before: input that comes
-# before the guest opens its UART stalls in QEMU until something else wakes its main loop.
-guest_up() {
-    n=0
-    while [ $n -lt "$2" ]; do
-        n=$((n + 1))
-        if grep -qa '^GUEST: up' "$tmp/$1.out"; then
-            grep -a '^GUEST: up' "$tmp/$1.out" | tail -n 1
-            return 0
-        fi
-        sleep 1
-    done
-    echo "no 'GUEST: up' in $2 s; console: $(tail -c 300 "$tmp/$1.out" | tr '\r\n' '  ')"
-    return 1
+# ask NAME LINE [PREFIX]: one command of the guest agent; its answer; fails if that says FAIL.
+ask() {
+    cvmctl console "$1" --send "$2" --follow-until "^GUEST: ${3:-${2%% *}} " --timeout 600 | tr -d '\r' > "$tmp/answer"
+    grep -a "^GUEST: ${3:-${2%% *}} " "$tmp/answer" | tail -n 1 | tee "$tmp/line"
+    grep -q . "$tmp/line" && ! grep -q FAIL "$tmp/line"
 }
 
-# guest NAME SECONDS COMMAND...: one agent command; prints its answer, fails if that says FAIL.
-guest() {
-    name=$1 limit=$2
-    shift 2
-    before=$(wc -l < "$tmp/$name.out")
-    printf '%s\n' "$*" > "$tmp/$name.in"
-    n=0
-    while [ $n -lt $((limit * 2)) ]; do
-        n=$((n + 1))
-        answer=$(tail -n +$((before + 1)) "$tmp/$name.out" | tr -d '\r' | grep -a "^GUEST: $1 " | head -n 1)
-        if [ -n "$answer" ]; then
-            echo "$answer"
-            case $answer in *FAIL*) return 1 ;; esac
-            return 0
-        fi
-        sleep 0.5
-    done
-    echo "no answer to '$*' in $limit s; console: $(tail -c 300 "$tmp/$name.out" | tr '\r\n' '  ')"
-    return 1
+send_file() { # send_file NAME FILE: to the machine that runs the lab
+    fact file "$1" base64 "$(base64 -w 0 < "$2")"
 }
 
-# disguise TEXT: as the agent and memscan take a marker.
-disguise() {
-    printf %s "$1" | od -An -v -tu1 | tr -s ' ' '\n' | sed '/^$/d' | while read -r byte; do
-        printf '%02x' $((byte ^ 90))
-    done
+# What explains a failure best.
+troubles() {
+    systemctl --failed --no-legend
+    journalctl -b --no-pager -o cat -u cvmd -u libvirtd | tail -n 25
+    tail -n 5 /var/log/libvirt/qemu/*.log 2>/dev/null
 }
 
-# not COMMAND...: succeeds only with status 1, "looked and did not find"; an error is an error.
-not_found() {
-    "$@"
-    [ $? -eq 1 ]
-}
-
-qemu_pid() {
-    cat "/run/libvirt/qemu/$1.pid"
-}
+at_end() { [ $failed = 0 ] || troubles; }
