@@ -6,7 +6,7 @@ export ATTACK_BACKEND=mini PATH="$PATH:/lab/steps"
 mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts
 . /lab/steps/backend-mini.sh
-steps=control,control-registers,protected-memory,protected-registers,rootvisor,injection,integrity
+steps=control,control-registers,protected-memory,protected-registers,rootvisor,injection,integrity,replay,swap
 for word in $(cat /proc/cmdline); do
     case $word in attack.steps=*) steps=${word#attack.steps=} ;; esac
 done
@@ -21,7 +21,7 @@ start() { # start NAME KIND
 }
 
 failed=0
-case ,$steps, in *,control,*|*,control-registers,*|*,injection,*|*,integrity,*) start ordinary ordinary ;; esac
+case ,$steps, in *,control,*|*,control-registers,*|*,injection,*|*,integrity,*|*,replay,*|*,swap,*) start ordinary ordinary ;; esac
 case ,$steps, in *,protected-memory,*|*,protected-registers,*|*,injection,*|*,integrity,*) start protected protected ;; esac
 for step in $(echo "$steps" | tr , ' '); do
     case $step in
@@ -32,6 +32,10 @@ for step in $(echo "$steps" | tr , ' '); do
         injection) /lab/steps/injection.sh protected ordinary || failed=1 ;;
         rootvisor) /lab/steps/rootvisor.sh || failed=1 ;;
         integrity) /lab/steps/integrity.sh protected ordinary || failed=1 ;;
+        # Each costs a guest of its own.
+        replay | swap)
+            start "$step" protected
+            /lab/steps/integrity.sh "$step" ordinary "$step" || failed=1 ;;
     esac
     echo "LAB {\"stage\":\"$step\",\"tsc\":$(labctl tsc)}"
 done
