@@ -11,8 +11,6 @@
 #include "key.h"
 #include "report.h"
 
-CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
-
 static void fail(struct cvm_verdict *v, enum cvm_check c, enum cvm_failure failure, const char *code,
                  const char *text) {
     cvm_finding_set(&v->finding[c], CVM_FAIL, failure, code, "%s", text);
@@ -196,10 +194,9 @@ static void check_nonce(const struct cvm_appraisal *a, struct cvm_verdict *v) {
 }
 
 static int check_kex(struct cvm_verdict *v) {
-    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
     int r;
 
-    r = cvm_key_from_point(v->report.kex_public, &key);
+    r = cvm_point_check(v->report.kex_public);
     if (r == -EINVAL) {
         fail(v, CVM_CHECK_KEX, CVM_BROKEN_EVIDENCE, "kex.invalid",
              "the Guardian's key-agreement key is no point of P-256");

@@ -8,16 +8,14 @@
 #include "key.h"
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
-CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 
 int cvm_evidence_compose(const struct cvm_report *report, const struct cvm_report_key *key, char **ret) {
     _cleanup_(json_object_putp) json_object *o = NULL;
-    _cleanup_(EVP_PKEY_freep) EVP_PKEY *check = NULL;
     _cleanup_cvm_free_ char *b64 = NULL;
     json_object *jwk = NULL;
     int r;
 
-    r = cvm_key_from_point(key->point, &check);
+    r = cvm_point_check(key->point);
     if (r < 0)
         return r;
     o = json_object_new_object();

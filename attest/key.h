@@ -15,6 +15,14 @@
 #define CVM_SIGNATURE_SIZE 64
 
 /**
+ * cvm_point_check - whether CVM_POINT_SIZE untrusted bytes are a point of P-256
+ *
+ * Encoding, range and curve; with cofactor 1 that is all (SP 800-56A rev. 3, 5.6.2.3.4).
+ * Returns 0; -EINVAL if not; -ENOMEM.
+ */
+int cvm_point_check(const uint8_t *point);
+
+/**
  * cvm_key_from_point - public key from an uncompressed P-256 point
  * @point: CVM_POINT_SIZE untrusted bytes
  * @ret:   the caller frees with EVP_PKEY_free()
