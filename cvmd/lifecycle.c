@@ -73,8 +73,8 @@ static int run_stop(struct machine *m, bool force) {
 
 /* The last look at the counters, before they are gone with the VM. */
 static void keep_counters(struct machine *m) {
-    m->refreshed = 0;
-    machine_refresh(m);
+    if (m->vm_present && m->manager->rootvisor)
+        (void)rootvisor_vm_stats(m->manager->rootvisor, m->vm.id, &m->stats);
 }
 
 void machine_end(struct machine *m, enum machine_state final, const char *reason) {

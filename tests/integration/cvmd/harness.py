@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A private control plane: dbus-daemon with the installed policy, virtlogd, libvirtd, cvmd with a stand-in for
+RootVisor, all in a mount namespace of their own. QEMU runs without hardware virtualization."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIP = 77
+
+
+def enter_namespace():
+    """Runs this program again in mount and PID namespaces of its own; whatever it starts ends with it."""
+    if os.environ.get("CVMD_TEST_NAMESPACE"):
+        return
+    if os.geteuid() != 0:
+        print("1..0 # SKIP needs root: a libvirtd of its own")
+        sys.exit(SKIP)
+    for tool in ("libvirtd", "virtlogd", "dbus-daemon", "qemu-system-x86_64", "virsh"):
+        if subprocess.run(["which", tool], stdout=subprocess.DEVNULL).returncode != 0:
+            print(f"1..0 # SKIP {tool} is not installed")
+            sys.exit(SKIP)
+    os.environ["CVMD_TEST_NAMESPACE"] = "1"
+    # The shell is there to reap: libvirtd waits for QEMU processes that it left to init.
+    os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--propagation",
+                          "private", "sh", "-c", '"$@"; exit $?', "sh", sys.executable] + sys.argv)
+
+
+def mount_private():
+    for path, below in (("/run", ("lock", "libvirt", "dbus")), ("/var/lib/libvirt", ("qemu",)),
+                        ("/var/log/libvirt", ("qemu",)), ("/var/cache/libvirt", ("qemu",))):
+        os.makedirs(path, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", path], check=True)
+        for name in below:
+            os.mkdir(os.path.join(path, name))
+    # Where cgroups are half there, libvirtd loses its domains when it starts anew.
+    shutil.copytree("/etc/libvirt", "/run/etc-libvirt", symlinks=True)
+    with open("/run/etc-libvirt/qemu.conf", "a") as f:
+        f.write("\ncgroup_controllers = []\n")
+    subprocess.run(["mount", "--bind", "/run/etc-libvirt", "/etc/libvirt"], check=True)
+
+
+BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>
+  <include>{policy}</include>
+</busconfig>
+"""
+
+
+def wait_for(what, condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        time.sleep(0.05)
+
+
+class Plane:
+    """Everything, started; `cvmctl` and `virsh` talk to it."""
+
+    def __init__(self, source, build, rootvisor=True):
+        self.source, self.build = pathlib.Path(source), pathlib.Path(build)
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="cvmd-test-"))
+        self.dir.chmod(0o755)
+        self.commands = self.dir / "rootvisor"
+        if rootvisor:
+            self.commands.touch()
+        self.config = self.dir / "cvmd.conf"
+        self.configure()
+        self.log = open(self.dir / "cvmd.log", "ab")
+        self.children = []
+        self.start_bus()
+        mount_private()
+        self.spawn(["virtlogd"])
+        self.libvirtd = self.spawn(["libvirtd"])
+        wait_for("libvirtd", lambda: self.virsh("version", check=False).returncode == 0)
+        self.cvmd = None
+        self.start_cvmd()
+
+    def configure(self, launch=20, stop=2):
+        self.config.write_text(f"[cvmd]\nLaunchTimeoutSec={launch}\nStopTimeoutSec={stop}\nMemoryBacking=pageable\n"
+                               f"StateDirectory={self.dir}/state\n"
+                               f"Firmware={self.build}/hypervisor/cvmboot/cvmboot.rom\n")
+
+    def spawn(self, argv, **kw):
+        kw.setdefault("stdout", self.log)
+        kw.setdefault("stderr", self.log)
+        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, **kw)
+        self.children.append(p)
+        return p
+
+    def start_bus(self):
+        socket = self.dir / "bus"
+        config = self.dir / "bus.conf"
+        config.write_text(BUS.format(socket=socket, policy=self.source / "cvmd/org.cvmd1.conf"))
+        self.address = f"unix:path={socket}"
+        self.spawn(["dbus-daemon", f"--config-file={config}", "--nofork"])
+        wait_for("the bus", socket.exists)
+
+    def start_cvmd(self):
+        self.cvmd = self.spawn([str(self.build / "tests/unit/cvmd-fake"), f"--config={self.config}",
+                                f"--bus-address={self.address}", "--domain-type=qemu"],
+                               env=dict(os.environ, CVMD_FAKE_ROOTVISOR=str(self.commands)))
+        wait_for("cvmd", lambda: self.cvmctl("list", check=None).returncode == 0)
+
+    def kill_cvmd(self):
+        self.cvmd.send_signal(signal.SIGKILL)
+        self.cvmd.wait()
+
+    def end_cvmd(self):
+        self.cvmd.terminate()
+        return self.cvmd.wait(timeout=10)
+
+    def argv(self, *args):
+        return [str(self.build / "cvmctl/cvmctl"), f"--bus-address={self.address}", *map(str, args)]
+
+    def cvmctl(self, *args, check=0, **kw):
+        """Runs cvmctl; `check` is the exit status that must come, None: any."""
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        kw.setdefault("timeout", 60)
+        r = subprocess.run(self.argv(*args), capture_output=True, text=True, **kw)
+        if check is not None and r.returncode != check:
+            raise AssertionError(f"cvmctl {' '.join(map(str, args))}: status {r.returncode}, not {check}: "
+                                 f"{r.stdout}{r.stderr}")
+        return r
+
+    def cvmctl_async(self, *args):
+        return subprocess.Popen(self.argv(*args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def json(self, *args):
+        return json.loads(self.cvmctl(*args, "--json").stdout)
+
+    def machine(self, name):
+        return self.json("show", name)
+
+    def state(self, name):
+        return self.machine(name)["state"]
+
+    def virsh(self, *args, check=True):
+        return subprocess.run(["virsh", "-q", "-c", "qemu:///system", *args], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, check=check, timeout=60)
+
+    def rootvisor(self, line):
+        with open(self.commands, "a") as f:
+            f.write(line + "\n")
+
+    def rootvisor_log(self):
+        return self.commands.read_text()
+
+    def events(self, *args):
+        return [(e["machine"], e["event"]) for e in self.json("audit", *args)]
+
+
+class Tap:
+    """Test cases as methods named test_*, each with a first line of documentation; TAP on standard output."""
+
+    def run(self):
+        cases = [n for n in vars(type(self)) if n.startswith("test_")]
+        failed = 0
+        print(f"1..{len(cases)}", flush=True)
+        for i, name in enumerate(cases, 1):
+            method = getattr(self, name)
+            try:
+                method()
+                print(f"ok {i} - {method.__doc__}", flush=True)
+            except Exception as e:  # a failing case must not hide the others
+                failed += 1
+                print(f"not ok {i} - {method.__doc__}", flush=True)
+                for line in f"{type(e).__name__}: {e}".splitlines():
+                    print(f"# {line}", flush=True)
+        return 1 if failed else 0
