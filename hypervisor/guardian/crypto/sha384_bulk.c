@@ -38,8 +38,10 @@ void sha384_update(br_sha384_context *c, const void *data, size_t size)
 		br_sha384_update(c, data, size);
 		return;
 	}
-	see_cpu();
-	sha512_block_data_order(c->val, data, whole);
-	c->count += whole * BLOCK;
+	if (whole) {			/* the function takes no zero: it would hash what follows */
+		see_cpu();
+		sha512_block_data_order(c->val, data, whole);
+		c->count += whole * BLOCK;
+	}
 	br_sha384_update(c, (const uint8_t *)data + whole * BLOCK, size % BLOCK);
 }

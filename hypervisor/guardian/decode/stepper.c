@@ -122,6 +122,23 @@ static bool touches(const struct span *s, uint64_t gpa)
 	return page_of(s->gpa[0]) == page_of(gpa) || (s->first < s->size && page_of(s->gpa[1]) == page_of(gpa));
 }
 
+/* Touches the operand's RAM, so that a page which is not there is brought before the host has made
+ * the first access: that cannot be taken back. */
+static int touch_ram(const struct guest *g, const struct span *s)
+{
+	for (unsigned i = 0; i < (s->first < s->size ? 2u : 1u); i++) {
+		const volatile uint8_t *p;
+
+		if (!s->size || s->port || s->mmio[i])
+			continue;
+		p = guest_bytes(g, s->gpa[i], 1);
+		if (!p)
+			return -EOPNOTSUPP;
+		(void)*p;
+	}
+	return 0;
+}
+
 /* Is this the instruction that the exit was about? */
 static bool explains(const struct pending *p, const struct cvm_g_access *a)
 {
@@ -251,7 +268,9 @@ int step_begin(struct pending *pending, const struct guest *g, const struct cvm_
 		return -EOPNOTSUPP;
 	if (!explains(&p, a))
 		return -EOPNOTSUPP;
-	r = run(&p, g, NULL, out);
+	r = touch_ram(g, &p.write);
+	if (!r)
+		r = run(&p, g, NULL, out);
 	if (!r)
 		*pending = p;
 	return r;
