@@ -160,8 +160,11 @@ class Plane:
         return self.machine(name)["state"]
 
     def virsh(self, *args, check=True):
-        return subprocess.run(["virsh", "-q", "-c", "qemu:///system", *args], capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL, check=check, timeout=60)
+        r = subprocess.run(["virsh", "-q", "-c", "qemu:///system", *args], capture_output=True, text=True,
+                           stdin=subprocess.DEVNULL, timeout=60)
+        if check and r.returncode != 0:
+            raise AssertionError(f"virsh {' '.join(args)}: {r.stderr}")
+        return r
 
     def rootvisor(self, line):
         with open(self.commands, "a") as f:
@@ -179,6 +182,8 @@ class Tap:
 
     def run(self):
         cases = [n for n in vars(type(self)) if n.startswith("test_")]
+        if os.environ.get("CVMD_TEST_ONLY"):
+            cases = [n for n in cases if n in os.environ["CVMD_TEST_ONLY"].split(",")]
         failed = 0
         print(f"1..{len(cases)}", flush=True)
         for i, name in enumerate(cases, 1):

@@ -19,6 +19,8 @@
 #define GUEST_MEMORY	0x80000000ull
 #define WINDOW_ENTRY	(GUEST_MEMORY | 0xe3 | 1ull << 63)
 #define FW_SIZE		(2 * PAGE + 100)
+#define CMDLINE_GPA	0x100000u
+#define CMDLINE_SIZE	11u
 #define ROOTVISOR_SIZE	70001u
 
 int64_t enter(uint64_t op, struct cvm_g_mailbox *mb, uint64_t entry, uint64_t stack, uint64_t cr3);
@@ -234,8 +236,13 @@ static void test_launch(void)
 	part.last = 1;
 	mb->measure = part;
 	check("MEASURE: last part", call(CVM_G_MEASURE) == 0);
+	fill(guest(CMDLINE_GPA), PAGE, 2);
+	mb->measure = (struct cvm_g_measure){ .index = 1, .kind = CVM_COMP_CMDLINE, .gpa = CMDLINE_GPA,
+					      .size = CMDLINE_SIZE, .total = CMDLINE_SIZE, .first = 1, .last = 1 };
+	check("MEASURE: a short component", call(CVM_G_MEASURE) == 0);
 	check("LAUNCH", call(CVM_G_LAUNCH) == 0);
 	show("FIRMWARE", guest(CVM_FW_GPA), FW_SIZE);
+	show("CMDLINE", guest(CMDLINE_GPA), CMDLINE_SIZE);
 	show("LAUNCH", mb->launch.digest, sizeof(mb->launch.digest));
 }
 
