@@ -26,14 +26,27 @@ static u32 phys_bits(void)
 	return bits;
 }
 
+static int walk(u64 la, bool write, bool user, u64 *addr, u64 *left)
+{
+	static const struct walk_ops ops = { .read_entry = read_entry };
+
+	return walk4(&ops, vmread(VMCS_GUEST_CR3), phys_bits(), la, write, user, addr, left);
+}
+
+int l1_translate(u64 la, bool write, bool user, u64 *phys)
+{
+	u64 left;
+
+	return walk(la, write, user, phys, &left);
+}
+
 /* One page's worth: translate, check the owner. */
 static int translate(u64 la, bool write, bool user, void **p, u64 *left)
 {
-	static const struct walk_ops ops = { .read_entry = read_entry };
 	u64 addr;
 	int r;
 
-	r = walk4(&ops, vmread(VMCS_GUEST_CR3), phys_bits(), la, write, user, &addr, left);
+	r = walk(la, write, user, &addr, left);
 	if (r < 0)
 		return r;
 	if (!frame_is_host(addr >> PAGE_SHIFT))

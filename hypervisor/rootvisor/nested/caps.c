@@ -64,11 +64,12 @@ void nested_init(void)
 	l1_caps.cr0_fixed0 = hw_caps.cr0_fixed0;
 	l1_caps.cr0_fixed1 = hw_caps.cr0_fixed1;
 	l1_caps.cr4_fixed0 = hw_caps.cr4_fixed0;
-	l1_caps.cr4_fixed1 = hw_caps.cr4_fixed1;
+	l1_caps.cr4_fixed1 = hw_caps.cr4_fixed1 & ~(BIT(12) | BIT(14));	/* LA57, SMXE: vmx/l1_cr.c */
 	/* 4 levels, WB, 2 MiB; INVEPT single, all; INVVPID all four */
 	l1_caps.ept_vpid = BIT(6) | BIT(14) | BIT(16) | BIT(20) | BIT(25) | BIT(26) |
 			   BIT(32) | BIT(40) | BIT(41) | BIT(42) | BIT(43);
 	shadow_init();
+	vmcs_shadow_init();
 }
 
 bool nested_cap_msr(u32 msr, u64 *val)
@@ -76,7 +77,7 @@ bool nested_cap_msr(u32 msr, u64 *val)
 	const u64 all[] = {
 		l1_caps.basic, l1_caps.pin, l1_caps.proc, l1_caps.exit, l1_caps.entry, l1_caps.misc,
 		l1_caps.cr0_fixed0, l1_caps.cr0_fixed1, l1_caps.cr4_fixed0, l1_caps.cr4_fixed1,
-		0x18ull << 1, l1_caps.proc2, l1_caps.ept_vpid, l1_caps.true_pin, l1_caps.true_proc,
+		0x17ull << 1, l1_caps.proc2, l1_caps.ept_vpid, l1_caps.true_pin, l1_caps.true_proc,
 		l1_caps.true_exit, l1_caps.true_entry,
 	};
 

@@ -96,6 +96,23 @@ static void inherit_efer_pat(struct pcpu *c, struct vcpu12 *v)
 		vmwrite(VMCS_GUEST_PAT, pat);
 }
 
+/*
+ * What the CPU would take and L1 is not offered: a link pointer (the CPU reads the page that it names), states
+ * in which nothing but INIT wakes the CPU. VMCS02 is current; if refused, L1 runs again with an exit for a
+ * failed entry.
+ */
+static bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
+{
+	bool link = vmread(VMCS_LINK_POINTER) != ~0ull;
+
+	if (!link && vmread(VMCS_GUEST_ACTIVITY) <= 1)
+		return false;
+	F12(v, VMCS_EXIT_REASON) = EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE;
+	F12(v, VMCS_EXIT_QUALIFICATION) = link ? 4 : 0;
+	nested_to_l1(c, v);
+	return true;
+}
+
 u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
 {
 	if (v->vm) {
@@ -111,6 +128,8 @@ u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
 	vmcs_load(c, &v->vmcs02);
 	if (v->dirty_ctl)
 		write_controls(v);
+	if (refuse_guest_state(c, v))
+		return 0;
 	vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
 	copy_control(v, VMCS_ENTRY_INTR_INFO);
 	if (F12(v, VMCS_ENTRY_INTR_INFO) & INTR_VALID) {
@@ -258,16 +277,21 @@ void nested_run(struct pcpu *c)
 	u32 reason;
 
 	if (vmcs_run(c, &v->vmcs02, &c->regs)) {
-		/* RootVisor checked the controls; the CPU refused them all the same. */
-		u64 error = vmread(VMCS_INSTRUCTION_ERROR);
+		u32 error = (u32)vmread(VMCS_INSTRUCTION_ERROR);
 
-		rv_printf("VM entry refused, instruction error %lu\n", error);
-		F12(v, VMCS_EXIT_REASON) = EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE;
-		F12(v, VMCS_EXIT_QUALIFICATION) = 0;
-		nested_to_l1(c, v);
+		if (v->vm) {		/* never L1's doing: its controls do not get here */
+			vm_handle_exit(c, v, (u32)EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE);
+			return;
+		}
+		/* A check that is left to the CPU: L1's VMLAUNCH or VMRESUME fails, L1 never left. */
+		c->in_l2 = false;
+		vmcs_load(c, &c->vmcs01);
+		nested_vmfail(c, error);
 		return;
 	}
 	reason = (u32)vmread(VMCS_EXIT_REASON);
+	if (!(reason & EXIT_REASON_FAILED))
+		v->launched12 = true;
 	c->stats.exits++;
 	c->stats.by_reason[(reason & 0xffff) < CVM_EXIT_REASONS ? reason & 0xffff : 0]++;
 	if (v->vm)

@@ -33,6 +33,11 @@ static void fail(struct pcpu *c, u32 error)
 	l1_skip_instruction();
 }
 
+void nested_vmfail(struct pcpu *c, u32 error)
+{
+	fail(c, error);
+}
+
 static int operand(struct pcpu *c, struct vmx_operand *op)
 {
 	c->regs.r[R_RSP] = vmread(VMCS_GUEST_RSP);
@@ -40,23 +45,41 @@ static int operand(struct pcpu *c, struct vmx_operand *op)
 				  c->regs.r, vmread(VMCS_GUEST_FS_BASE), vmread(VMCS_GUEST_GS_BASE), op);
 }
 
-static void inject_pf(u64 la, bool write)
+static void operand_fault(struct pcpu *c, u64 la, bool write, int err)
 {
-	write_cr2(la);
-	l1_inject_exception(14, true, write ? 2 : 0);
+	u64 pa = la;
+
+	if (err == -EPERM) {	/* a frame that is not the host's: as any access to it (EPT violation) */
+		int e = l1_translate(la, write, false, &pa);
+		struct frame *f = e ? NULL : frame_of(pa >> PAGE_SHIFT);
+
+		if (f && vm_host_touch(c, pa, write ? EPT_W : EPT_R))
+			return;		/* sealed: the instruction runs again */
+		if (!f || f->owner == FRAME_ROOTVISOR)
+			log_event(CVM_EV_DENIED, CVM_R_HOST_TOUCHES_ROOTVISOR, 0, NULL, pa, vmread(VMCS_GUEST_RIP));
+		l1_inject_exception(13, true, 0);
+	} else if ((u64)((s64)(la << 16) >> 16) != la) {
+		l1_inject_exception(13, true, 0);
+	} else {
+		write_cr2(la);
+		/* error code: present (then it is read-only) and write */
+		l1_inject_exception(14, true, (l1_translate(la, false, false, &pa) ? 0 : 1) | (write ? 2 : 0));
+	}
 }
 
 /* Reads the memory operand. False: an exception was injected. */
 static bool read_operand(struct pcpu *c, struct vmx_operand *op, void *buf, u64 n)
 {
 	u64 la;
+	int err;
 
 	if (operand(c, op) < 0 || op->is_reg) {
 		l1_inject_exception(6, false, 0);
 		return false;
 	}
-	if (l1_read(op->la, buf, n, false, &la) < 0) {
-		inject_pf(la, false);
+	err = l1_read(op->la, buf, n, false, &la);
+	if (err < 0) {
+		operand_fault(c, la, false, err);
 		return false;
 	}
 	return true;
@@ -82,7 +105,7 @@ static void do_vmxon(struct pcpu *c)
 	}
 	if (!read_operand(c, &op, &ptr, 8))
 		return;
-	if (!vmcs_page_ok(ptr) || (*(u32 *)va(ptr) & 0x7fffffff) != VMCS12_REVISION) {
+	if (!vmcs_page_ok(ptr) || *(volatile u32 *)va(ptr) != VMCS12_REVISION) {
 		fail_invalid();
 		return;
 	}
@@ -148,11 +171,15 @@ static void do_vmptrst(struct pcpu *c)
 {
 	struct vmx_operand op;
 	u64 la, ptr = c->cur12 ? c->cur12->gpa : ~0ull;
+	int err;
 
-	if (operand(c, &op) < 0 || op.is_reg)
+	if (operand(c, &op) < 0 || op.is_reg) {
 		l1_inject_exception(6, false, 0);
-	else if (l1_write(op.la, &ptr, 8, false, &la) < 0)
-		inject_pf(la, true);
+		return;
+	}
+	err = l1_write(op.la, &ptr, 8, false, &la);
+	if (err < 0)
+		operand_fault(c, la, true, err);
 	else
 		succeed();
 }
@@ -186,9 +213,13 @@ static void do_vmread(struct pcpu *c)
 			vmwrite(VMCS_GUEST_RSP, val);
 		else
 			c->regs.r[op.reg] = val;
-	} else if (l1_write(op.la, &val, 8, false, &la) < 0) {
-		inject_pf(la, true);
-		return;
+	} else {
+		int err = l1_write(op.la, &val, 8, false, &la);
+
+		if (err < 0) {
+			operand_fault(c, la, true, err);
+			return;
+		}
 	}
 	succeed();
 }
@@ -222,9 +253,13 @@ static void do_vmwrite(struct pcpu *c)
 	}
 	if (op.is_reg) {
 		val = c->regs.r[op.reg];
-	} else if (l1_read(op.la, &val, 8, false, &la) < 0) {
-		inject_pf(la, false);
-		return;
+	} else {
+		int err = l1_read(op.la, &val, 8, false, &la);
+
+		if (err < 0) {
+			operand_fault(c, la, false, err);
+			return;
+		}
 	}
 	enc = c->regs.r[op.reg2];
 	idx = field_lookup(enc);
@@ -267,7 +302,8 @@ static void do_enter(struct pcpu *c, bool launch)
 		fail(c, error);
 		return;
 	}
-	v->launched12 = true;
+	if (v->vm)		/* it may not run at all: its exit is then made up (an ordinary one: nested_run) */
+		v->launched12 = true;
 }
 
 static void do_invept(struct pcpu *c)

@@ -88,6 +88,7 @@ u32 vmcs12_check_host(const u64 *f, const struct vmx_caps *caps);
 u32 nested_enter(struct pcpu *c, struct vcpu12 *v);	/* L1 -> L2; 0 or a VMX instruction error */
 /* L2 -> L1 with the exit information in f[]; switches to vmcs01 and loads L1's host state. */
 void nested_to_l1(struct pcpu *c, struct vcpu12 *v);
+void nested_vmfail(struct pcpu *c, u32 error);	/* instr.c: ends L1's instruction so; vmcs01 is current */
 void nested_copy_exit_info(struct vcpu12 *v, u32 reason);	/* VMCS02 -> f[] */
 /* Reports an EPT violation (write != 0: as a write) at gpa to L1. */
 void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualification, bool misconfig);

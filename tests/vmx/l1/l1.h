@@ -170,6 +170,7 @@ struct l2 {
 	u64 regs[16];
 	bool launched;
 	u32 how;				/* result of the last vmx_go() */
+	struct trap trap;			/* that the guest, or the entry, took in L1's IDT */
 };
 /* A 64-bit guest in L1's own address space that starts at rip; its VMCS is current. */
 void l2_init(struct l2 *g, const void *rip);

@@ -188,6 +188,8 @@ void l1_main(const u8 *boot_params)
 	u32 n = (u32)(tests_end - tests_start);
 	const char *only;
 
+	out8(0x21, 0xff);		/* no interrupts of the legacy controllers */
+	out8(0xa1, 0xff);
 	paging_init();
 	traps_init();
 	machine_init(boot_params);

@@ -176,10 +176,9 @@ TEST(guest_state, "entry-exit-33-guest-state")
 	bad_guest("EFER LMA", VMCS_GUEST_EFER, 0);
 	bad_guest("EFER reserved", VMCS_GUEST_EFER, rdmsr(MSR_EFER) | BIT(20));
 	bad_guest("PAT", VMCS_GUEST_PAT, 0x0202020202020202ull);
-	bad_guest("CS type", VMCS_GUEST_CS_AR, 0xa093);
+	bad_guest("CS type", VMCS_GUEST_CS_AR, 0xa092);
 	bad_guest("CS L and D", VMCS_GUEST_CS_AR, 0xe09b);
 	bad_guest("TR unusable", VMCS_GUEST_TR_AR, 0x10000);
-	bad_guest("RIP not canonical", VMCS_GUEST_RIP, 0x8000000000000000ull);
 	bad_guest("GDTR limit", VMCS_GUEST_GDTR_LIMIT, 0x10000);
 	bad_guest("GS base", VMCS_GUEST_GS_BASE, 0x800000000000ull);
 	bad_guest("interruptibility", VMCS_GUEST_INTERRUPTIBILITY, 3);

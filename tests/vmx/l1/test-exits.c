@@ -360,7 +360,7 @@ TEST(vmfunc, "exit-vmfunc")
 {
 	start(g_vmfunc);
 	EXPECT_EQ(l2_run(&g), EXIT_HLT);
-	EXPECT_EQ(last_trap.code, UD);
+	EXPECT_EQ(g.trap.code, UD);
 }
 
 TEST(inject_exception, "inject-exception")
@@ -369,8 +369,8 @@ TEST(inject_exception, "inject-exception")
 	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_ERROR_CODE | INTR_TYPE_HW_EXC << 8 | 13);
 	vmwrite(VMCS_ENTRY_ERROR_CODE, 0x1234);
 	EXPECT_EQ(l2_run(&g), EXIT_HLT);
-	EXPECT_EQ(last_trap.code, GP);
-	EXPECT_EQ(last_trap.error, 0x1234);
+	EXPECT_EQ(g.trap.code, GP);
+	EXPECT_EQ(g.trap.error, 0x1234);
 	EXPECT_EQ(vmread(VMCS_ENTRY_INTR_INFO) & INTR_VALID, 0);	/* an exit clears it */
 }
 
@@ -440,6 +440,7 @@ TEST(ext_intr, "exit-external-interrupt")
 	start(g_hlt);
 	APIC(0xf0) = 0x1ff;
 	APIC(0x80) = 0;
+	vmwrite(VMCS_GUEST_RFLAGS, 2 | RFLAGS_IF);	/* need not be: but the emulator looks again only then */
 	APIC(0x300) = 0x51 | 1 << 18;		/* to self; pending, for IF = 0 */
 	EXPECT_EQ(l2_run(&g), EXIT_EXT_INTR);
 	EXPECT_EQ(vmread(VMCS_EXIT_INTR_INFO), INTR_VALID | 0x51);

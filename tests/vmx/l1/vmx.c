@@ -295,6 +295,7 @@ u32 l2_run(struct l2 *g)
 {
 	last_trap.code = NO_TRAP;
 	g->how = vmx_go(g->regs, g->launched);
+	g->trap = last_trap;
 	if (g->how)
 		return VM_FAILED;
 	u32 reason = (u32)vmread(VMCS_EXIT_REASON);

@@ -63,5 +63,7 @@ void ept01_flush(void);
  * that is not the host's. */
 int l1_read(u64 la, void *dst, u64 n, bool user, u64 *fault_la);
 int l1_write(u64 la, const void *src, u64 n, bool user, u64 *fault_la);
+/* Where la leads, whoever owns that frame. Errors as above; -EPERM: for a page table. */
+int l1_translate(u64 la, bool write, bool user, u64 *phys);
 
 #endif
