@@ -69,8 +69,8 @@ struct sample {
 	u64 msr[ARRAY_SIZE(msrs)];
 	u64 kvm_cr[4]; /* vcpu->arch: cr0, cr2, cr3, cr4 */
 	u64 cr2, dr[4], dr6;
-	u64 xmm[16][2];
-	bool xmm_valid; /* the CPU holds the guest's x87/SSE state, not yet saved by the scheduler */
+	u64 vector[16][4]; /* YMM, or XMM and zeros */
+	bool vector_valid; /* the CPU holds what the exit left, not yet saved by the scheduler */
 };
 
 static struct sample samples[SAMPLES];
@@ -86,7 +86,9 @@ static bool vmread(u32 field, u64 *value)
 	return !failed;
 }
 
-#define XMM(n) asm volatile("movdqu %%xmm" #n ", %0" : "=m" (s->xmm[n]))
+#define XMM(n) asm volatile("movdqu %%xmm" #n ", %0" : "=m" (*(u64 (*)[2])s->vector[n]))
+#define YMM(n) asm volatile("vmovdqu %%ymm" #n ", %0" : "=m" (s->vector[n]))
+#define ALL(m) do { m(0); m(1); m(2); m(3); m(4); m(5); m(6); m(7); m(8); m(9); m(10); m(11); m(12); m(13); m(14); m(15); } while (0)
 
 static void take(struct sample *s, struct kvm_vcpu *vcpu)
 {
@@ -109,9 +111,11 @@ static void take(struct sample *s, struct kvm_vcpu *vcpu)
 	get_debugreg(s->dr[2], 2);
 	get_debugreg(s->dr[3], 3);
 	get_debugreg(s->dr6, 6);
-	s->xmm_valid = !test_thread_flag(TIF_NEED_FPU_LOAD);
-	XMM(0); XMM(1); XMM(2); XMM(3); XMM(4); XMM(5); XMM(6); XMM(7);
-	XMM(8); XMM(9); XMM(10); XMM(11); XMM(12); XMM(13); XMM(14); XMM(15);
+	s->vector_valid = !test_thread_flag(TIF_NEED_FPU_LOAD);
+	if (boot_cpu_has(X86_FEATURE_AVX))
+		ALL(YMM);
+	else
+		ALL(XMM);
 }
 
 /* Preemption is off in a kprobe: the VMCS that is current is this vCPU's. */
@@ -172,8 +176,9 @@ static void show(struct seq_file *m, const struct sample *s)
 	seq_printf(m, "\"cr2\":\"%016llx\",\"dr6\":\"%016llx\"", s->cr2, s->dr6);
 	for (i = 0; i < 4; i++)
 		seq_printf(m, ",\"dr%u\":\"%016llx\"", i, s->dr[i]);
-	for (i = 0; s->xmm_valid && i < 16; i++)
-		seq_printf(m, ",\"xmm%u\":[\"%016llx\",\"%016llx\"]", i, s->xmm[i][0], s->xmm[i][1]);
+	for (i = 0; s->vector_valid && i < 16; i++)
+		seq_printf(m, ",\"ymm%u\":[\"%016llx\",\"%016llx\",\"%016llx\",\"%016llx\"]", i, s->vector[i][0],
+			   s->vector[i][1], s->vector[i][2], s->vector[i][3]);
 	seq_puts(m, "}}");
 }
 

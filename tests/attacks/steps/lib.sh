@@ -96,7 +96,7 @@ probe_registers() { # probe_registers NAME
     textregs "$SEED" < "$attack_tmp/state"
     status=$?
     # The last exit, so that it can be seen what the host did see.
-    tail -n 2 "$attack_tmp/state" | head -n 1 | grep -oE '"(rip|rsp|cr3|gs_base|sysenter_eip|rax|LSTAR|KERNEL_GS_BASE|xmm0)":\[?"[0-9a-f]*"' | tr '\n' ' '
+    tail -n 2 "$attack_tmp/state" | head -n 1 | grep -oE '"(rip|rsp|cr3|gs_base|sysenter_eip|rax|LSTAR|KERNEL_GS_BASE|ymm0)":\[?"[0-9a-f]*"' | tr '\n' ' '
     return $status
 }
 
