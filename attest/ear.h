@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A verdict as an EAT Attestation Result: a JWT signed with ES256.
+ * A verdict as an EAT Attestation Result: a JWT signed with ES256 or ES384.
  *
  * Source: draft-ietf-rats-ear-04 (profile pinned below), RFC 7515, RFC 7519, RFC 9711.
  */
@@ -24,14 +24,14 @@ struct cvm_ear_input {
     size_t evidence_size;
     const char *policy_id; /* what the evidence was appraised with, or NULL */
     time_t now;            /* becomes iat */
-    EVP_PKEY *signing_key; /* P-256 private key of the verifier */
+    EVP_PKEY *signing_key; /* private key of the verifier, P-256 or P-384 */
 };
 
 /**
  * cvm_ear_create - sign a verdict
  * @ret: JWT in compact form, NUL-terminated, no newline; the caller frees
  *
- * Returns 0; -EINVAL if the key is not P-256; -ENOMEM; -EIO if libcrypto cannot sign.
+ * Returns 0; -EINVAL if the key is of another kind; -ENOMEM; -EIO if libcrypto cannot sign.
  */
 int cvm_ear_create(const struct cvm_ear_input *in, char **ret);
 

@@ -13,16 +13,16 @@ CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 
 int cvm_jws_sign(EVP_PKEY *key, const char *typ, const void *payload, size_t size, char **ret) {
     _cleanup_cvm_free_ char *kid = NULL, *header = NULL, *h64 = NULL, *p64 = NULL, *s64 = NULL, *input = NULL;
-    uint8_t sig[CVM_SIGNATURE_SIZE], point[CVM_POINT_SIZE];
-    int r;
+    uint8_t sig[CVM_SIGNATURE_MAX];
+    int r, size_of_key = cvm_key_size(key);
 
-    r = cvm_key_to_point(key, point);
-    if (r < 0)
-        return r;
+    if (size_of_key < 0)
+        return size_of_key;
     kid = cvm_key_thumbprint(key);
     if (!kid)
         return -ENOMEM;
-    if (asprintf(&header, "{\"alg\":\"ES256\",\"typ\":\"%s\",\"kid\":\"%s\"}", typ, kid) < 0) {
+    if (asprintf(&header, "{\"alg\":\"ES%d\",\"typ\":\"%s\",\"kid\":\"%s\"}", size_of_key * 8, typ, kid) <
+        0) {
         header = NULL;
         return -ENOMEM;
     }
@@ -37,7 +37,7 @@ int cvm_jws_sign(EVP_PKEY *key, const char *typ, const void *payload, size_t siz
     r = cvm_key_sign(key, input, strlen(input), sig);
     if (r < 0)
         return r;
-    s64 = cvm_base64url_encode(sig, sizeof(sig));
+    s64 = cvm_base64url_encode(sig, (size_t)r);
     if (!s64)
         return -ENOMEM;
     return asprintf(ret, "%s.%s", input, s64) < 0 ? -ENOMEM : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * JSON Web Signature, compact form, ES256 and nothing else (RFC 7515, RFC 7518 3.4, RFC 8725).
+ * JSON Web Signature, compact form (RFC 7515, RFC 7518 3.4, RFC 8725): signs with ES256 or ES384, takes
+ * ES256 and nothing else.
  */
 #ifndef CVM_ATTEST_JWS_H
 #define CVM_ATTEST_JWS_H
@@ -11,13 +12,13 @@
 
 /**
  * cvm_jws_sign - sign bytes
- * @key:     P-256 private key
+ * @key:     private key; P-256 gives ES256, P-384 gives ES384
  * @typ:     media type without "application/", for the header
  * @payload: becomes the middle part
  * @ret:     compact form, NUL-terminated, no newline; the caller frees
  *
  * The header names the key by its RFC 7638 thumbprint.
- * Returns 0; -EINVAL if the key is not P-256; -ENOMEM; -EIO if libcrypto cannot sign.
+ * Returns 0; -EINVAL if the key is of another kind; -ENOMEM; -EIO if libcrypto cannot sign.
  */
 int cvm_jws_sign(EVP_PKEY *key, const char *typ, const void *payload, size_t size, char **ret);
 

@@ -71,40 +71,52 @@ int cvm_key_from_point(const uint8_t *point, EVP_PKEY **ret) {
     return 0;
 }
 
-int cvm_key_to_point(EVP_PKEY *key, uint8_t *point) {
+int cvm_key_size(EVP_PKEY *key) {
     char group[32] = "";
     size_t len = 0;
 
     if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC ||
-        EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof(group), &len) != 1 ||
-        strcmp(group, "prime256v1") != 0)
+        EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof(group), &len) != 1)
         return -EINVAL;
+    return strcmp(group, "prime256v1") == 0 ? 32 : strcmp(group, "secp384r1") == 0 ? 48 : -EINVAL;
+}
+
+/* The uncompressed point of a key of that many bytes a coordinate. */
+static int export_point(EVP_PKEY *key, int size, uint8_t *point) {
+    size_t len = 0;
+
     /* A key read from a file may carry the compressed form; ask for the other. */
     EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed");
-    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, CVM_POINT_SIZE, &len) != 1 ||
-        len != CVM_POINT_SIZE || point[0] != 4)
+    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, 2 * (size_t)size + 1, &len) !=
+            1 ||
+        len != 2 * (size_t)size + 1 || point[0] != 4)
         return -EINVAL;
     return 0;
+}
+
+int cvm_key_to_point(EVP_PKEY *key, uint8_t *point) {
+    return cvm_key_size(key) == 32 ? export_point(key, 32, point) : -EINVAL;
 }
 
 int cvm_key_id(const uint8_t *point, uint8_t *id) {
     return EVP_Digest(point, CVM_POINT_SIZE, id, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
 }
 
-static int point_to_xy(const uint8_t *point, char **x, char **y) {
-    *x = cvm_base64url_encode(point + 1, 32);
-    *y = cvm_base64url_encode(point + 33, 32);
+static int point_to_xy(const uint8_t *point, size_t size, char **x, char **y) {
+    *x = cvm_base64url_encode(point + 1, size);
+    *y = cvm_base64url_encode(point + 1 + size, size);
     return *x && *y ? 0 : -ENOMEM;
 }
 
 char *cvm_key_thumbprint(EVP_PKEY *key) {
     _cleanup_cvm_free_ char *x = NULL, *y = NULL, *text = NULL;
-    uint8_t point[CVM_POINT_SIZE], hash[32];
+    uint8_t point[2 * 48 + 1], hash[32];
+    int size = cvm_key_size(key);
 
-    if (cvm_key_to_point(key, point) < 0 || point_to_xy(point, &x, &y) < 0)
+    if (size < 0 || export_point(key, size, point) < 0 || point_to_xy(point, (size_t)size, &x, &y) < 0)
         return NULL;
     /* RFC 7638 3.2: required members only, in lexicographic order, no white space. */
-    if (asprintf(&text, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y) < 0) {
+    if (asprintf(&text, "{\"crv\":\"P-%d\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", size * 8, x, y) < 0) {
         text = NULL;
         return NULL;
     }
@@ -118,7 +130,7 @@ int cvm_key_to_jwk(const uint8_t *point, json_object **ret) {
     json_object *o;
     int r;
 
-    r = point_to_xy(point, &x, &y);
+    r = point_to_xy(point, 32, &x, &y);
     if (r < 0)
         return r;
     o = json_object_new_object();
@@ -205,7 +217,6 @@ int cvm_key_load_public(const char *path, uint8_t *point, struct cvm_error *e) {
 
 int cvm_key_load_private(const char *path, EVP_PKEY **ret, struct cvm_error *e) {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-    uint8_t point[CVM_POINT_SIZE];
     _cleanup_cvm_free_ void *buf = NULL;
     size_t size = 0;
     int r;
@@ -217,9 +228,9 @@ int cvm_key_load_private(const char *path, EVP_PKEY **ret, struct cvm_error *e) 
     OPENSSL_cleanse(buf, size);
     if (!key)
         return cvm_error_set(e, -EINVAL, "'%s' is no PEM private key without a passphrase", path);
-    r = cvm_key_to_point(key, point);
+    r = cvm_key_size(key);
     if (r < 0)
-        return cvm_error_set(e, r, "'%s' holds no P-256 key", path);
+        return cvm_error_set(e, r, "'%s' holds a key that is neither P-256 nor P-384", path);
     *ret = key;
     key = NULL;
     return 0;
@@ -259,18 +270,21 @@ int cvm_key_verify(const uint8_t *point, const void *data, size_t size, const ui
 int cvm_key_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t *sig) {
     _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     _cleanup_(ECDSA_SIG_freep) ECDSA_SIG *ec = NULL;
-    unsigned char der[80];
+    unsigned char der[128];
     const unsigned char *p = der;
+    int n = cvm_key_size(key);
     size_t len = sizeof(der);
 
+    if (n < 0)
+        return n;
     if (!ctx)
         return -ENOMEM;
-    if (EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
+    if (EVP_DigestSignInit(ctx, NULL, n == 32 ? EVP_sha256() : EVP_sha384(), NULL, key) != 1 ||
         EVP_DigestSign(ctx, der, &len, data, size) != 1)
         return -EIO;
     ec = d2i_ECDSA_SIG(NULL, &p, (long)len);
-    if (!ec || BN_bn2binpad(ECDSA_SIG_get0_r(ec), sig, 32) != 32 ||
-        BN_bn2binpad(ECDSA_SIG_get0_s(ec), sig + 32, 32) != 32)
+    if (!ec || BN_bn2binpad(ECDSA_SIG_get0_r(ec), sig, n) != n ||
+        BN_bn2binpad(ECDSA_SIG_get0_s(ec), sig + n, n) != n)
         return -EIO;
-    return 0;
+    return 2 * n;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * P-256 keys: raw point, JWK, PEM; ECDSA with SHA-256 in the raw form r || s.
+ * P-256 keys: raw point, JWK, PEM; ECDSA in the raw form r || s. Only a verifier's own signing key may be P-384.
  */
 #ifndef CVM_ATTEST_KEY_H
 #define CVM_ATTEST_KEY_H
@@ -12,7 +12,8 @@
 
 #define CVM_POINT_SIZE 65 /* uncompressed, SEC 1 2.3.3 */
 #define CVM_KEY_ID_SIZE 32
-#define CVM_SIGNATURE_SIZE 64
+#define CVM_SIGNATURE_SIZE 64 /* of P-256 */
+#define CVM_SIGNATURE_MAX 96  /* of P-384 */
 
 /**
  * cvm_point_check - whether CVM_POINT_SIZE untrusted bytes are a point of P-256
@@ -30,6 +31,9 @@ int cvm_point_check(const uint8_t *point);
  * Returns 0; -EINVAL if this is no point of the curve; -ENOMEM.
  */
 int cvm_key_from_point(const uint8_t *point, EVP_PKEY **ret);
+
+/* Bytes of a coordinate: 32 for P-256, 48 for P-384, -EINVAL for a key of another kind. */
+int cvm_key_size(EVP_PKEY *key);
 
 /* The uncompressed point of a P-256 key, -EINVAL for a key of another kind. */
 int cvm_key_to_point(EVP_PKEY *key, uint8_t *point);
@@ -66,7 +70,7 @@ int cvm_key_from_jwk(json_object *jwk, uint8_t *point, struct cvm_error *e);
 int cvm_key_load_public(const char *path, uint8_t *point, struct cvm_error *e);
 
 /**
- * cvm_key_load_private - P-256 private key from a PEM file without a passphrase
+ * cvm_key_load_private - P-256 or P-384 private key from a PEM file without a passphrase
  * @ret: the caller frees with EVP_PKEY_free()
  */
 int cvm_key_load_private(const char *path, EVP_PKEY **ret, struct cvm_error *e);
@@ -79,7 +83,12 @@ int cvm_key_load_private(const char *path, EVP_PKEY **ret, struct cvm_error *e);
  */
 int cvm_key_verify(const uint8_t *point, const void *data, size_t size, const uint8_t *sig);
 
-/* ECDSA P-256 / SHA-256 with a private key; @sig as for cvm_key_verify(). */
+/**
+ * cvm_key_sign - ECDSA, P-256 with SHA-256 or P-384 with SHA-384
+ * @sig: r || s, room for CVM_SIGNATURE_MAX bytes
+ *
+ * Returns the bytes of @sig; -EINVAL for a key of another kind; -ENOMEM, -EIO.
+ */
 int cvm_key_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t *sig);
 
 #endif

@@ -320,6 +320,8 @@ static int policy_sign(const struct policy_options *o, const char *path) {
     if (cvm_read_file(path, CVM_JSON_MAX, &buf, &size, &e) < 0 || cvm_policy_parse(buf, size, p, &e) < 0 ||
         cvm_key_load_private(o->signing_key, &key, &e) < 0)
         return error(&e);
+    if (cvm_key_size(key) != 32)
+        return fail("policy", EXIT_FAILED, "'%s' is no P-256 key, as a policy wants", o->signing_key);
     r = cvm_jws_sign(key, CVM_POLICY_JWS_TYPE, buf, size, &jws);
     if (r < 0)
         return fail("policy", EXIT_FAILED, "cannot sign: %s", strerror(-r));

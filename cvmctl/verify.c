@@ -43,7 +43,7 @@ static void help(void) {
         "      --policy FILE      what you demand beyond that, and reference values in it; `cvmctl policy`\n"
         "      --policy-key FILE  key that must have signed the policy\n"
         "      --ear FILE         write the verdict as signed EAR; needs --signing-key\n"
-        "      --signing-key FILE your verifier's P-256 private key, PEM\n"
+        "      --signing-key FILE your verifier's private key, P-256 or P-384, PEM\n"
         "      --json             verdict as JSON\n"
         "      --explain          also print what the report says\n"
         "  -h, --help\n"

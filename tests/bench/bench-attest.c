@@ -82,7 +82,7 @@ static void make_report(EVP_PKEY *key, const uint8_t *nonce, uint8_t *wire) {
     memcpy(r.kex_public, point, sizeof(point));
     memcpy(r.user_data, nonce, sizeof(r.user_data));
     cvm_report_encode(&r, wire);
-    check(cvm_key_sign(key, wire, CVM_REPORT_SIGNED, wire + CVM_REPORT_SIGNED) == 0, "sign");
+    check(cvm_key_sign(key, wire, CVM_REPORT_SIGNED, wire + CVM_REPORT_SIGNED) == CVM_SIGNATURE_SIZE, "sign");
 
     reference.nr_rootvisor = reference.nr_guardian = reference.nr_launch = 1;
     memcpy(reference.launch[0].digest, r.launch_digest, CVM_DIGEST_SIZE);

@@ -89,7 +89,7 @@ class Key:
     def __init__(self, directory, name, curve='P-256'):
         self.private = os.path.join(directory, name + '.key')
         self.public = os.path.join(directory, name + '.pem')
-        subprocess.run(['openssl', 'ecparam', '-name', {'P-256': 'prime256v1', 'P-384': 'secp384r1'}[curve], '-genkey',
+        subprocess.run(['openssl', 'ecparam', '-name', {'P-256': 'prime256v1', 'P-384': 'secp384r1', 'P-521': 'secp521r1'}[curve], '-genkey',
                         '-noout', '-out', self.private], check=True)
         subprocess.run(['openssl', 'ec', '-in', self.private, '-pubout', '-out', self.public], check=True,
                        capture_output=True)
@@ -107,14 +107,15 @@ class Key:
         s, _ = integer(p)
         return r.to_bytes(32, 'big') + s.to_bytes(32, 'big')
 
-    def verifies(self, directory, data, raw):
+    def verifies(self, directory, data, raw, digest='-sha256'):
+        half = len(raw) // 2
         def der(n):
-            b = n.to_bytes(33, 'big').lstrip(b'\0')
+            b = n.to_bytes(half + 1, 'big').lstrip(b'\0')
             b = b if b and b[0] < 0x80 else b'\0' + b
             return b'\x02' + bytes([len(b)]) + b
-        body = der(int.from_bytes(raw[:32], 'big')) + der(int.from_bytes(raw[32:], 'big'))
+        body = der(int.from_bytes(raw[:half], 'big')) + der(int.from_bytes(raw[half:], 'big'))
         sig = write(os.path.join(directory, 'sig.der'), b'\x30' + bytes([len(body)]) + body)
-        return subprocess.run(['openssl', 'dgst', '-sha256', '-verify', self.public, '-signature', sig], input=data,
+        return subprocess.run(['openssl', 'dgst', digest, '-verify', self.public, '-signature', sig], input=data,
                               capture_output=True).returncode == 0
 
     def jwk(self):
@@ -399,7 +400,12 @@ class Test(unittest.TestCase):
             self.assertEqual(unb64(c['ear_raw_evidence']), read(self.good))
             self.assertEqual(c['submods']['cvmd']['ear_attester_claims']['cvm_launch_digest'],
                              launch_digest(self.host.components()).hex())
-        for bad in (signer.public, self.dir + '/absent', Key(self.dir, 'big', 'P-384').private):
+        signer = Key(self.dir, 'verifier384', 'P-384')
+        self.assertEqual(self.verify('--ear', path, '--signing-key', signer.private).returncode, 3)
+        header, claims, sig = read(path).decode().split('.')
+        self.assertEqual((json.loads(unb64(header))['alg'], len(unb64(sig))), ('ES384', 96))
+        self.assertTrue(signer.verifies(self.dir, (header + '.' + claims).encode(), unb64(sig), '-sha384'))
+        for bad in (signer.public, self.dir + '/absent', Key(self.dir, 'big', 'P-521').private):
             r = self.verify('--ear', path, '--signing-key', bad)
             self.assertEqual((r.returncode, r.stdout), (1, ''), bad)
 

@@ -208,7 +208,7 @@ static void test_status_matches_vector(void **state) {
 
 static void test_wrong_key_kind(void **state) {
     const struct fixture *f = *state;
-    EVP_PKEY *signer = EVP_EC_gen("P-384");
+    EVP_PKEY *signer = EVP_EC_gen("P-521");
     struct cvm_verdict v = {.primary = -1};
     char *jwt = NULL;
 

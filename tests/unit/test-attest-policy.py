@@ -151,6 +151,8 @@ class Test(unittest.TestCase):
         self.assertEqual(self.verify(self.init(), '--policy-key', self.signer.public)[0], 1)  # not signed
         self.assertEqual(self.verify(path, '--policy-key', Key(self.dir, 'stranger').public)[0], 1)
         self.assertEqual(self.run_cli('policy', 'check', path, '--policy-key', self.signer.public).returncode, 6)
+        self.assertEqual(self.run_cli('policy', 'sign', self.init(), '--signing-key', Key(self.dir, 'p384', 'P-384').private,
+                                      '-o', self.dir + '/x').returncode, 1)
         self.assertEqual(self.run_cli('policy', 'sign', self.evidence, '--signing-key', self.signer.private, '-o',
                                       self.dir + '/x').returncode, 1)
 
