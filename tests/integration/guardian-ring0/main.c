@@ -315,6 +315,19 @@ static void test_report(void)
 	report.vm_id = 3;
 }
 
+/* The stack lies right behind what is read-only, and was zero. */
+static void test_stack(void)
+{
+	const uint64_t *p = (const uint64_t *)(CVM_G_IMAGE + header->text_size + header->rodata_size);
+	uint64_t size = header->stack_top - (uint64_t)p, used;
+
+	while (!*p)
+		p++;
+	used = header->stack_top - (uint64_t)p;
+	count("stack_bytes", used);
+	check("at most half of the stack is used", used <= size / 2);
+}
+
 static void test_quoter(void)
 {
 	uint64_t t;
@@ -357,7 +370,9 @@ void main(void)
 	test_seal();
 	test_decode();
 	test_report();
+	test_stack();
 	test_quoter();
+	test_stack();
 	print("END\n");
 	outb(0xf4, 0);
 }
