@@ -40,6 +40,7 @@ static void __attribute__((noreturn)) halt(const char *why)
 /* The host without protection, if the command line allows that; else the end. */
 static void __attribute__((noreturn)) give_up(void)
 {
+	u64 rsdp = memmap_find_high(&free_map, PAGE_SIZE, PAGE_SIZE, MIB, GIB4);
 	struct linux_entry e;
 	const char *error;
 
@@ -48,8 +49,14 @@ static void __attribute__((noreturn)) give_up(void)
 	if (!mb.kernel.end)
 		halt("there is no module vmlinuz to fall back to");
 	rv_printf("fallback=native: starting Linux WITHOUT protection\n");
-	/* No RSDP given: the kernel finds the firmware's own. */
-	if (linux_load(&mb, &free_map, &mb.map, 0, &e, &error) < 0)
+	/* UEFI firmware tells the loader alone where the ACPI tables are. */
+	if (!mb.rsdp_size || !rsdp || memmap_set(&mb.map, rsdp, rsdp + PAGE_SIZE, MEM_ACPI) < 0)
+		rsdp = 0;
+	if (rsdp) {
+		memcpy(va(rsdp), mb.rsdp, mb.rsdp_size);
+		memmap_set(&free_map, rsdp, rsdp + PAGE_SIZE, MEM_RESERVED);
+	}
+	if (linux_load(&mb, &free_map, &mb.map, rsdp, &e, &error) < 0)
 		halt(error);
 	linux_enter_native(&e);
 }

@@ -58,6 +58,8 @@ u32 features_missing(const struct cpu_raw *raw, const char **names, u32 max)
 		const struct cpu_requirement *r = &requirements[i];
 		u64 value = *(const u64 *)((const u8 *)raw + r->offset);
 
+		if (r->offset >= IN(vmx_basic) && !(raw->leaf1_ecx & BIT(5)))
+			break;		/* without VMX its parts need no names */
 		if ((value & r->mask) != r->mask) {
 			if (n < max)
 				names[n] = r->name;
