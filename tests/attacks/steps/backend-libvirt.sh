@@ -24,9 +24,9 @@ machine_log() {
 }
 
 machine_hmp() { # machine_hmp NAME COMMAND...: a command of QEMU's human monitor
-    name=$1
+    machine=$1
     shift
-    virsh qemu-monitor-command --hmp "$name" "$*"
+    virsh qemu-monitor-command --hmp "$machine" "$*"
 }
 machine_pause() { virsh suspend "$1" > "$attack_tmp/virsh"; }
 machine_resume() { virsh resume "$1" > "$attack_tmp/virsh"; }

@@ -30,9 +30,9 @@ machine_followed() { :; }
 machine_pty() { grep -o '/dev/pts/[0-9]*' "/tmp/machine/$1.out"; }
 
 machine_hmp() { # machine_hmp NAME COMMAND...: a command of QEMU's human monitor
-    name=$1
+    machine=$1
     shift
-    monitor "/tmp/machine/$name.monitor" "$*"
+    monitor "/tmp/machine/$machine.monitor" "$*"
 }
 machine_pause() { machine_hmp "$1" stop > "$attack_tmp/monitor"; }
 machine_resume() { machine_hmp "$1" cont > "$attack_tmp/monitor"; }

@@ -20,9 +20,9 @@ change() {
     esac
 }
 
+guest_mark "$other" || { finding $id.control 'the ordinary guest marks its memory' false "$(cat "$attack_tmp/out")"; attack_end; }
 if [ "$kind" = write ]; then
     # The control: the same write is there for the ordinary guest to see, silently.
-    guest_mark "$other" || { finding $id.control 'the ordinary guest marks its memory' false "$(cat "$attack_tmp/out")"; attack_end; }
     page=$(marked_page "$other")
     change "$(machine_pid "$other")" "$page" > "$attack_tmp/write"
     answer=$(machine_ask "$other" check)
