@@ -292,5 +292,8 @@ void rv_main(u32 magic, u64 info)
 	log_event(CVM_EV_BOOT, CVM_R_NONE, 0, NULL, RV_VERSION, rv_boot.tsc_khz);
 	rv_printf("TSC %lu kHz; entering Linux\n", rv_boot.tsc_khz);
 	console_screen_off();
-	pcpu_run(c);
+	/* onto the stack that has a guard page; boot needed a larger one */
+	__asm__ volatile("movq %0, %%rsp; xorl %%ebp, %%ebp; call *%1"
+			 : : "r"(c->stack_top), "r"(pcpu_run), "D"(c) : "memory");
+	__builtin_unreachable();
 }
