@@ -1,55 +1,82 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Counts lines of code (neither blank nor comment) of what must be trusted, against the budgets."""
+"""Counts lines of C and assembly, without blanks and comments, for each part of the protection layer.
 
+  loc.py [--json] [--files]
+Exit status 1 if a part is over its budget.
+"""
+
+import argparse
 import json
 import pathlib
 import re
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
-HYPERVISOR = TOP / "hypervisor"
-PARTS = [  # name, folders, budget
+TOP = pathlib.Path(__file__).resolve().parents[1]
+
+# Part: its folders below hypervisor/, and what it may have. A file counts for the first part that names it.
+PARTS = [
+    ("crypto glue", ["guardian/crypto"], None),
     ("RootVisor", ["rootvisor"], 6000),
     ("Guardian", ["guardian"], None),
-    ("crypto glue", ["guardian/crypto"], None),
     ("cvmboot", ["cvmboot"], None),
     ("ABI headers", ["include"], None),
 ]
-SUFFIXES = {".c", ".h", ".S"}
+SUFFIXES = {".c", ".h", ".S", ".s"}
+
+# Strings and character constants are kept, so that "/*" in one opens no comment.
+TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?(?:\*/|\Z)|//(?:\\\n|[^\n])*', re.S)
 
 
-def lines_of_code(text: str) -> int:
-    """Lines that hold something besides comments. Strings and character constants are kept whole."""
-    token = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*', re.S)
-    bare = token.sub(lambda m: "\n" * m.group().count("\n") if m.group().startswith(("/*", "//")) else m.group(), text)
-    return sum(1 for line in bare.splitlines() if line.strip())
+def strip_comments(text: str) -> str:
+    """The text with every comment replaced by a blank and its line ends."""
+    def replace(match: re.Match) -> str:
+        token = match.group(0)
+        return " " + "\n" * token.count("\n") if token.startswith("/") else token
+    return TOKEN.sub(replace, text)
 
 
-def count(folder: pathlib.Path) -> int:
-    return sum(lines_of_code(path.read_text()) for path in folder.rglob("*") if path.suffix in SUFFIXES)
+def count(path: pathlib.Path) -> int:
+    return sum(1 for line in strip_comments(path.read_text()).split("\n") if line.strip())
 
 
-def figures() -> list[dict]:
-    out = []
+def parts() -> list[dict]:
+    """One dict a part: name, lines, budget (or None), files (path below the top: lines)."""
+    seen, result = set(), []
     for name, folders, budget in PARTS:
-        value = sum(count(HYPERVISOR / folder) for folder in folders)
-        if name == "Guardian":
-            value -= count(HYPERVISOR / "guardian/crypto")
-        out.append({"name": f"lines.{name}", "unit": "lines", "value": value, "baseline": None, "ratio": None,
-                    "target": budget, "met": None if budget is None else value <= budget})
-    return out
+        files = {}
+        for folder in folders:
+            for path in sorted((TOP / "hypervisor" / folder).rglob("*")):
+                if path.suffix in SUFFIXES and path not in seen:
+                    seen.add(path)
+                    files[str(path.relative_to(TOP))] = count(path)
+        if not files:
+            raise FileNotFoundError(f"no C or assembly in {', '.join('hypervisor/' + f for f in folders)}")
+        result.append({"name": name, "lines": sum(files.values()), "budget": budget, "files": files})
+    return result
 
 
 def main() -> int:
-    found = figures()
-    if "--json" in sys.argv[1:]:
-        print(json.dumps({"figures": found}, indent=1))
-    else:
-        for figure in found:
-            budget = f" of {figure['target']}" if figure["target"] else ""
-            print(f"{figure['name'].removeprefix('lines.'):12} {figure['value']:6} lines{budget}")
-    return 1 if any(figure["met"] is False for figure in found) else 0
+    parser = argparse.ArgumentParser(description="Lines of C and assembly, without blanks and comments, by part.")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--files", action="store_true", help="every file, too")
+    args = parser.parse_args()
+    try:
+        counted = parts()
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"loc.py: {error}", file=sys.stderr)
+        return 2
+    over = [part for part in counted if part["budget"] and part["lines"] > part["budget"]]
+    if args.json:
+        print(json.dumps(counted if args.files else [{k: v for k, v in p.items() if k != "files"} for p in counted]))
+        return 1 if over else 0
+    for part in counted:
+        budget = f"of {part['budget']}" if part["budget"] else ""
+        print(f"{part['name']:14} {part['lines']:6} {budget:8}{' OVER BUDGET' if part in over else ''}".rstrip())
+        if args.files:
+            for name, lines in part["files"].items():
+                print(f"  {name:52} {lines:5}")
+    return 1 if over else 0
 
 
 if __name__ == "__main__":

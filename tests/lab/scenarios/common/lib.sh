@@ -52,11 +52,11 @@ attack() {
     [ "$(cat "$tmp/attack")" = 0 ] || failed=1
 }
 
+. /lab/steps/backend-libvirt.sh
+
 # ask NAME LINE [PREFIX]: one command of the guest agent; its answer; fails if that says FAIL.
 ask() {
-    cvmctl console "$1" --send "$2" --follow-until "^GUEST: ${3:-${2%% *}} " --timeout 600 | tr -d '\r' > "$tmp/answer"
-    grep -a "^GUEST: ${3:-${2%% *}} " "$tmp/answer" | tail -n 1 | tee "$tmp/line"
-    grep -q . "$tmp/line" && ! grep -q FAIL "$tmp/line"
+    guestask "$(machine_pty "$1")" "$(machine_log "$1")" 600 "$2" ${3:+"GUEST: $3"}
 }
 
 send_file() { # send_file NAME FILE: to the machine that runs the lab
