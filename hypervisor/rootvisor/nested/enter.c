@@ -115,6 +115,7 @@ static bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
 
 u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
 {
+	vmcs_shadow_drain(c, v);
 	if (v->vm) {
 		c->in_l2 = true;
 		vm_enter(c, v);
@@ -200,6 +201,7 @@ void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
 
 	c->in_l2 = false;
 	c->stats.reflected++;
+	vmcs_shadow_fill(c, v);
 	vmcs_load(c, &c->vmcs01);
 	vmwrite(VMCS_GUEST_CR0, (vmread(VMCS_GUEST_CR0) & keep) | (F12(v, VMCS_HOST_CR0) & ~keep));
 	vmwrite(VMCS_GUEST_CR3, F12(v, VMCS_HOST_CR3));

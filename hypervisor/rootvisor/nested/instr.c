@@ -111,7 +111,6 @@ static void do_vmxon(struct pcpu *c)
 	}
 	c->vmxon = true;
 	c->vmxon_ptr = ptr;
-	c->cur12 = NULL;
 	succeed();
 }
 
@@ -163,7 +162,7 @@ static void do_vmptrld(struct pcpu *c)
 		fail(c, VMX_ERR_VMPTRLD_ADDR);
 		return;
 	}
-	c->cur12 = v;
+	vmcs12_set_current(c, v);
 	succeed();
 }
 
@@ -355,7 +354,7 @@ void nested_l1_instruction(struct pcpu *c, u32 reason)
 	}
 	switch (reason) {
 	case EXIT_VMXON:	do_vmxon(c); break;
-	case EXIT_VMXOFF:	c->vmxon = false; c->cur12 = NULL; succeed(); break;
+	case EXIT_VMXOFF:	c->vmxon = false; vmcs12_set_current(c, NULL); succeed(); break;
 	case EXIT_VMCLEAR:	do_vmclear(c); break;
 	case EXIT_VMPTRLD:	do_vmptrld(c); break;
 	case EXIT_VMPTRST:	do_vmptrst(c); break;

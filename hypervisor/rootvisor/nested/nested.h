@@ -40,6 +40,7 @@ struct vcpu12 {
 	bool launched12;	/* launch state as L1 knows it */
 	bool dirty_ctl;		/* controls changed since VMCS02 was written */
 	struct vmcs vmcs02;
+	struct vmcs shadow_vmcs;	/* pa = 0: none, every access of L1 exits */
 	u8 *msr_bitmap02;
 	struct shadow *shadow;
 	struct vm *launching;	/* PROTECT under way */
@@ -79,6 +80,12 @@ u64 vmcs12_read(struct pcpu *c, struct vcpu12 *v, u32 idx);
 void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val);
 void vmcs12_pull_guest(struct pcpu *c, struct vcpu12 *v);	/* VMCS02 -> f[] */
 void vmcs12_push_guest(struct pcpu *c, struct vcpu12 *v);	/* f[] -> VMCS02 */
+
+/* vmcs_shadow.c: the fields that L1 reaches without an exit */
+void vmcs_shadow_init(void);
+void vmcs12_set_current(struct pcpu *c, struct vcpu12 *v);	/* VMPTRLD; NULL: none */
+void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v);	/* after an exit to L1 */
+void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v);	/* before an entry; vmcs01 current after it */
 
 /* check.c (pure): 0 or a VMX instruction error */
 u32 vmcs12_check_controls(const u64 *f, const struct vmx_caps *caps);

@@ -46,9 +46,11 @@ static struct vcpu12 *take(u64 gpa)
 void vcpu12_free(struct pcpu *c, struct vcpu12 *v)
 {
 	if (c->cur12 == v)
-		c->cur12 = NULL;
+		vmcs12_set_current(c, NULL);
 	vmcs_clear(c, &v->vmcs02);
 	pool_put(va(v->vmcs02.pa));
+	if (v->shadow_vmcs.pa)
+		pool_put(va(v->shadow_vmcs.pa));
 	pool_put(v->msr_bitmap02);
 	v->gpa = 0;
 }
@@ -85,6 +87,8 @@ void vcpu12_clear(struct pcpu *c, struct vcpu12 *v)
 {
 	struct page12 *p = va(v->gpa);
 
+	if (c->cur12 == v)
+		vmcs12_set_current(c, NULL);
 	if (!v->vm)
 		vmcs12_pull_guest(c, v);
 	if (frame_is_host(v->gpa >> PAGE_SHIFT)) {	/* it was at VMPTRLD; it may be private now */
@@ -98,6 +102,4 @@ void vcpu12_clear(struct pcpu *c, struct vcpu12 *v)
 		return;
 	}
 	vmcs_clear(c, &v->vmcs02);	/* L1 may load it on another CPU next */
-	if (c->cur12 == v)
-		c->cur12 = NULL;
 }
