@@ -156,6 +156,11 @@ class Plane:
     def machine(self, name):
         return self.json("show", name)
 
+    def started(self, name):
+        """Whether libvirt has started QEMU: then cvmd knows the console."""
+        r = self.cvmctl("show", name, "--json", check=None)
+        return r.returncode == 0 and json.loads(r.stdout)["console"] != ""
+
     def state(self, name):
         return self.machine(name)["state"]
 
