@@ -72,7 +72,7 @@ attack_end() { exit $attack_failed; }
 
 # --- registers ---
 
-SEED=${SEED:-7}
+# Each script has a seed of its own: what an ordinary guest loaded stays in kernel memory for long.
 ROUNDS=${ROUNDS:-20000}
 
 # The ring-0 attacker, if it is there and the kernel takes it.
