@@ -8,7 +8,7 @@
  * byte XOR 0x5a in hex, and put together in place.
  *
  *   marker HEX [PAGES]   fills PAGES (64) anonymous pages: marker, page number, pattern
- *   check                reads them all back
+ *   check                reads them all back, and how many ticks that took
  *   where                guest-physical address of the first marker page
  *   regs SEED ROUNDS     loads patterns of SEED into all registers, makes ROUNDS exits, compares
  *   mmio                 reads and writes the I/O APIC with several instruction forms
@@ -122,6 +122,7 @@ static void check_command(void) {
         say("GUEST: check FAIL no marker was set");
         return;
     }
+    uint64_t start = __rdtsc();
     for (unsigned p = 0; p < marked_pages; p++) {
         const volatile unsigned char *page = marked + (size_t)p * PAGE;
         unsigned number, bad = 0;
@@ -135,7 +136,8 @@ static void check_command(void) {
             return;
         }
     }
-    say("GUEST: check ok %u pages", marked_pages);
+    uint64_t ticks = __rdtsc() - start;
+    say("GUEST: check ok %u pages, ticks %llu", marked_pages, (unsigned long long)ticks);
 }
 
 static void where_command(void) {
