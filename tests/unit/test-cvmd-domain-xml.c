@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Golden files for each shape of domain: argv[1] is the directory. CVMD_UPDATE_GOLDEN=1 writes them anew; look at
+ * the difference before committing it.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cvmd/domain-xml.h"
+#include "cvmd/util.h"
+
+static const char *golden;
+
+static struct domain_shape shape(void) {
+    return (struct domain_shape){
+        .type = "kvm",
+        .name = "web-1",
+        .uuid = "01234567-89ab-4def-8123-456789abcdef",
+        .protected = true,
+        .memory = 256ull << 20,
+        .vcpus = 1,
+        .backing = MEMORY_PAGEABLE,
+        .firmware = "/usr/lib/cvmd/cvmboot.rom",
+        .kernel = "/var/lib/cvmd/machines/web-1/kernel",
+        .initrd = "/var/lib/cvmd/machines/web-1/initrd",
+        .cmdline = "console=ttyS0 quiet",
+        .console_log = "/var/lib/cvmd/machines/web-1/console.log",
+    };
+}
+
+static void compare(const struct domain_shape *s, const char *name) {
+    _cleanup_free_ char *xml = NULL, *path = NULL;
+    _cleanup_free_ void *want = NULL;
+    struct cvm_error e;
+    size_t size;
+
+    assert_int_equal(domain_xml(s, &xml), 0);
+    assert_true(asprintf(&path, "%s/%s.xml", golden, name) > 0);
+    if (getenv("CVMD_UPDATE_GOLDEN"))
+        assert_int_equal(cvm_write_file(path, xml, strlen(xml), &e), 0);
+    assert_int_equal(cvm_read_file(path, 65536, &want, &size, &e), 0);
+    assert_string_equal(xml, want);
+}
+
+static void test_protected(void **state) {
+    struct domain_shape s = shape();
+
+    (void)state;
+    compare(&s, "domain-protected");
+}
+
+static void test_protected_hugepages(void **state) {
+    struct domain_shape s = shape();
+
+    (void)state;
+    s.backing = MEMORY_HUGEPAGES;
+    s.vcpus = 4;
+    s.initrd = NULL;
+    compare(&s, "domain-protected-hugepages");
+}
+
+static void test_protected_locked(void **state) {
+    struct domain_shape s = shape();
+
+    (void)state;
+    s.backing = MEMORY_LOCKED;
+    s.cmdline = NULL;
+    compare(&s, "domain-protected-locked");
+}
+
+static void test_ordinary(void **state) {
+    struct domain_shape s = shape();
+
+    (void)state;
+    s.protected = false;
+    compare(&s, "domain-ordinary");
+}
+
+static void test_without_kvm(void **state) {
+    struct domain_shape s = shape();
+
+    (void)state;
+    s.type = "qemu";
+    compare(&s, "domain-protected-qemu");
+}
+
+static void test_escaped(void **state) {
+    struct domain_shape s = shape();
+
+    (void)state;
+    s.cmdline = "a=\"<b>\" & 'c' ü ]]> <!--";
+    compare(&s, "domain-escaped");
+}
+
+static void test_console(void **state) {
+    _cleanup_free_ char *path = NULL;
+
+    (void)state;
+    assert_int_equal(domain_xml_console("<domain><devices><serial type='pty'><source path='/dev/pts/7'/></serial>"
+                                        "<serial type='pty'><source path='/dev/pts/8'/></serial></devices></domain>", &path), 0);
+    assert_string_equal(path, "/dev/pts/7");
+    assert_int_equal(domain_xml_console("<domain><devices><serial type='file'/></devices></domain>", &path), -ENOENT);
+    assert_int_equal(domain_xml_console("<domain>", &path), -EBADMSG);
+    assert_int_equal(domain_xml_console("", &path), -EBADMSG);
+}
+
+static void test_backing_names(void **state) {
+    (void)state;
+    for (int i = 0; i < MEMORY_BACKING_MAX; i++)
+        assert_int_equal(memory_backing_from_string(memory_backing_to_string((enum memory_backing)i)), i);
+    assert_int_equal(memory_backing_from_string("swap"), -EINVAL);
+    assert_null(memory_backing_to_string(MEMORY_BACKING_MAX));
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_protected),   cmocka_unit_test(test_protected_hugepages), cmocka_unit_test(test_protected_locked),
+        cmocka_unit_test(test_ordinary),    cmocka_unit_test(test_without_kvm),         cmocka_unit_test(test_escaped),
+        cmocka_unit_test(test_console),     cmocka_unit_test(test_backing_names),
+    };
+
+    if (argc != 2)
+        return 2;
+    golden = argv[1];
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

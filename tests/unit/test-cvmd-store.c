@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The store: what is written is read again, also by the next process; migration; damage. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cvmd/store.h"
+#include "cvmd/util.h"
+
+static char dir[] = "/tmp/test-cvmd-store-XXXXXX";
+static char path[64];
+static struct cvm_error e;
+
+static int setup(void **state) {
+    (void)state;
+    if (!mkdtemp(dir))
+        return -1;
+    snprintf(path, sizeof(path), "%s/state.db", dir);
+    return 0;
+}
+
+static int remove_files(void **state) {
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    char p[80];
+
+    (void)state;
+    for (unsigned i = 0; i < ELEMENTSOF(suffixes); i++) {
+        snprintf(p, sizeof(p), "%s%s", path, suffixes[i]);
+        unlink(p);
+    }
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    return rmdir(dir);
+}
+
+static const struct store_machine web = {
+    .name = "web", .uuid = "u-1", .state = "running", .protected = 1, .memory = 1ull << 40, .vcpus = 2, .backing = "pageable",
+    .cmdline = "a 'b' \"c\"; DROP TABLE machines", .has_initrd = 1, .created = 1700000000000000, .started = 5,
+};
+
+static unsigned seen;
+
+static int check_web(void *userdata, const struct store_machine *m) {
+    const struct store_machine *want = userdata;
+
+    seen++;
+    assert_string_equal(m->name, want->name);
+    assert_string_equal(m->uuid, want->uuid);
+    assert_string_equal(m->state, want->state);
+    assert_string_equal(m->cmdline, want->cmdline);
+    assert_string_equal(m->backing, want->backing);
+    assert_true(m->memory == want->memory && m->vcpus == want->vcpus && m->protected == want->protected);
+    assert_true(m->created == want->created && m->started == want->started && m->ended == 0 && m->has_initrd == 1);
+    if (want->reason)
+        assert_string_equal(m->reason, want->reason);
+    else
+        assert_null(m->reason);
+    assert_null(m->launch_digest);
+    return 0;
+}
+
+static struct store *open_store(void) {
+    struct store *s = NULL;
+
+    if (store_open(path, &s, &e) < 0)
+        fail_msg("%s", e.text);
+    return s;
+}
+
+static void test_machines(void **state) {
+    struct store_machine m = web;
+    struct store *s = open_store();
+
+    (void)state;
+    assert_int_equal(store_put_machine(s, &m), 0);
+    m.state = "failed";
+    m.reason = "because";
+    assert_int_equal(store_put_machine(s, &m), 0);
+    store_close(s);
+
+    s = open_store();
+    seen = 0;
+    assert_int_equal(store_each_machine(s, check_web, &m), 0);
+    assert_int_equal(seen, 1);
+    m.name = "other"; /* the same UUID */
+    assert_int_equal(store_put_machine(s, &m), -EEXIST);
+    assert_int_equal(store_delete_machine(s, "web"), 0);
+    seen = 0;
+    assert_int_equal(store_each_machine(s, check_web, &m), 0);
+    assert_int_equal(seen, 0);
+    store_close(s);
+}
+
+static uint64_t last_id;
+
+static int count_audit(void *userdata, const struct store_audit *a) {
+    unsigned *n = userdata;
+
+    assert_true(a->id > last_id);
+    last_id = a->id;
+    (*n)++;
+    return 0;
+}
+
+static unsigned count(struct store *s, uint64_t after, const char *machine, uint32_t limit) {
+    unsigned n = 0;
+
+    last_id = 0;
+    assert_int_equal(store_each_audit(s, after, machine, limit, count_audit, &n), 0);
+    return n;
+}
+
+static void test_audit(void **state) {
+    struct store_audit a = {.time = 1, .source = "cvmd", .machine = "web", .event = "launch", .message = "m", .who = "w"};
+    struct store *s = open_store();
+    uint64_t seq;
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(store_append_audit(s, &a), 1);
+    assert_int_equal(store_last_seq(s, "boot-1", &seq), 0);
+    assert_true(seq == 0);
+    a = (struct store_audit){.time = 2, .source = "rootvisor", .event = "denied", .message = "m", .boot_id = "boot-1", .arg = {UINT64_MAX, 1}};
+    for (a.seq = 1; a.seq <= 10; a.seq++)
+        assert_int_equal(store_append_audit(s, &a), 1);
+    a.seq = 7;
+    assert_int_equal(store_append_audit(s, &a), 0); /* known */
+    a.boot_id = "boot-2";
+    assert_int_equal(store_append_audit(s, &a), 1); /* another boot counts anew */
+    assert_int_equal(store_last_seq(s, "boot-1", &seq), 0);
+    assert_true(seq == 10);
+    store_close(s);
+
+    s = open_store();
+    assert_int_equal(count(s, 0, NULL, 0), 16);
+    assert_int_equal(count(s, 0, "web", 0), 5);
+    assert_int_equal(count(s, 0, NULL, 3), 3);
+    assert_int_equal(count(s, 14, NULL, 0), 2);
+    assert_int_equal(count(s, UINT64_MAX, NULL, 0), 0);
+    store_close(s);
+}
+
+static void sql(const char *statements) {
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, statements, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* A database of schema 1, as the first step makes it, with a machine in it. */
+static void test_migration(void **state) {
+    char *step = sqlite3_mprintf("%s INSERT INTO machines VALUES ('web', 'u-1', 'running', NULL, 1, %lld, 2, 'pageable', %Q, 1, NULL,"
+                                 " 1700000000000000, 5, 0); PRAGMA user_version = 1",
+                                 store_migrations[0], 1ll << 40, web.cmdline);
+    struct store_machine m = web;
+    struct store *s;
+
+    (void)state;
+    sql(step);
+    sqlite3_free(step);
+    s = open_store();
+    seen = 0;
+    assert_int_equal(store_each_machine(s, check_web, &m), 0);
+    assert_int_equal(seen, 1);
+    assert_int_equal(store_append_audit(s, &(struct store_audit){.source = "cvmd", .event = "x", .message = "y"}), 1);
+    store_close(s);
+    s = open_store(); /* nothing left to do */
+    store_close(s);
+}
+
+static void test_newer(void **state) {
+    struct store *s = NULL;
+
+    (void)state;
+    sql("PRAGMA user_version = 99");
+    assert_int_equal(store_open(path, &s, &e), -EPROTO);
+    assert_non_null(strstr(e.text, "newer cvmd"));
+}
+
+static void test_damaged(void **state) {
+    struct store *s = NULL;
+    FILE *f = fopen(path, "w");
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        fputs("this is no database\n", f);
+    fclose(f);
+    assert_int_equal(store_open(path, &s, &e), -EBADMSG);
+    assert_int_equal(store_open("/nonexistent/state.db", &s, &e), -EACCES);
+}
+
+static void test_transaction(void **state) {
+    struct store_audit a = {.source = "cvmd", .event = "x", .message = "y"};
+    struct store *s = open_store();
+
+    (void)state;
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_append_audit(s, &a), 1);
+    store_close(s); /* not committed, as after a kill */
+    s = open_store();
+    assert_int_equal(count(s, 0, NULL, 0), 0);
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_append_audit(s, &a), 1);
+    assert_int_equal(store_commit(s), 0);
+    store_close(s);
+    s = open_store();
+    assert_int_equal(count(s, 0, NULL, 0), 1);
+    store_close(s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_machines, remove_files),  cmocka_unit_test_teardown(test_audit, remove_files),
+        cmocka_unit_test_teardown(test_migration, remove_files), cmocka_unit_test_teardown(test_newer, remove_files),
+        cmocka_unit_test_teardown(test_damaged, remove_files),   cmocka_unit_test_teardown(test_transaction, remove_files),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
