@@ -10,97 +10,6 @@
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 
-static int read_and(const char *path, size_t max, void **buf, size_t *size, struct cvm_error *e) {
-    free(*buf);
-    *buf = NULL;
-    return cvm_read_file(path, max, buf, size, e);
-}
-
-static int name_file(const char *path, int r, const struct cvm_error *why, struct cvm_error *e) {
-    return cvm_error_set(e, r, "'%s': %.300s", path, why->text[0] ? why->text : strerror(-r));
-}
-
-static int launch_from_files(const struct cvm_reference_files *f, struct cvm_ref_launch *l,
-                             struct cvm_error *e) {
-    _cleanup_cvm_free_ void *buf = NULL;
-    struct cvm_error why = {""};
-    size_t size = 0;
-    int r;
-
-    r = read_and(f->firmware, CVM_ROM_SIZE * 16, &buf, &size, e);
-    if (r < 0)
-        return r;
-    r = cvm_measure_firmware(buf, size, &l->component[l->nr++], &why);
-    if (r < 0)
-        return name_file(f->firmware, r, &why, e);
-
-    r = read_and(f->kernel, CVM_KERNEL_FILE_MAX, &buf, &size, e);
-    if (r < 0)
-        return r;
-    r = cvm_measure_kernel(buf, size, &l->component[l->nr++], &why);
-    if (r < 0)
-        return name_file(f->kernel, r, &why, e);
-
-    if (f->initrd) {
-        r = read_and(f->initrd, CVM_INITRD_FILE_MAX, &buf, &size, e);
-        if (r < 0)
-            return r;
-        r = cvm_measure_bytes(CVM_COMP_INITRD, buf, size, &l->component[l->nr++], &why);
-        if (r < 0)
-            return name_file(f->initrd, r, &why, e);
-    }
-    if (f->cmdline && *f->cmdline) {
-        size = strlen(f->cmdline);
-        if (size > CVM_CMDLINE_MAX)
-            return cvm_error_set(e, -E2BIG, "the command line has %zu bytes, at most %u are taken", size,
-                                 CVM_CMDLINE_MAX);
-        r = cvm_measure_bytes(CVM_COMP_CMDLINE, f->cmdline, size, &l->component[l->nr++], e);
-        if (r < 0)
-            return r;
-    }
-    r = cvm_launch_digest(l->component, l->nr, l->digest);
-    return r < 0 ? cvm_error_set(e, r, "cannot compute the launch measurement: %s", strerror(-r)) : 0;
-}
-
-int cvm_reference_from_files(const struct cvm_reference_files *f, struct cvm_reference *ret,
-                             struct cvm_error *e) {
-    _cleanup_cvm_free_ void *buf = NULL;
-    struct cvm_error why = {""};
-    size_t size = 0;
-    int r;
-
-    memset(ret, 0, sizeof(*ret));
-    if (!f->kernel && (f->initrd || f->cmdline))
-        return cvm_error_set(e, -EINVAL, "an initrd or command line needs the kernel too");
-    if (f->kernel && !f->firmware)
-        return cvm_error_set(e, -EINVAL, "the launch measurement needs the firmware too: name cvmboot.rom");
-    if (f->kernel) {
-        r = launch_from_files(f, &ret->launch[0], e);
-        if (r < 0)
-            return r;
-        ret->nr_launch = 1;
-    }
-    if (f->rootvisor) {
-        r = read_and(f->rootvisor, CVM_IMAGE_FILE_MAX, &buf, &size, e);
-        if (r < 0)
-            return r;
-        r = cvm_rootvisor_digest(buf, size, ret->rootvisor[0].digest, &why);
-        if (r < 0)
-            return name_file(f->rootvisor, r, &why, e);
-        ret->nr_rootvisor = 1;
-    }
-    if (f->guardian) {
-        r = read_and(f->guardian, CVM_IMAGE_FILE_MAX, &buf, &size, e);
-        if (r < 0)
-            return r;
-        r = cvm_guardian_digest(buf, size, ret->guardian[0].digest, &ret->guardian[0].min_svn, &why);
-        if (r < 0)
-            return name_file(f->guardian, r, &why, e);
-        ret->nr_guardian = 1;
-    }
-    return 0;
-}
-
 static int parse_image(json_object *o, struct cvm_ref_image *ret, struct cvm_error *e) {
     uint64_t svn = 0;
     int r;
@@ -115,29 +24,38 @@ static int parse_image(json_object *o, struct cvm_ref_image *ret, struct cvm_err
     return 0;
 }
 
-static int parse_component(json_object *o, uint32_t last, struct cvm_measured *ret, struct cvm_error *e) {
-    const char *kind = NULL;
+/* "size" and "digest" of a component whose kind is known. */
+static int parse_measured(json_object *o, uint32_t kind, struct cvm_measured *ret, struct cvm_error *e) {
     int r;
 
-    if (!json_object_is_type(o, json_type_object))
-        return cvm_error_set(e, -EINVAL, "a component is no object");
-    r = cvm_json_string(o, "kind", &kind, e);
-    if (r < 0)
-        return r;
     memset(ret, 0, sizeof(*ret));
-    for (uint32_t k = CVM_COMP_FIRMWARE; k <= CVM_COMP_CMDLINE; k++)
-        if (strcmp(kind, cvm_component_name(k)) == 0)
-            ret->kind = k;
-    if (!ret->kind)
-        return cvm_error_set(e, -EINVAL, "component kind '%.32s' is not known", kind);
-    if (ret->kind <= last)
-        return cvm_error_set(e, -EINVAL, "component '%s' is out of order", kind);
+    ret->kind = kind;
     r = cvm_json_uint(o, "size", INT64_MAX, &ret->size, e);
     if (r < 0)
         return r;
     if (!ret->size)
-        return cvm_error_set(e, -EINVAL, "component '%s' has size 0: leave it out", kind);
+        return cvm_error_set(e, -EINVAL, "component '%s' has size 0: leave it out", cvm_component_name(kind));
     return cvm_json_hex(o, "digest", ret->digest, CVM_DIGEST_SIZE, e);
+}
+
+static int parse_component(json_object *o, uint32_t last, struct cvm_measured *ret, struct cvm_error *e) {
+    const char *name = NULL;
+    uint32_t kind = 0;
+    int r;
+
+    if (!json_object_is_type(o, json_type_object))
+        return cvm_error_set(e, -EINVAL, "a component is no object");
+    r = cvm_json_string(o, "kind", &name, e);
+    if (r < 0)
+        return r;
+    for (uint32_t k = CVM_COMP_FIRMWARE; k <= CVM_COMP_CMDLINE; k++)
+        if (strcmp(name, cvm_component_name(k)) == 0)
+            kind = k;
+    if (!kind)
+        return cvm_error_set(e, -EINVAL, "component kind '%.32s' is not known", name);
+    if (kind <= last)
+        return cvm_error_set(e, -EINVAL, "component '%s' is out of order", name);
+    return parse_measured(o, kind, ret, e);
 }
 
 static int parse_launch(json_object *o, struct cvm_ref_launch *ret, struct cvm_error *e) {
@@ -206,6 +124,10 @@ static int parse_guardian_item(json_object *o, unsigned i, struct cvm_reference 
     return parse_image(o, &ret->guardian[i], e);
 }
 
+static int parse_firmware_item(json_object *o, unsigned i, struct cvm_reference *ret, struct cvm_error *e) {
+    return parse_measured(o, CVM_COMP_FIRMWARE, &ret->firmware[i], e);
+}
+
 static int parse_launch_item(json_object *o, unsigned i, struct cvm_reference *ret, struct cvm_error *e) {
     return parse_launch(o, &ret->launch[i], e);
 }
@@ -232,18 +154,24 @@ int cvm_reference_parse(const void *buf, size_t size, struct cvm_reference *ret,
     r = parse_list(o, "guardian", ret, parse_guardian_item, &ret->nr_guardian, e);
     if (r < 0)
         return r;
+    r = parse_list(o, "firmware", ret, parse_firmware_item, &ret->nr_firmware, e);
+    if (r < 0)
+        return r;
     return parse_list(o, "launch", ret, parse_launch_item, &ret->nr_launch, e);
 }
 
 int cvm_reference_merge(struct cvm_reference *to, const struct cvm_reference *from) {
     if (to->nr_rootvisor + from->nr_rootvisor > CVM_REFERENCE_MAX ||
         to->nr_guardian + from->nr_guardian > CVM_REFERENCE_MAX ||
+        to->nr_firmware + from->nr_firmware > CVM_REFERENCE_MAX ||
         to->nr_launch + from->nr_launch > CVM_REFERENCE_MAX)
         return -E2BIG;
     for (unsigned i = 0; i < from->nr_rootvisor; i++)
         to->rootvisor[to->nr_rootvisor++] = from->rootvisor[i];
     for (unsigned i = 0; i < from->nr_guardian; i++)
         to->guardian[to->nr_guardian++] = from->guardian[i];
+    for (unsigned i = 0; i < from->nr_firmware; i++)
+        to->firmware[to->nr_firmware++] = from->firmware[i];
     for (unsigned i = 0; i < from->nr_launch; i++)
         to->launch[to->nr_launch++] = from->launch[i];
     return 0;
@@ -266,6 +194,22 @@ static json_object *images_to_json(const struct cvm_ref_image *image, unsigned n
     return list;
 }
 
+/* A component with its kind, or without if the list says it. */
+static json_object *measured_to_json(const struct cvm_measured *m, bool kind) {
+    json_object *o = json_object_new_object();
+
+    if (!o)
+        return NULL;
+    if (kind)
+        json_object_object_add(o, "kind", json_object_new_string(cvm_component_name(m->kind)));
+    json_object_object_add(o, "size", json_object_new_uint64(m->size));
+    if (cvm_json_add_hex(o, "digest", m->digest, CVM_DIGEST_SIZE) < 0) {
+        json_object_put(o);
+        return NULL;
+    }
+    return o;
+}
+
 static json_object *launch_to_json(const struct cvm_ref_launch *launch) {
     _cleanup_(json_object_putp) json_object *o = json_object_new_object();
     json_object *list = json_object_new_array(), *ret;
@@ -276,16 +220,11 @@ static json_object *launch_to_json(const struct cvm_ref_launch *launch) {
     }
     json_object_object_add(o, "components", list);
     for (unsigned i = 0; i < launch->nr; i++) {
-        const struct cvm_measured *m = &launch->component[i];
-        json_object *c = json_object_new_object();
+        json_object *c = measured_to_json(&launch->component[i], true);
 
         if (!c)
             return NULL;
         json_object_array_add(list, c);
-        json_object_object_add(c, "kind", json_object_new_string(cvm_component_name(m->kind)));
-        json_object_object_add(c, "size", json_object_new_uint64(m->size));
-        if (cvm_json_add_hex(c, "digest", m->digest, CVM_DIGEST_SIZE) < 0)
-            return NULL;
     }
     ret = o;
     o = NULL;
@@ -294,19 +233,28 @@ static json_object *launch_to_json(const struct cvm_ref_launch *launch) {
 
 json_object *cvm_reference_to_json(const struct cvm_reference *ref) {
     _cleanup_(json_object_putp) json_object *o = json_object_new_object();
-    json_object *rootvisor, *guardian, *launch, *ret;
+    json_object *rootvisor, *guardian, *firmware, *launch, *ret;
 
     if (!o)
         return NULL;
     rootvisor = images_to_json(ref->rootvisor, ref->nr_rootvisor);
     guardian = images_to_json(ref->guardian, ref->nr_guardian);
+    firmware = json_object_new_array();
     launch = json_object_new_array();
     json_object_object_add(o, "profile", json_object_new_string(CVM_REFERENCE_PROFILE));
     json_object_object_add(o, "rootvisor", rootvisor);
     json_object_object_add(o, "guardian", guardian);
+    json_object_object_add(o, "firmware", firmware);
     json_object_object_add(o, "launch", launch);
-    if (!rootvisor || !guardian || !launch)
+    if (!rootvisor || !guardian || !firmware || !launch)
         return NULL;
+    for (unsigned i = 0; i < ref->nr_firmware; i++) {
+        json_object *f = measured_to_json(&ref->firmware[i], false);
+
+        if (!f)
+            return NULL;
+        json_object_array_add(firmware, f);
+    }
     for (unsigned i = 0; i < ref->nr_launch; i++) {
         json_object *l = launch_to_json(&ref->launch[i]);
 

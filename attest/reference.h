@@ -7,13 +7,15 @@
  *     "profile":   "tag:cvmd.org,2026:reference-values#1",
  *     "rootvisor": [ { "digest": hex, "min_svn": number } ],
  *     "guardian":  [ { "digest": hex, "min_svn": number } ],
+ *     "firmware":  [ { "size": number, "digest": hex } ],
  *     "launch":    [ { "digest": hex,
  *                      "components": [ { "kind": text, "size": number, "digest": hex } ] } ]
  *   }
  *
  * All digests are SHA-384. Each list holds alternatives: old and new values are valid together
  * while an update is under way. A list that is absent or empty means that nothing is known, which
- * an appraisal never takes for a pass. "min_svn" may be absent (0).
+ * an appraisal never takes for a pass. "min_svn" may be absent (0). "firmware" alone accepts
+ * nothing: it serves to compute "launch" from a tenant's own kernel, initrd and command line.
  */
 #ifndef CVM_ATTEST_REFERENCE_H
 #define CVM_ATTEST_REFERENCE_H
@@ -38,9 +40,10 @@ struct cvm_ref_launch {
 };
 
 struct cvm_reference {
-    unsigned nr_rootvisor, nr_guardian, nr_launch;
+    unsigned nr_rootvisor, nr_guardian, nr_firmware, nr_launch;
     struct cvm_ref_image rootvisor[CVM_REFERENCE_MAX];
     struct cvm_ref_image guardian[CVM_REFERENCE_MAX];
+    struct cvm_measured firmware[CVM_REFERENCE_MAX];
     struct cvm_ref_launch launch[CVM_REFERENCE_MAX];
 };
 
@@ -56,13 +59,15 @@ struct cvm_reference_files {
 
 /**
  * cvm_reference_from_files - one set of reference values, from files alone
- * @ret: one alternative in each list for which files are given; "launch" needs kernel and firmware
+ * @known: values that are there already, or NULL: its firmware counts if no firmware file is named
+ * @ret:   one alternative in each list for which files are given; "launch" needs a kernel, and has one
+ *         alternative for each firmware
  *
  * Returns 0; -EINVAL if initrd or command line come without kernel, or kernel without firmware; what
  * reading and parsing the files returns, with the file's name in @e.
  */
-int cvm_reference_from_files(const struct cvm_reference_files *files, struct cvm_reference *ret,
-                             struct cvm_error *e);
+int cvm_reference_from_files(const struct cvm_reference_files *files, const struct cvm_reference *known,
+                             struct cvm_reference *ret, struct cvm_error *e);
 
 /**
  * cvm_reference_parse - JSON text to reference values

@@ -80,6 +80,12 @@ static void explain(const struct cvm_reference *ref, const struct cvm_reference_
                 printf("  no %s\n", cvm_component_name(kind));
         }
     }
+    if (ref->nr_firmware && !ref->nr_launch) {
+        printf("firmware component\n  = SHA-384(%s), %llu bytes\n", treatment_of(CVM_COMP_FIRMWARE),
+               (unsigned long long)ref->firmware[0].size);
+        printf("  = %s\n  from %s\n", cvm_hex_encode(ref->firmware[0].digest, CVM_DIGEST_SIZE, hex),
+               f->firmware);
+    }
     if (ref->nr_rootvisor) {
         printf("RootVisor digest\n  = SHA-384(file bytes of the loadable ELF segments, in order)\n");
         printf("  = %s\n  from %s\n", cvm_hex_encode(ref->rootvisor[0].digest, CVM_DIGEST_SIZE, hex),
@@ -144,9 +150,9 @@ int verb_digest(int argc, char **argv) {
     ref = malloc(sizeof(*ref));
     if (!ref)
         return CVM_EXIT_ERROR;
-    r = reference_options_complete(&ro, &e);
+    r = reference_options_complete(&ro, NULL, &e);
     if (r == 0)
-        r = cvm_reference_from_files(&ro.files, ref, &e);
+        r = cvm_reference_from_files(&ro.files, NULL, ref, &e);
     if (r < 0) {
         fprintf(stderr, "cvmctl digest: %s\n", e.text);
         return CVM_EXIT_ERROR;
@@ -171,6 +177,8 @@ int verb_digest(int argc, char **argv) {
     else {
         if (ref->nr_launch)
             print_line("launch measurement", ref->launch[0].digest);
+        if (ref->nr_firmware && !ref->nr_launch)
+            print_line("firmware", ref->firmware[0].digest);
         if (ref->nr_rootvisor)
             print_line("RootVisor", ref->rootvisor[0].digest);
         if (ref->nr_guardian)

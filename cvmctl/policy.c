@@ -174,9 +174,9 @@ static int collect_reference(struct policy_options *o, struct cvm_reference *sum
     }
     if (!reference_options_given(&o->ro))
         return 0;
-    r = reference_options_complete(&o->ro, e);
+    r = reference_options_complete(&o->ro, o->nr_reference ? sum : NULL, e);
     if (r == 0)
-        r = cvm_reference_from_files(&o->ro.files, one, e);
+        r = cvm_reference_from_files(&o->ro.files, sum, one, e);
     if (r < 0)
         return r;
     r = cvm_reference_merge(sum, one);

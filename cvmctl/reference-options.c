@@ -71,12 +71,15 @@ static int complete(const struct reference_options *o, const char **path, char *
     return 0;
 }
 
-int reference_options_complete(struct reference_options *o, struct cvm_error *e) {
+int reference_options_complete(struct reference_options *o, const struct cvm_reference *known,
+                               struct cvm_error *e) {
     static const char *const firmware[] = {"cvmboot.rom", NULL};
     static const char *const rootvisor[] = {"rootvisor", "rootvisor.elf"};
     static const char *const guardian[] = {"guardian.bin", NULL};
     int r;
 
+    if (known && !o->images)
+        return 0;
     r = complete(o, &o->files.firmware, o->firmware, firmware, e);
     if (r == 0)
         r = complete(o, &o->files.rootvisor, o->rootvisor, rootvisor, e);

@@ -56,10 +56,13 @@ bool reference_options_given(const struct reference_options *o);
 
 /**
  * reference_options_complete - fill in the files that were not named, where they exist
+ * @known: reference values from elsewhere, or NULL. If given, files are looked for with --images
+ *         only: beside them counts what was named, not what happens to be installed
  *
  * With --images a missing file is an error, otherwise it is left out.
  * Returns 0 or -ENOENT.
  */
-int reference_options_complete(struct reference_options *o, struct cvm_error *e);
+int reference_options_complete(struct reference_options *o, const struct cvm_reference *known,
+                               struct cvm_error *e);
 
 #endif

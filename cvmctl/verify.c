@@ -231,12 +231,9 @@ static int load_reference(struct verify_options *o, const struct cvm_policy *pol
             return cvm_error_set(e, r, "more than %u reference values of one kind", CVM_REFERENCE_MAX);
     }
     if (reference_options_given(&o->ro)) {
-        /* Beside a reference file or policy only what was named counts, not what happens to be installed. */
-        r = (o->nr_reference || policy) && !o->ro.images && !o->ro.files.kernel
-                ? 0
-                : reference_options_complete(&o->ro, e);
+        r = reference_options_complete(&o->ro, o->nr_reference || policy ? sum : NULL, e);
         if (r == 0)
-            r = cvm_reference_from_files(&o->ro.files, one, e);
+            r = cvm_reference_from_files(&o->ro.files, sum, one, e);
         if (r < 0)
             return r;
         r = cvm_reference_merge(sum, one);

@@ -58,7 +58,9 @@ int fixture_setup(void **state) {
     assert_int_equal(cvm_key_to_point(f->quoter, f->point), 0);
     fill(f->nonce, sizeof(f->nonce), 99);
     make_report(f);
-    f->reference.nr_rootvisor = f->reference.nr_guardian = f->reference.nr_launch = 1;
+    f->reference.nr_rootvisor = f->reference.nr_guardian = f->reference.nr_firmware = f->reference.nr_launch =
+        1;
+    f->reference.firmware[0] = f->report.measured[0];
     memcpy(f->reference.rootvisor[0].digest, f->report.rootvisor_digest, CVM_DIGEST_SIZE);
     f->reference.rootvisor[0].min_svn = 3;
     memcpy(f->reference.guardian[0].digest, f->report.guardian_digest, CVM_DIGEST_SIZE);

@@ -252,6 +252,30 @@ class Test(unittest.TestCase):
                                self.host.paths['initrd'], '--cmdline', self.host.cmdline])
         self.assertEqual(r.returncode, 3, r.stdout + r.stderr)
 
+    def test_firmware_from_reference(self):
+        """Who publishes the images gives their values; the tenant adds its own kernel, initrd, command line."""
+        ref, p = self.dir + '/images.json', self.host.paths
+        images = ['--firmware', p['firmware'], '--rootvisor', p['rootvisor'], '--guardian', p['guardian']]
+        own = ['--kernel', p['kernel'], '--initrd', p['initrd'], '--cmdline', self.host.cmdline]
+        self.assertEqual(self.run_cli('digest', *images, '-o', ref).returncode, 0)
+        self.assertEqual(self.verify(files=['--reference', ref]).returncode, 6)
+        self.assertEqual(self.verify(files=['--reference', ref, *own]).returncode, 3)
+        self.assertEqual(json.loads(self.verify('--json', files=['--reference', ref, *own[:-1], 'x']).stdout)['code'], 'launch.cmdline')
+        j = json.loads(read(ref))
+        self.assertEqual(j['launch'], [])
+        del j['firmware']
+        r = self.verify(files=['--reference', write(self.dir + '/no-firmware.json', json.dumps(j).encode()), *own])
+        self.assertEqual(r.returncode, 1)
+        self.assertIn('firmware', r.stderr)
+        # Two accepted firmwares: both count, neither mixes.
+        other = write(self.dir + '/other.rom', rom(b'other firmware' * 300))
+        self.assertEqual(self.run_cli('digest', '--firmware', other, '-o', self.dir + '/other.json').returncode, 0)
+        self.assertEqual(self.verify(files=['--reference', self.dir + '/other.json', '--reference', ref, *own]).returncode, 3)
+        j['firmware'] = []
+        write(self.dir + '/no-firmware.json', json.dumps(j).encode())
+        r = self.verify('--json', files=['--reference', self.dir + '/other.json', '--reference', self.dir + '/no-firmware.json', *own])
+        self.assertEqual(json.loads(r.stdout)['code'], 'launch.firmware')
+
     def test_one_byte_of_each_input(self):
         """The story's step: one byte of one input differs, and the verdict names that input."""
         for name, code in [('kernel', 'launch.kernel'), ('initrd', 'launch.initrd'), ('firmware', 'launch.firmware'),

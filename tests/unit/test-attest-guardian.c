@@ -147,7 +147,7 @@ static int setup(void **state) {
                                                                .cmdline = cmdline,
                                                                .rootvisor = rootvisor_path,
                                                                .guardian = guardian_path},
-                                 &h->reference, &e) < 0)
+                                 NULL, &h->reference, &e) < 0)
         fail_msg("%s", e.text);
     *state = h;
     return 0;

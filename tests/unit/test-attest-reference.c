@@ -76,8 +76,12 @@ static void test_bad(void **state) {
         {-EINVAL, "guardian[0] is no object", "\"guardian\":[", "\"guardian\":[1,"},
         {-EINVAL, "kind 'bios' is not known", "\"kind\":\"firmware\"", "\"kind\":\"bios\""},
         {-EINVAL, "out of order", "\"kind\":\"kernel\"", "\"kind\":\"firmware\""},
-        {-EINVAL, "not the digest of its components", "\"size\":8192", "\"size\":4096"},
-        {-EINVAL, "size 0", "\"size\":8192", "\"size\":0"},
+        {-EINVAL, "not the digest of its components", "\"kind\":\"firmware\",\"size\":8192",
+         "\"kind\":\"firmware\",\"size\":4096"},
+        {-EINVAL, "launch[0]: component 'firmware' has size 0", "\"kind\":\"firmware\",\"size\":8192",
+         "\"kind\":\"firmware\",\"size\":0"},
+        {-EINVAL, "firmware[0]: component 'firmware' has size 0", "\"size\":8192", "\"size\":0"},
+        {-EINVAL, "firmware[0]: member 'size' is missing", "\"size\":8192", "\"sise\":8192"},
         {-EINVAL, "does not start with the firmware", "\"components\":[", "\"components\":[],\"x\":["},
         {-EINVAL, "'components' is missing", "\"components\"", "\"comps\""},
     };
@@ -133,8 +137,8 @@ static void test_from_files_errors(void **state) {
 #define FAILS(expect, word, ...)                                                                             \
     do {                                                                                                     \
         e.text[0] = 0;                                                                                       \
-        assert_int_equal(cvm_reference_from_files(&(struct cvm_reference_files){__VA_ARGS__}, ref, &e),      \
-                         expect);                                                                            \
+        assert_int_equal(                                                                                    \
+            cvm_reference_from_files(&(struct cvm_reference_files){__VA_ARGS__}, NULL, ref, &e), expect);    \
         if (!strstr(e.text, word))                                                                           \
             fail_msg("'%s' does not name '%s'", e.text, word);                                               \
     } while (0)
