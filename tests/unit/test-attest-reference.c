@@ -29,7 +29,7 @@ static char *to_text(const struct cvm_reference *ref) {
     char *text;
 
     assert_non_null(o);
-    text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
+    text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
     json_object_put(o);
     return text;
 }
