@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cvm/layout.h"
 #include "report.h"
 
 #include <errno.h>

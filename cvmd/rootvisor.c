@@ -3,6 +3,7 @@
  * Host calls by VMCALL from ring 3 (cvm/abi.h): no kernel module. The buffer is one locked page,
  * because RootVisor walks the host's page tables and does not fault pages in.
  */
+#include "cvm/layout.h"
 #include "rootvisor.h"
 
 #include "acpi-table.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The C side of the entry: the one Guardian of the image, its windows, its canary. */
+#include "cvm/layout.h"
 #include "guardian.h"
 
 static const struct windows windows = {
