@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The runs of the emulator that the figures come from. Each is made at most once an invocation."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(TOP / "tests" / "lab"))
+from cvmlab import emulator, host, packages, paths  # noqa: E402
+
+from .figures import BenchError  # noqa: E402
+from .moment import Span  # noqa: E402
+
+HERE = TOP / "tests" / "bench"
+
+
+@dataclasses.dataclass
+class Settings:
+    build: pathlib.Path
+    out: pathlib.Path
+    bochs: str | None
+    quick: bool
+    timeout: float      # of one run of the emulator, in seconds
+
+    @property
+    def rounds(self) -> int:
+        """Exits of each kind."""
+        return 200 if self.quick else 1000
+
+    @property
+    def pages(self) -> int:
+        return 256 if self.quick else 1024
+
+    @property
+    def idle_seconds(self) -> int:
+        """Of the emulated host's clock."""
+        return 30
+
+
+def side(rootvisor: bool) -> str:
+    return "with RootVisor" if rootvisor else "natively"
+
+
+def say(text: str):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+@dataclasses.dataclass
+class MiniRun:
+    """What the guests of the mini host cost; keys are the names in host/mini.sh."""
+    facts: dict[str, dict]
+    init_tsc: int
+
+    def fact(self, name: str) -> dict:
+        if name not in self.facts:
+            raise BenchError(f"the mini host did not report '{name}'")
+        return self.facts[name]
+
+    def span(self, name: str) -> Span:
+        return Span(self.fact(name)["before"], self.fact(name)["after"])
+
+    def each(self, name: str) -> float:
+        """Ticks of one of the fact's operations."""
+        return self.fact(name)["ticks"] / self.fact(name)["n"]
+
+    def kvmtest(self, kind: str) -> float:
+        found = re.search(rf"exits {kind} (\d+) ticks (\d+)", self.fact("kvmtest")["lines"])
+        if not found:
+            raise BenchError(f"kvmtest measured no {kind}")
+        return int(found.group(2)) / int(found.group(1))
+
+
+@dataclasses.dataclass
+class HostRun:
+    """The boot of the Debian host and an idle interval after it."""
+    boot_tsc: int
+    up: dict
+    idle: Span
+
+
+class Machines:
+    """Runs the emulator when a figure first asks for a run."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self._mini: dict[bool, MiniRun] = {}
+        self._host: dict[bool, HostRun] = {}
+        self._emulator = None
+
+    def emulator(self) -> emulator.Bochs:
+        if not self._emulator:
+            self._emulator = emulator.Bochs.find(self.settings.bochs)
+        return self._emulator
+
+    def mini(self, rootvisor: bool) -> MiniRun:
+        if rootvisor not in self._mini:
+            self._mini[rootvisor] = self._run_mini(rootvisor)
+        return self._mini[rootvisor]
+
+    def host(self, rootvisor: bool) -> HostRun:
+        if rootvisor not in self._host:
+            self._host[rootvisor] = self._run_host(rootvisor)
+        return self._host[rootvisor]
+
+    def _run_mini(self, rootvisor: bool) -> MiniRun:
+        s = self.settings
+        # The same mode, hence the same image, on both sides; natively nobody uses the firmware in it.
+        argv = [sys.executable, paths.LAB / "mini", "--rootvisor" if rootvisor else "--native", "--qemu-protected",
+                "--build", s.build, "--bochs", self.emulator().path, "--timeout", str(s.timeout),
+                "--host-script", HERE / "host" / "mini.sh", "--host-program", HERE / "host" / "benchctl.c",
+                "--append", f"quiet bench.exits={s.rounds} bench.pages={s.pages}"]
+        say(f"mini host {side(rootvisor)}: guests, exits, sealing (a minute or more)")
+        start, facts, init, last = time.monotonic(), {}, None, ""
+        log = s.out / f"mini-{'rootvisor' if rootvisor else 'native'}.log"
+        with open(log, "w") as kept:
+            process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.STDOUT, text=True, errors="replace")
+            try:
+                for line in process.stdout:
+                    kept.write(line)
+                    last = line.strip() or last
+                    if line.startswith("bench: "):
+                        say(f"  {line[7:].strip()} ({time.monotonic() - start:.0f} s)")
+                    if not (found := re.search(r"LAB (\{.*\})\s*$", line)):
+                        continue
+                    try:
+                        fact = json.loads(found.group(1))
+                    except ValueError as error:
+                        raise BenchError(f"a fact came damaged over the serial line (see {log}): {error}") from error
+                    if "bench" in fact:
+                        facts[fact["bench"]] = fact
+                    elif fact.get("stage") == "init":
+                        init = fact["tsc"]
+                status = process.wait(timeout=60)
+            finally:
+                if process.poll() is None:
+                    # It stops its emulator on the interrupt; only then may it be killed.
+                    process.send_signal(2)
+                    try:
+                        process.wait(timeout=20)
+                    except subprocess.TimeoutExpired:
+                        process.kill()
+                process.wait()
+        if status or init is None:
+            raise BenchError(f"mini host {side(rootvisor)}: {last} (see {log})")
+        return MiniRun(facts, init)
+
+    def _run_host(self, rootvisor: bool) -> HostRun:
+        s = self.settings
+        say(f"Debian host {side(rootvisor)}: boot to multi-user.target, {s.idle_seconds} s idle (minutes)")
+        benchctl = packages.static_program(HERE / "host" / "benchctl.c", f"-I{paths.LAB / 'guest'}")
+        scratch = s.out / "work"
+        scratch.mkdir(parents=True, exist_ok=True)
+        (scratch / "settle").write_text("15\n")
+        (scratch / "seconds").write_text(f"{s.idle_seconds}\n")
+        options = host.Options(rootvisor=rootvisor, build=s.build, timeout=s.timeout, files={
+            "bin/benchctl": benchctl, "settle": scratch / "settle", "seconds": scratch / "seconds"})
+        facts, log = {}, s.out / f"host-{'rootvisor' if rootvisor else 'native'}.log"
+
+        def on_fact(fact):
+            if "bench" in fact:
+                facts[fact["bench"]] = fact
+            say(f"  {fact.get('bench') or fact.get('stage') or fact.get('step') or 'end'}")
+
+        with open(log, "w") as kept:
+            outcome = host.run("idle", options, s.out / "work" / "host", self.emulator(),
+                               show=lambda line: kept.write(line + "\n"), on_fact=on_fact)
+        if not outcome.passed:
+            raise BenchError(f"Debian host {side(rootvisor)}: {outcome.reason()} (see {log})")
+        try:
+            interval = facts["idle"]["interval"]
+            return HostRun(outcome.stages["multi-user"], facts["up"]["now"], Span(interval["before"], interval["after"]))
+        except KeyError as error:
+            raise BenchError(f"Debian host {side(rootvisor)} did not report {error} (see {log})") from error

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The groups of figures. Each function takes the machines and returns its figures, or raises BenchError.
+docs/performance.md explains them."""
+
+import json
+import subprocess
+import sys
+
+from . import machines
+from .figures import BenchError, Figure
+from .machines import TOP, Machines
+from .moment import Span, tick_rate
+
+sys.path.insert(0, str(TOP / "tests"))
+import loc  # noqa: E402
+
+INSTRUCTIONS = "instructions"
+BOOT_TARGET = 1.02
+GUEST_BOOT_TARGET = 1.25
+KINDS = (("pio", "port I/O"), ("cpuid", "CPUID"), ("mmio", "MMIO"))
+
+
+def before_linux(tsc: int, mono_ns: int, rate: float) -> float:
+    """Ticks before the kernel started its clock: firmware, GRUB, RootVisor, the kernel's first steps."""
+    return tsc - mono_ns / 1e9 * rate
+
+
+def boot(m: Machines) -> list[Figure]:
+    if m.settings.quick:
+        native, ours = m.mini(False), m.mini(True)
+        return [Figure("mini host boot to its first process", INSTRUCTIONS, ours.init_tsc, native.init_tsc)]
+    native, ours = m.host(False), m.host(True)
+    spent, rootvisor = [], ours.up["tsc"] - ours.up["rootvisor_uptime"]
+    for run in (native, ours):
+        rate = tick_rate(run.idle.before, run.idle.after)
+        spent.append((before_linux(run.up["tsc"], run.up["mono_ns"], rate), run.up["idle_centis"] / 100 * rate))
+    figures = [
+        Figure("host boot to multi-user.target", INSTRUCTIONS, ours.boot_tsc, native.boot_tsc, BOOT_TARGET),
+        Figure("of it, before Linux keeps time", INSTRUCTIONS, spent[1][0], spent[0][0]),
+        Figure("of it, Linux until multi-user.target", INSTRUCTIONS, ours.boot_tsc - spent[1][0],
+               native.boot_tsc - spent[0][0]),
+        Figure("host boot, idle time left out", INSTRUCTIONS, ours.boot_tsc - spent[1][1],
+               native.boot_tsc - spent[0][1]),
+        Figure("firmware and GRUB until RootVisor starts", INSTRUCTIONS, rootvisor),
+        Figure("RootVisor exits during boot", "exits", ours.up["host"]["exits"]),
+    ]
+    idle = ours.idle
+    figures.append(Figure("RootVisor exits of an idle host", "exits/s", idle.host("exits") / idle.seconds))
+    for name, count in idle.host_reasons()[:6]:
+        figures.append(Figure(f"of these, {name}", "exits/s", count / idle.seconds))
+    return figures
+
+
+def exits_per(span: Span, n: int) -> float:
+    return (span.host("exits") + span.vm("exits")) / n
+
+
+def exits(m: Machines) -> list[Figure]:
+    native, ours = m.mini(False), m.mini(True)
+    figures = []
+    for kind, title in KINDS:
+        figures.append(Figure(f"{title} exit, smallest KVM guest", INSTRUCTIONS, ours.kvmtest(kind), native.kvmtest(kind)))
+    for machine in ("ordinary", "protected"):
+        for kind, title in KINDS:
+            # There is no protected guest on bare KVM: what the guest would have cost there.
+            figures.append(Figure(f"{title} exit, {machine} guest", INSTRUCTIONS, ours.each(f"{machine}.exits.{kind}"),
+                                  native.each(f"ordinary.exits.{kind}")))
+    for kind, title in KINDS:
+        figures.append(Figure(f"{title} exit, protected against ordinary", INSTRUCTIONS,
+                              ours.each(f"protected.exits.{kind}"), ours.each(f"ordinary.exits.{kind}")))
+    for machine in ("ordinary", "protected"):
+        for kind, title in KINDS:
+            name = f"{machine}.exits.{kind}"
+            figures.append(Figure(f"exits to RootVisor for one {title} exit, {machine}", "exits",
+                                  exits_per(ours.span(name), ours.fact(name)["n"])))
+    return figures
+
+
+def guest_boot(m: Machines) -> list[Figure]:
+    native, ours = m.mini(False), m.mini(True)
+    bare, plain, safe = (run.fact(f"{name}.boot")["ticks"]
+                         for run, name in ((native, "ordinary"), (ours, "ordinary"), (ours, "protected")))
+    hosts = [native.span("ordinary.boot"), ours.span("ordinary.boot"), ours.span("protected.boot")]
+    busy = [span.busy_ticks for span in hosts]
+    return [
+        Figure("guest boot, ordinary", INSTRUCTIONS, plain, bare),
+        Figure("guest boot, protected against ordinary", INSTRUCTIONS, safe, plain, GUEST_BOOT_TARGET),
+        Figure("guest boot, protected against bare KVM", INSTRUCTIONS, safe, bare),
+        Figure("from QEMU's start, ordinary", INSTRUCTIONS, busy[1], busy[0]),
+        Figure("from QEMU's start, protected against ordinary", INSTRUCTIONS, busy[2], busy[1]),
+        Figure("exits to RootVisor, boot of an ordinary guest", "exits", hosts[1].host("exits")),
+        Figure("exits to RootVisor, boot of a protected guest", "exits", hosts[2].host("exits") + hosts[2].vm("exits")),
+    ]
+
+
+def sealing(m: Machines) -> list[Figure]:
+    ours = m.mini(True)
+    reads = {name: ours.fact(f"{name}.host-reads")["read"] for name in ("ordinary", "protected")}
+    sealed = ours.span("protected.host-reads").vm("sealed")
+    again = ours.span("protected.check.sealed").vm("unsealed")
+    pages = ours.fact("protected.check.sealed")["n"]
+    if sealed < pages or again < pages:
+        raise BenchError(f"the host's reads sealed {sealed} pages, the guest's check brought back {again}: at least "
+                         f"{pages} were expected")
+    if ours.span("protected.check.warm").vm("unsealed"):
+        raise BenchError("pages were sealed before the host read them")
+    common = reads["ordinary"]["ticks"] / reads["ordinary"]["pages"]
+    # All pages of the guest are read, some of them were never private: those cost what they always cost.
+    seal = (reads["protected"]["ticks"] - common * reads["protected"]["pages"]) / sealed
+    warm, cold = (ours.fact(f"protected.check.{when}")["ticks"] for when in ("warm", "sealed"))
+    plain = ours.fact("ordinary.check.sealed")["ticks"] - ours.fact("ordinary.check.warm")["ticks"]
+    figures = [
+        Figure("sealing a page that the host reads", INSTRUCTIONS, seal),
+        Figure("the same read of an ordinary guest's page", INSTRUCTIONS, common),
+        Figure("unsealing a page that the guest touches", INSTRUCTIONS, (cold - warm) / again),
+        Figure("the same touch in an ordinary guest", INSTRUCTIONS, plain / pages),
+        Figure("pages sealed by reading all the guest's memory", "pages", sealed),
+    ]
+    return figures + program(m, "bench-seal", "in user space: ")
+
+
+def appraisal(m: Machines) -> list[Figure]:
+    return program(m, "bench-attest", "")
+
+
+def program(m: Machines, name: str, prefix: str) -> list[Figure]:
+    """Figures that a program of the build prints as JSON; their targets are the least that is wanted, but for
+    those about memory."""
+    path = m.settings.build / "tests" / "bench" / name
+    if not path.is_file():
+        raise BenchError(f"{path} is missing: build it")
+    machines.say(name)
+    try:
+        done = subprocess.run([path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=300)
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"{name} did not end in {error.timeout:.0f} s") from error
+    if done.returncode:
+        raise BenchError(f"{name} ended with status {done.returncode}")
+    figures = []
+    for f in json.loads(done.stdout)["figures"]:
+        figures.append(Figure(prefix + f["name"], f["unit"], f["value"], f["baseline"] or None, f["target"],
+                              at_least=f["unit"].endswith("/s")))
+    return figures
+
+
+def lines(m: Machines) -> list[Figure]:
+    try:
+        return [Figure(f"lines of {part['name']}", "lines", part["lines"], target=part["budget"]) for part in loc.parts()]
+    except OSError as error:
+        raise BenchError(f"lines could not be counted: {error}") from error
+
+
+# Name of --only and of the file, title, function. Cheap ones first: a mistake shows early.
+GROUPS = (
+    ("lines", "lines of code", lines),
+    ("appraisal", "appraising evidence", appraisal),
+    ("exits", "one exit", exits),
+    ("guest-boot", "guest boot to user space", guest_boot),
+    ("sealing", "sealing and unsealing a page", sealing),
+    ("host-boot", "host boot and idle host", boot),
+)
