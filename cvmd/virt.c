@@ -20,8 +20,11 @@ struct virt {
     struct inbox *inbox;
     virt_event_fn fn;
     void *userdata;
-    pthread_mutex_t lock; /* of conn */
+    pthread_mutex_t lock; /* of what follows */
     virConnectPtr conn;
+    int callback;
+    unsigned refs; /* the owner's, and one for each callback that libvirt may still run */
+    bool closed;
 };
 
 struct notice {
@@ -40,15 +43,33 @@ static void deliver(void *data) {
 
 static void notify(struct virt *v, enum virt_event event, const char *uuid, const char *detail) {
     struct notice *n = malloc(sizeof(*n));
+    int r = -ENOMEM;
 
     if (n) {
         *n = (struct notice){.v = v, .event = event, .detail = detail};
         memcpy(n->uuid, uuid, strlen(uuid) + 1);
-        if (inbox_post(v->inbox, deliver, n) == 0)
-            return;
-        free(n);
+        pthread_mutex_lock(&v->lock);
+        r = v->closed ? -ESHUTDOWN : inbox_post(v->inbox, deliver, n);
+        pthread_mutex_unlock(&v->lock);
+        if (r < 0)
+            free(n);
     }
-    log_error("Out of memory: an event of libvirt is lost");
+    if (r == -ENOMEM)
+        log_error("Out of memory: an event of libvirt is lost");
+}
+
+static void virt_unref(void *data) {
+    struct virt *v = data;
+    bool last;
+
+    pthread_mutex_lock(&v->lock);
+    last = --v->refs == 0;
+    pthread_mutex_unlock(&v->lock);
+    if (!last)
+        return;
+    pthread_mutex_destroy(&v->lock);
+    free(v->uri);
+    free(v);
 }
 
 static const char *stopped_detail(int detail) {
@@ -128,6 +149,7 @@ int virt_new(const char *uri, struct inbox *inbox, virt_event_fn fn, void *userd
     if (!v)
         return -ENOMEM;
     pthread_mutex_init(&v->lock, NULL);
+    v->refs = 1;
     v->inbox = inbox;
     v->fn = fn;
     v->userdata = userdata;
@@ -138,16 +160,26 @@ int virt_new(const char *uri, struct inbox *inbox, virt_event_fn fn, void *userd
     return 0;
 }
 
+/* Not under the lock: libvirt may call virt_unref() from in here. */
+static void drop(struct virt *v, virConnectPtr conn) {
+    virConnectUnregisterCloseCallback(conn, on_close);
+    virConnectDomainEventDeregisterAny(conn, v->callback);
+    virConnectClose(conn);
+}
+
 void virt_free(struct virt *v) {
+    virConnectPtr conn;
+
     if (!v)
         return;
-    if (v->conn) {
-        virConnectUnregisterCloseCallback(v->conn, on_close);
-        virConnectClose(v->conn);
-    }
-    pthread_mutex_destroy(&v->lock);
-    free(v->uri);
-    free(v);
+    pthread_mutex_lock(&v->lock);
+    v->closed = true;
+    conn = v->conn;
+    v->conn = NULL;
+    pthread_mutex_unlock(&v->lock);
+    if (conn)
+        drop(v, conn);
+    virt_unref(v);
 }
 
 static int virt_error(struct cvm_error *e, int r, const char *what) {
@@ -164,38 +196,48 @@ static void domp(virDomainPtr *d) {
         virDomainFree(*d);
 }
 
+static int open_connection(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
+    virConnectPtr conn = virConnectOpen(v->uri);
+
+    if (!conn)
+        return virt_error(e, -ENOTCONN, "libvirt cannot be reached (is libvirtd running?)");
+    v->refs += 2;
+    v->callback = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), v,
+                                                   virt_unref);
+    if (v->callback < 0) {
+        v->refs -= 2;
+        virConnectClose(conn);
+        return virt_error(e, -EIO, "libvirt gives no events");
+    }
+    /* A driver inside this process has neither a connection to lose nor a keepalive. */
+    if (virConnectRegisterCloseCallback(conn, on_close, v, virt_unref) < 0)
+        v->refs--;
+    virConnectSetKeepAlive(conn, KEEPALIVE_SEC, KEEPALIVE_COUNT);
+    *ret = conn;
+    return 0;
+}
+
 /* A reference of its own for the caller. */
 static int acquire(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
+    virConnectPtr dead = NULL;
     int r = 0;
 
     pthread_mutex_lock(&v->lock);
     if (v->conn && virConnectIsAlive(v->conn) != 1) {
-        virConnectUnregisterCloseCallback(v->conn, on_close);
-        virConnectClose(v->conn);
+        dead = v->conn;
         v->conn = NULL;
     }
-    if (!v->conn) {
-        v->conn = virConnectOpen(v->uri);
-        if (!v->conn)
-            r = virt_error(e, -ENOTCONN, "libvirt cannot be reached (is libvirtd running?)");
-        else {
-            /* A driver inside this process has neither a connection to lose nor a keepalive. */
-            virConnectRegisterCloseCallback(v->conn, on_close, v, NULL);
-            virConnectSetKeepAlive(v->conn, KEEPALIVE_SEC, KEEPALIVE_COUNT);
-            if (virConnectDomainEventRegisterAny(v->conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                                 VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), v, NULL) < 0) {
-                r = virt_error(e, -EIO, "libvirt gives no events");
-                virConnectClose(v->conn);
-                v->conn = NULL;
-            }
-        }
-    }
-    if (r == 0) {
+    if (!v->conn && !dead)
+        r = open_connection(v, &v->conn, e);
+    if (r == 0 && v->conn) {
         virConnectRef(v->conn);
         *ret = v->conn;
     }
     pthread_mutex_unlock(&v->lock);
-    return r;
+    if (!dead)
+        return r;
+    drop(v, dead);
+    return acquire(v, ret, e);
 }
 
 static int find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomainPtr *ret, struct cvm_error *e) {

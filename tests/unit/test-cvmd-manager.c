@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The life of machines without a bus, with libvirt's test driver and a RootVisor that is played: launch, protection,
+ * violation, stop, frames back, audit.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cvmd/bus.h"
+#include "cvmd/manager.h"
+#include "fake-rootvisor.h"
+
+static struct {
+    char dir[64];
+    char kernel[80];
+    struct config config;
+    sd_event *event;
+    struct manager *m;
+} t;
+
+static void start_manager(void) {
+    struct cvm_error e = {0};
+
+    assert_true(sd_event_new(&t.event) >= 0);
+    if (manager_new(&t.config, t.event, &t.m, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_true(manager_start(t.m) >= 0);
+}
+
+static void stop_manager(void) {
+    manager_free(TAKE_PTR(t.m));
+    t.event = sd_event_unref(t.event);
+}
+
+static void write_kernel(void) {
+    uint8_t k[8192] = {0};
+    FILE *f = fopen(t.kernel, "w");
+
+    k[0x1f1] = 1;
+    memcpy(k + 0x1fe, "\x55\xaa\xeb\x66HdrS\x0c\x02", 10);
+    k[0x211] = 1;
+    assert_non_null(f);
+    assert_int_equal(fwrite(k, 1, sizeof(k), f), sizeof(k));
+    fclose(f);
+}
+
+static int setup(void **state) {
+    (void)state;
+    fake_rootvisor_reset();
+    fake_rootvisor_present(1);
+    strcpy(t.dir, "/tmp/test-cvmd-manager-XXXXXX");
+    assert_non_null(mkdtemp(t.dir));
+    snprintf(t.kernel, sizeof(t.kernel), "%s/kernel", t.dir);
+    write_kernel();
+    assert_int_equal(config_init(&t.config), 0);
+    free_and_strdup(&t.config.state_directory, t.dir);
+    free_and_strdup(&t.config.libvirt_uri, "test:///default");
+    free_and_strdup(&t.config.domain_type, "test");
+    free_and_strdup(&t.config.firmware, "/dev/null");
+    t.config.launch_timeout = 1;
+    t.config.stop_timeout = 1;
+    start_manager();
+    return 0;
+}
+
+static int teardown(void **state) {
+    char command[128];
+
+    (void)state;
+    while (t.m->nr_machines) { /* domains of the test driver outlive the connection */
+        struct machine *k = t.m->machines[0];
+        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        if (machine_is_active(k))
+            (void)manager_stop(t.m, k->name, true, NULL, "test", &error);
+        while (machine_is_active(k))
+            assert_true(sd_event_run(t.event, 1000000) >= 0);
+        assert_int_equal(manager_delete(t.m, k->name, "test", &error), 0);
+    }
+    stop_manager();
+    config_done(&t.config);
+    snprintf(command, sizeof(command), "rm -r %s", t.dir);
+    return system(command);
+}
+
+static int launch(const char *name, bool unprotected, sd_bus_error *error) {
+    _cleanup_close_ int fd = open(t.kernel, O_RDONLY | O_CLOEXEC);
+    struct launch_request q = {.name = name, .kernel_fd = fd, .initrd_fd = -1, .cmdline = "x", .memory = 64u << 20, .vcpus = 1,
+                               .unprotected = unprotected};
+
+    return manager_launch(t.m, &q, NULL, "test", error);
+}
+
+/* Runs the loop until the machine has the state; ten seconds at most. */
+static void until(const char *name, enum machine_state s) {
+    uint64_t end = now_usec(CLOCK_MONOTONIC) + 10000000;
+
+    for (;;) {
+        struct machine *k = manager_find(t.m, name);
+
+        if (k && k->state == s && !k->job)
+            return;
+        if (now_usec(CLOCK_MONOTONIC) > end)
+            fail_msg("%s is %s, not %s", name, k ? machine_state_to_string(k->state) : "gone", machine_state_to_string(s));
+        assert_true(sd_event_run(t.event, 50000) >= 0);
+    }
+}
+
+static void command(const char *verb, const char *name, const char *rest) {
+    char line[128];
+
+    snprintf(line, sizeof(line), "%s %s %s", verb, manager_find(t.m, name)->uuid, rest);
+    assert_int_equal(fake_rootvisor_command(line), 0);
+}
+
+static void wait_started(const char *name) {
+    until(name, MACHINE_STARTING);
+}
+
+static int collect(void *userdata, const struct store_audit *a) {
+    char *s = userdata;
+
+    strcat(s, a->event);
+    strcat(s, " ");
+    return 0;
+}
+
+static void check_audit(const char *name, const char *want) {
+    char s[512] = "";
+
+    assert_int_equal(store_each_audit(t.m->store, 0, name, 0, collect, s), 0);
+    assert_string_equal(s, want);
+}
+
+static void test_life(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct machine *k;
+
+    (void)state;
+    assert_int_equal(launch("a", false, &error), 0);
+    wait_started("a");
+    command("protect", "a", "1000");
+    until("a", MACHINE_RUNNING);
+    k = manager_find(t.m, "a");
+    assert_int_equal(k->vm.frames, 1000);
+    machine_refresh(k);
+    assert_true(k->stats.exits > 0);
+    assert_int_equal(manager_stop(t.m, "a", true, NULL, "test", &error), 0);
+    until("a", MACHINE_STOPPED);
+    assert_int_equal(k->vm.frames, 0);
+    check_audit("a", "launch vm-protected launched stop vm-released stopped ");
+}
+
+static void test_violation(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    (void)state;
+    assert_int_equal(launch("v", false, &error), 0);
+    wait_started("v");
+    command("protect", "v", "100");
+    until("v", MACHINE_RUNNING);
+    command("stop", "v", "1 7");
+    until("v", MACHINE_FAILED);
+    assert_non_null(strstr(manager_find(t.m, "v")->reason, "integrity"));
+    check_audit("v", "launch vm-protected launched vm-stopped vm-released failed ");
+}
+
+static void test_orderly_end(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    (void)state;
+    assert_int_equal(launch("o", false, &error), 0);
+    wait_started("o");
+    command("protect", "o", "100");
+    until("o", MACHINE_RUNNING);
+    command("stop", "o", "9 0"); /* triple fault: how a guest without ACPI resets */
+    until("o", MACHINE_STOPPED);
+}
+
+static void test_timeout(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    (void)state;
+    assert_int_equal(launch("t", false, &error), 0);
+    until("t", MACHINE_FAILED);
+    assert_non_null(strstr(manager_find(t.m, "t")->reason, "within 1 s"));
+}
+
+static void test_unprotected(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    (void)state;
+    assert_int_equal(launch("u", true, &error), 0);
+    until("u", MACHINE_RUNNING);
+    assert_int_equal(manager_stop(t.m, "u", false, NULL, "test", &error), 0);
+    until("u", MACHINE_STOPPED);
+}
+
+static void test_refused(void **state) {
+    _cleanup_bus_error_ sd_bus_error exists = SD_BUS_ERROR_NULL, active = SD_BUS_ERROR_NULL, none = SD_BUS_ERROR_NULL,
+                                     ghost = SD_BUS_ERROR_NULL;
+
+    (void)state;
+    assert_int_equal(launch("u", true, &exists), 0);
+    until("u", MACHINE_RUNNING);
+    assert_true(launch("u", true, &exists) < 0);
+    assert_string_equal(exists.name, BUS_ERROR_EXISTS);
+    assert_true(manager_delete(t.m, "u", "test", &active) < 0);
+    assert_string_equal(active.name, BUS_ERROR_STILL_ACTIVE);
+    assert_true(manager_stop(t.m, "ghost", false, NULL, "test", &ghost) < 0);
+    assert_string_equal(ghost.name, BUS_ERROR_NO_SUCH_MACHINE);
+
+    fake_rootvisor_present(0);
+    rootvisor_close(TAKE_PTR(t.m->rootvisor));
+    assert_true(launch("p", false, &none) < 0);
+    assert_string_equal(none.name, BUS_ERROR_NO_ROOTVISOR);
+}
+
+/* What a kill leaves: the store says running, RootVisor has the VM, and libvirt (of another process) knows no domain. */
+static void test_restart(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_(machine_freep) struct machine *lost = machine_new(t.m, "lost", "01234567-89ab-4def-8123-456789abcdef");
+
+    (void)state;
+    lost->protected = true;
+    lost->memory = 64u << 20;
+    lost->vcpus = 1;
+    lost->state = MACHINE_RUNNING;
+    assert_int_equal(machine_save(lost), 0);
+    lost->manager = NULL;
+    assert_int_equal(fake_rootvisor_command("protect 01234567-89ab-4def-8123-456789abcdef 600"), 0);
+    stop_manager();
+    start_manager();
+    until("lost", MACHINE_STOPPED);
+    assert_int_equal(fake_rootvisor_command("stop 01234567-89ab-4def-8123-456789abcdef 1 1"), -EINVAL); /* gone */
+}
+
+/* A call that RootVisor fails once does no harm. */
+static void test_rootvisor_error(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    (void)state;
+    assert_int_equal(launch("e", false, &error), 0);
+    wait_started("e");
+    command("protect", "e", "100");
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(fake_rootvisor_command("bad-resume"), 0);
+        assert_true(sd_event_run(t.event, 150000) >= 0);
+    }
+    until("e", MACHINE_RUNNING);
+}
+
+int main(void) {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {T(test_life),        T(test_violation), T(test_orderly_end), T(test_timeout),
+                                       T(test_unprotected), T(test_refused),   T(test_restart),     T(test_rootvisor_error)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
