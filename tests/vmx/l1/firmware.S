@@ -155,7 +155,7 @@ privileged:				/* each must raise #UD: how many did */
 
 /* Patterns in all registers, then exits of several kinds, then: are they still there? */
 hold:	movl $SECRET_STAR, %eax
-	movl $SECRET_STAR, %edx
+	xorl %edx, %edx
 	movl $0xc0000082, %ecx
 	wrmsr
 	movl $SECRET_KGS, %eax

@@ -40,6 +40,7 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* %s %d %
 
 /* ---- memory ---- */
 void *page_alloc(void);				/* zeroed; the arena is emptied between tests */
+void arena_reset(void);
 void *page_alloc_contig(u64 pages, u64 align);
 void zero(void *p, u64 n);
 void copy(void *to, const void *from, u64 n);

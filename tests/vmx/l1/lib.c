@@ -177,7 +177,6 @@ static bool starts_with(const char *s, const char *prefix)
 	return true;
 }
 
-void arena_reset(void);
 void l2_forget(void);
 void l1_main(const u8 *boot_params) __attribute__((noreturn));
 

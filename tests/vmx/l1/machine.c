@@ -38,7 +38,6 @@ u64 win_map(u32 slot, u64 pa, u64 flags)
 #define ARENA_PAGES 4096u
 static u8 arena[ARENA_PAGES][4096] __attribute__((aligned(0x200000)));
 static u64 arena_next;
-void arena_reset(void);
 
 void arena_reset(void)
 {

@@ -81,7 +81,7 @@ static bool serve_fault(struct vm1 *vm)
 		ept_map(vm->g.ept, gpa & PAGE_MASK, vm->hpa[gpa >> 12], EPT_LEAF);
 		return true;
 	}
-	if ((gpa & PAGE_MASK) != VM_MMIO || rip < CVM_DECOY_GPA || slot >= CVM_DECOY_NOP)
+	if (vm->no_mmio || (gpa & PAGE_MASK) != VM_MMIO || rip < CVM_DECOY_GPA || slot >= CVM_DECOY_NOP)
 		return false;
 	vm->mmio_gpa = gpa;
 	vm->mmio_rip = rip;

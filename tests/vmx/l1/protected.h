@@ -26,6 +26,7 @@ struct vm1 {
 	u64 hlts, holds, faults;	/* exits seen */
 	u64 mmio_gpa, mmio_value, mmio_rip;
 	u32 hold_in;
+	bool no_mmio;			/* do not answer as a device */
 	void (*at_exit)(struct vm1 *vm, u32 reason);
 };
 
