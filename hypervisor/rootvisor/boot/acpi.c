@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "boot/acpi.h"
 
+#include "boot/bytes.h"
 #include "cvm/abi.h"
 
 #define HEADER_SIZE	36u
@@ -15,14 +16,6 @@
 #define GAS_IO		1	/* address space of a generic address structure */
 #define RESET_SUPPORTED	(1u << 10)
 #define CPU_ONLINE_CAPABLE 2u
-
-static u32 get32(const u8 *p) { return p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24; }
-static u64 get64(const u8 *p) { return get32(p) | (u64)get32(p + 4) << 32; }
-static void put(u8 *p, u64 v, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		p[i] = (u8)(v >> 8 * i);
-}
 
 static u8 sum(const u8 *p, u32 n)
 {
@@ -116,7 +109,7 @@ static int copy_madt(struct build *b, const u8 *madt, u32 size, u64 *pa)
 			else
 				res->cpus_cut = true;
 		}
-		put(m + flags, get32(m + flags) & ~(CPU_ENABLED | CPU_ONLINE_CAPABLE), 4);
+		put_le(m + flags, get32(m + flags) & ~(CPU_ENABLED | CPU_ONLINE_CAPABLE), 4);
 	}
 	fix_checksum(m, size, 9);
 	return 0;
@@ -133,11 +126,11 @@ static int add_cvmd(struct build *b, const u8 *model, u64 *pa)
 		t[i] = model[i];	/* OEM ids as the firmware's */
 	for (u32 i = 0; i < 4; i++)
 		t[i] = (u8)CVM_ACPI_SIGNATURE[i];
-	put(t + 4, size, 4);
+	put_le(t + 4, size, 4);
 	t[8] = 1;
-	put(t + HEADER_SIZE, b->q->abi_version, 4);
-	put(t + HEADER_SIZE + 4, b->q->secret[0], 8);
-	put(t + HEADER_SIZE + 12, b->q->secret[1], 8);
+	put_le(t + HEADER_SIZE, b->q->abi_version, 4);
+	put_le(t + HEADER_SIZE + 4, b->q->secret[0], 8);
+	put_le(t + HEADER_SIZE + 12, b->q->secret[1], 8);
 	fix_checksum(t, size, 9);
 	return 0;
 }
@@ -199,10 +192,10 @@ static int copy_root(struct build *b, u64 old, const char *signature, u32 width,
 			if (err < 0)
 				return err;
 		}
-		put(t + at, *madt, width);
+		put_le(t + at, *madt, width);
 	}
-	put(t + size, *cvmd, width);
-	put(t + 4, size + width, 4);
+	put_le(t + size, *cvmd, width);
+	put_le(t + 4, size + width, 4);
 	fix_checksum(t, size + width, 9);
 	return 0;
 }
@@ -232,13 +225,13 @@ int acpi_build(const struct acpi_ops *ops, const struct acpi_request *q, struct 
 		r = copy_root(&b, xsdt, "XSDT", 8, &cvmd, &madt, &pa);
 		if (r < 0)
 			return r;
-		put(rsdp + 24, pa, 8);
+		put_le(rsdp + 24, pa, 8);
 	}
 	if (rsdt) {
 		r = copy_root(&b, rsdt, "RSDT", 4, &cvmd, &madt, &pa);
 		if (r < 0)
 			return r;
-		put(rsdp + 16, pa, 4);
+		put_le(rsdp + 16, pa, 4);
 	}
 	fix_checksum(rsdp, RSDP1_SIZE, 8);
 	if (xsdt)

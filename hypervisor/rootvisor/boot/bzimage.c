@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "boot/bzimage.h"
 
+#include "boot/bytes.h"
+
 /* Setup header, offsets in file and zero page. */
 #define SETUP_SECTS		0x1f1
 #define BOOT_FLAG		0x1fe
@@ -32,67 +34,43 @@
 #define LOADED_HIGH		1u
 #define XLF_KERNEL_64		1u
 
-static u32 get16(const u8 *p) { return p[0] | (u32)p[1] << 8; }
-static u32 get32(const u8 *p) { return get16(p) | get16(p + 2) << 16; }
-static u64 get64(const u8 *p) { return get32(p) | (u64)get32(p + 4) << 32; }
-static void put32(u8 *p, u32 v)
-{
-	for (u32 i = 0; i < 4; i++)
-		p[i] = (u8)(v >> 8 * i);
-}
-static void put64(u8 *p, u64 v)
-{
-	put32(p, (u32)v);
-	put32(p + 4, (u32)(v >> 32));
-}
-
 int bzimage_parse(const u8 *file, u64 size, struct bzimage *out, const char **error)
 {
 	u32 sects;
 
 	*out = (struct bzimage) { 0 };
-	*error = "the kernel file is too short";
 	if (size < HEADER_END_MIN)
-		return -EINVAL;
-	*error = "the kernel file is no bzImage";
+		return bad(error, "the kernel file is too short");
 	if (get16(file + BOOT_FLAG) != 0xaa55 || get32(file + HEADER_MAGIC) != 0x53726448)
-		return -EINVAL;
-	*error = "the kernel's boot protocol is older than 2.12";
+		return bad(error, "the kernel file is no bzImage");
 	if (get16(file + VERSION) < VERSION_MIN)
-		return -EINVAL;
-	*error = "the kernel has no 64-bit entry (XLF_KERNEL_64)";
+		return bad(error, "the kernel's boot protocol is older than 2.12");
 	if (!(file[LOADFLAGS] & LOADED_HIGH) || !(get16(file + XLOADFLAGS) & XLF_KERNEL_64))
-		return -EINVAL;
+		return bad(error, "the kernel has no 64-bit entry (XLF_KERNEL_64)");
 	out->header_size = HEADER_MAGIC + file[JUMP_LENGTH] - SETUP_SECTS;
-	*error = "the kernel's setup header has a bad size";
 	if (SETUP_SECTS + out->header_size < HEADER_END_MIN)
-		return -EINVAL;
+		return bad(error, "the kernel's setup header has a bad size");
 	if (SETUP_SECTS + out->header_size > HEADER_END_MAX)
 		out->header_size = HEADER_END_MAX - SETUP_SECTS;
 	sects = file[SETUP_SECTS] ? file[SETUP_SECTS] : 4;
 	out->setup_size = (sects + 1) * 512;
-	*error = "the kernel file ends within its setup code";
 	if (size <= out->setup_size || SETUP_SECTS + out->header_size > size)
-		return -EINVAL;
-	*error = "the kernel file is larger than 1 GiB";
+		return bad(error, "the kernel file ends within its setup code");
 	if (size > 0x40000000)
-		return -EINVAL;
+		return bad(error, "the kernel file is larger than 1 GiB");
 	out->payload_size = (u32)(size - out->setup_size);
 	out->init_size = get32(file + INIT_SIZE);
 	out->align = get32(file + KERNEL_ALIGNMENT);
 	out->pref_address = get64(file + PREF_ADDRESS);
 	out->relocatable = file[RELOCATABLE];
 	out->cmdline_max = get32(file + CMDLINE_SIZE);
-	*error = "the kernel's init_size is smaller than the kernel";
 	if (out->init_size < out->payload_size || out->init_size > 0x80000000)
-		return -EINVAL;
-	*error = "the kernel's alignment is not a power of two of at least 4 KiB";
+		return bad(error, "the kernel's init_size is smaller than the kernel");
 	if (out->align < 4096 || out->align & (out->align - 1))
-		return -EINVAL;
-	*error = "the kernel's preferred address is below 1 MiB, above 4 GiB or not aligned";
+		return bad(error, "the kernel's alignment is not a power of two of at least 4 KiB");
 	if (out->pref_address < 0x100000 || out->pref_address >= 0x100000000ull ||
 	    out->pref_address & (out->align - 1))
-		return -EINVAL;
+		return bad(error, "the kernel's preferred address is below 1 MiB, above 4 GiB or not aligned");
 	*error = NULL;
 	return 0;
 }
@@ -123,19 +101,19 @@ void boot_params_fill(u8 page[4096], const u8 *file, const struct bzimage *k, co
 	page[0x10] = 16;
 
 	page[TYPE_OF_LOADER] = 0xff;	/* no number assigned */
-	put32(page + RAMDISK_IMAGE, (u32)a->initrd);
-	put32(page + RAMDISK_SIZE, (u32)a->initrd_size);
-	put32(page + EXT_RAMDISK_IMAGE, (u32)(a->initrd >> 32));
-	put32(page + EXT_RAMDISK_SIZE, (u32)(a->initrd_size >> 32));
-	put32(page + CMD_LINE_PTR, (u32)a->cmdline);
-	put32(page + EXT_CMD_LINE_PTR, (u32)(a->cmdline >> 32));
-	put64(page + ACPI_RSDP_ADDR, a->rsdp);
+	put_le(page + RAMDISK_IMAGE, (u32)a->initrd, 4);
+	put_le(page + RAMDISK_SIZE, (u32)a->initrd_size, 4);
+	put_le(page + EXT_RAMDISK_IMAGE, (u32)(a->initrd >> 32), 4);
+	put_le(page + EXT_RAMDISK_SIZE, (u32)(a->initrd_size >> 32), 4);
+	put_le(page + CMD_LINE_PTR, (u32)a->cmdline, 4);
+	put_le(page + EXT_CMD_LINE_PTR, (u32)(a->cmdline >> 32), 4);
+	put_le(page + ACPI_RSDP_ADDR, a->rsdp, 8);
 	page[E820_ENTRIES] = (u8)a->map->n;
 	for (u32 i = 0; i < a->map->n; i++) {
 		u8 *e = page + E820_TABLE + 20 * i;
 
-		put64(e, a->map->r[i].start);
-		put64(e + 8, a->map->r[i].end - a->map->r[i].start);
-		put32(e + 16, a->map->r[i].type);
+		put_le(e, a->map->r[i].start, 8);
+		put_le(e + 8, a->map->r[i].end - a->map->r[i].start, 8);
+		put_le(e + 16, a->map->r[i].type, 4);
 	}
 }

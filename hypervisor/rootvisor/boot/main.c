@@ -69,7 +69,6 @@ static void parse_boot_info(u32 magic, u64 info)
 		rv_panic("not started by a Multiboot2 loader (EAX = %x)", magic);
 	if (mb2_parse(va(info), MB2_INFO_MAX, &mb, &error) < 0)
 		rv_panic("boot loader: %s", error);
-	rv_boot.fallback_native = mb.fallback_native;
 	for (u32 i = 0; i < mb.map.n; i++)
 		rv_printf("memory %016lx-%016lx type %u\n", mb.map.r[i].start, mb.map.r[i].end, mb.map.r[i].type);
 }
@@ -171,10 +170,7 @@ static void copy_guardian(void)
 	if (!copy)
 		rv_panic("the pool is too small for the Guardian image: raise pool=");
 	memcpy(copy, va(mb.guardian.start), size);
-	rv_boot.guardian = (struct boot_module) { pa(copy), size, mb.guardian.cmdline };
-	rv_boot.kernel = (struct boot_module) { mb.kernel.start, mb.kernel.end - mb.kernel.start, mb.kernel.cmdline };
-	if (mb.initrd.end)
-		rv_boot.initrd = (struct boot_module) { mb.initrd.start, mb.initrd.end - mb.initrd.start, mb.initrd.cmdline };
+	rv_boot.guardian = (struct boot_module) { pa(copy), size };
 }
 
 static u64 rdrand(void)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "boot/multiboot2.h"
 
+#include "boot/bytes.h"
+
 enum { TAG_END = 0, TAG_CMDLINE = 1, TAG_MODULE = 3, TAG_MMAP = 6, TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15 };
 
 /* Reads that know where the tag ends. */
@@ -8,16 +10,6 @@ struct span {
 	const u8 *p;
 	size_t n;
 };
-
-static u32 get32(const u8 *p)
-{
-	return p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24;
-}
-
-static u64 get64(const u8 *p)
-{
-	return get32(p) | (u64)get32(p + 4) << 32;
-}
 
 static bool is_space(char c)
 {
@@ -58,14 +50,11 @@ static int parse_cmdline(struct mb2_info *out, const char *s, const char **error
 
 			while (*v >= '0' && *v <= '9' && n < 1000000)
 				n = n * 10 + (u64)(*v++ - '0');
-			if (!n || n > 1000000 || (*v && !is_space(*v))) {
-				*error = "pool= wants a number of MiB";
-				return -EINVAL;
-			}
+			if (!n || n > 1000000 || (*v && !is_space(*v)))
+				return bad(error, "pool= wants a number of MiB");
 			out->pool_mib = n;
 		} else if (!is_space(*s)) {
-			*error = "unknown word on RootVisor's command line (known: fallback=native, pool=<MiB>)";
-			return -EINVAL;
+			return bad(error, "unknown word on RootVisor's command line (known: fallback=native, pool=<MiB>)");
 		}
 		if (is_space(*s))
 			s++;
@@ -82,34 +71,24 @@ static int parse_module(struct mb2_info *out, struct span s, const char **error)
 	const char *rest;
 	u32 i = 0;
 
-	if (s.n < 9) {
-		*error = "a module tag is too short";
-		return -EINVAL;
-	}
+	if (s.n < 9)
+		return bad(error, "a module tag is too short");
 	m.start = get32(s.p);
 	m.end = get32(s.p + 4);
-	if (!copy_string(m.cmdline, sizeof(m.cmdline), (struct span) { s.p + 8, s.n - 8 })) {
-		*error = "a module's command line has no end or is longer than 2047 bytes";
-		return -EINVAL;
-	}
-	if ((rest = match(m.cmdline, "vmlinuz"))) {
+	if (!copy_string(m.cmdline, sizeof(m.cmdline), (struct span) { s.p + 8, s.n - 8 }))
+		return bad(error, "a module's command line has no end or is longer than 2047 bytes");
+	if ((rest = match(m.cmdline, "vmlinuz")))
 		to = &out->kernel;
-	} else if ((rest = match(m.cmdline, "initrd"))) {
+	else if ((rest = match(m.cmdline, "initrd")))
 		to = &out->initrd;
-	} else if ((rest = match(m.cmdline, "guardian"))) {
+	else if ((rest = match(m.cmdline, "guardian")))
 		to = &out->guardian;
-	} else {
-		*error = "a module's first word is none of vmlinuz, initrd, guardian";
-		return -EINVAL;
-	}
-	if (m.end <= m.start) {
-		*error = "a module is empty";
-		return -EINVAL;
-	}
-	if (to->end) {
-		*error = "two modules have the same role";
-		return -EINVAL;
-	}
+	else
+		return bad(error, "a module's first word is none of vmlinuz, initrd, guardian");
+	if (m.end <= m.start)
+		return bad(error, "a module is empty");
+	if (to->end)
+		return bad(error, "two modules have the same role");
 	while (is_space(*rest))
 		rest++;
 	to->start = m.start;
@@ -124,23 +103,17 @@ static int parse_mmap(struct mb2_info *out, struct span s, const char **error)
 {
 	u32 entry_size;
 
-	if (s.n < 8 || (entry_size = get32(s.p)) < 24 || entry_size % 8 || (s.n - 8) % entry_size) {
-		*error = "the memory map has a bad entry size";
-		return -EINVAL;
-	}
-	if (out->map.n) {
-		*error = "there are two memory maps";
-		return -EINVAL;
-	}
+	if (s.n < 8 || (entry_size = get32(s.p)) < 24 || entry_size % 8 || (s.n - 8) % entry_size)
+		return bad(error, "the memory map has a bad entry size");
+	if (out->map.n)
+		return bad(error, "there are two memory maps");
 	for (size_t at = 8; at < s.n; at += entry_size) {
 		u64 start = get64(s.p + at), size = get64(s.p + at + 8);
 
 		if (!size)
 			continue;
-		if (start + size < start) {
-			*error = "a range of the memory map wraps around";
-			return -EINVAL;
-		}
+		if (start + size < start)
+			return bad(error, "a range of the memory map wraps around");
 		if (out->map.n == MEMMAP_MAX) {
 			*error = "the memory map has more than 128 ranges";
 			return -ENOSPC;
@@ -153,10 +126,8 @@ static int parse_mmap(struct mb2_info *out, struct span s, const char **error)
 
 static int parse_rsdp(struct mb2_info *out, struct span s, u32 size, const char **error)
 {
-	if (s.n < size) {
-		*error = "an RSDP tag is too short";
-		return -EINVAL;
-	}
+	if (s.n < size)
+		return bad(error, "an RSDP tag is too short");
 	if (size < out->rsdp_size)
 		return 0;		/* the newer one is there already */
 	for (u32 i = 0; i < size; i++)
@@ -174,15 +145,11 @@ static int check_whole(struct mb2_info *out, const char **error)
 {
 	int r;
 
-	if (!out->map.n) {
-		*error = "the boot loader gave no memory map";
-		return -EINVAL;
-	}
+	if (!out->map.n)
+		return bad(error, "the boot loader gave no memory map");
 	if (overlap(&out->kernel, &out->initrd) || overlap(&out->kernel, &out->guardian) ||
-	    overlap(&out->initrd, &out->guardian)) {
-		*error = "modules overlap";
-		return -EINVAL;
-	}
+	    overlap(&out->initrd, &out->guardian))
+		return bad(error, "modules overlap");
 	r = memmap_normalise(&out->map);
 	if (r < 0)
 		*error = "the memory map is too fragmented";

@@ -10,12 +10,9 @@
 	.text
 	.globl vmx_enter, vmx_exit_point, vmx_enter_window, vmx_enter_window_end, vmx_enter_nmi
 vmx_enter:
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	.irp reg, rbx,rbp,r12,r13,r14,r15
+	pushq %\reg
+	.endr
 	pushq %rdi			/* regs: found again at the exit */
 	movl $HOST_RSP, %eax
 	vmwrite %rsp, %rax
@@ -30,14 +27,9 @@ vmx_enter_window:
 	movq 0x18(%rdi), %rbx
 	movq 0x28(%rdi), %rbp
 	movq 0x30(%rdi), %rsi
-	movq 0x40(%rdi), %r8
-	movq 0x48(%rdi), %r9
-	movq 0x50(%rdi), %r10
-	movq 0x58(%rdi), %r11
-	movq 0x60(%rdi), %r12
-	movq 0x68(%rdi), %r13
-	movq 0x70(%rdi), %r14
-	movq 0x78(%rdi), %r15
+	.irp n, 8,9,10,11,12,13,14,15
+	movq 8*\n(%rdi), %r\n
+	.endr
 	movq 0x38(%rdi), %rdi
 	jnz 1f
 	vmlaunch
@@ -63,30 +55,17 @@ vmx_exit_point:				/* HOST_RIP; RSP = HOST_RSP */
 	movq %rbp, 0x28(%rdi)
 	movq %rsi, 0x30(%rdi)
 	popq 0x38(%rdi)
-	movq %r8, 0x40(%rdi)
-	movq %r9, 0x48(%rdi)
-	movq %r10, 0x50(%rdi)
-	movq %r11, 0x58(%rdi)
-	movq %r12, 0x60(%rdi)
-	movq %r13, 0x68(%rdi)
-	movq %r14, 0x70(%rdi)
-	movq %r15, 0x78(%rdi)
+	.irp n, 8,9,10,11,12,13,14,15
+	movq %r\n, 8*\n(%rdi)
+	.endr
 	popq %rdi
 	/* nothing of the guest stays in a register that RootVisor's code may speculate on */
-	xorl %eax, %eax
-	xorl %ecx, %ecx
-	xorl %edx, %edx
-	xorl %esi, %esi
-	xorl %r8d, %r8d
-	xorl %r9d, %r9d
-	xorl %r10d, %r10d
-	xorl %r11d, %r11d
+	.irp reg, eax,ecx,edx,esi,r8d,r9d,r10d,r11d
+	xorl %\reg, %\reg
+	.endr
 	cld
-3:	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
+3:	.irp reg, r15,r14,r13,r12,rbp,rbx
+	popq %\reg
+	.endr
 	ret
 	.section .note.GNU-stack, "", @progbits

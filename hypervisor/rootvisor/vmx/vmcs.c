@@ -4,6 +4,7 @@
 #include "rv/mem.h"
 #include "rv/print.h"
 #include "rv/vmcs.h"
+#include "vmx/vmx.h"
 
 extern const u8 vmx_exit_point[];
 _Static_assert(offsetof(struct pcpu, nmi_arrived) == 161, "vmx/entry.S");
@@ -40,8 +41,18 @@ void vmcs_clear(struct pcpu *c, struct vmcs *v)
 		c->current = NULL;
 }
 
+void vmcs_zero(const u16 *fields, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		vmwrite(fields[i], 0);
+}
+
 void vmcs_init_host_state(struct pcpu *c)
 {
+	static const u16 zero[] = {
+		VMCS_HOST_FS_SEL, VMCS_HOST_GS_SEL, VMCS_HOST_FS_BASE, VMCS_HOST_SYSENTER_CS,
+		VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP };
+
 	vmwrite(VMCS_HOST_CR0, read_cr0());
 	vmwrite(VMCS_HOST_CR3, read_cr3());
 	vmwrite(VMCS_HOST_CR4, read_cr4());
@@ -49,17 +60,12 @@ void vmcs_init_host_state(struct pcpu *c)
 	vmwrite(VMCS_HOST_SS_SEL, RV_DS);
 	vmwrite(VMCS_HOST_DS_SEL, RV_DS);
 	vmwrite(VMCS_HOST_ES_SEL, RV_DS);
-	vmwrite(VMCS_HOST_FS_SEL, 0);
-	vmwrite(VMCS_HOST_GS_SEL, 0);
 	vmwrite(VMCS_HOST_TR_SEL, RV_TR);
-	vmwrite(VMCS_HOST_FS_BASE, 0);
 	vmwrite(VMCS_HOST_GS_BASE, cpu_gs_base(c));
 	vmwrite(VMCS_HOST_TR_BASE, cpu_tss_base(c));
 	vmwrite(VMCS_HOST_GDTR_BASE, cpu_gdt_base(c));
 	vmwrite(VMCS_HOST_IDTR_BASE, cpu_idt_base());
-	vmwrite(VMCS_HOST_SYSENTER_CS, 0);
-	vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
-	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
+	vmcs_zero(zero, ARRAY_SIZE(zero));
 	vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
 	vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
 	vmwrite(VMCS_HOST_RIP, (u64)vmx_exit_point);

@@ -29,6 +29,13 @@ static u64 controls(u32 msr, u64 want)
 	return want | (u32)cap;
 }
 
+static const u16 zero_fields[] = {
+	VMCS_EXCEPTION_BITMAP, VMCS_PF_MASK, VMCS_PF_MATCH, VMCS_CR3_TARGET_COUNT, VMCS_EXIT_MSR_STORE_COUNT,
+	VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT, VMCS_ENTRY_INTR_INFO, VMCS_TSC_OFFSET,
+	VMCS_GUEST_IDTR_BASE, VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_DEBUGCTL, VMCS_GUEST_SYSENTER_CS,
+	VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP, VMCS_GUEST_INTERRUPTIBILITY, VMCS_GUEST_ACTIVITY,
+	VMCS_GUEST_PENDING_DBG, VMCS_GUEST_RSP };
+
 static void init_controls(struct pcpu *c)
 {
 	u64 proc2 = PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID |
@@ -41,15 +48,6 @@ static void init_controls(struct pcpu *c)
 					 EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER));
 	vmwrite(VMCS_ENTRY_CTLS, controls(MSR_VMX_TRUE_ENTRY, ENTRY_IA32E | ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT |
 					  ENTRY_LOAD_EFER));
-	vmwrite(VMCS_EXCEPTION_BITMAP, 0);
-	vmwrite(VMCS_PF_MASK, 0);
-	vmwrite(VMCS_PF_MATCH, 0);
-	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
-	vmwrite(VMCS_TSC_OFFSET, 0);
 	vmwrite(VMCS_VPID, VPID_HOST);
 	vmwrite(VMCS_EPTP, ept01_pointer());
 	vmwrite(VMCS_MSR_BITMAP, pa(c->msr_bitmap01));
@@ -80,8 +78,6 @@ static void init_guest(const struct linux_entry *e)
 	init_segment(7, 0, 0x67, AR_TSS_BUSY);
 	vmwrite(VMCS_GUEST_GDTR_BASE, e->gdt);
 	vmwrite(VMCS_GUEST_GDTR_LIMIT, e->gdt_limit);
-	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
 	vmwrite(VMCS_GUEST_CR0, CR0_PE | CR0_ET | CR0_NE | CR0_PG);
 	vmwrite(VMCS_CR0_SHADOW, CR0_PE | CR0_ET | CR0_NE | CR0_PG);
 	vmwrite(VMCS_GUEST_CR3, e->cr3);
@@ -89,15 +85,7 @@ static void init_guest(const struct linux_entry *e)
 	vmwrite(VMCS_CR4_SHADOW, CR4_PAE);
 	vmwrite(VMCS_GUEST_EFER, EFER_LME | EFER_LMA);
 	vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
-	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
 	vmwrite(VMCS_GUEST_DR7, 0x400);
-	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
-	vmwrite(VMCS_GUEST_ACTIVITY, 0);
-	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
-	vmwrite(VMCS_GUEST_RSP, 0);
 	vmwrite(VMCS_GUEST_RFLAGS, 2);
 	vmwrite(VMCS_GUEST_RIP, e->rip);
 }
@@ -111,6 +99,7 @@ void vmcs01_init(struct pcpu *c, const struct linux_entry *e)
 	power_bitmap(&power_ports, io_bitmap01);
 	vmcs_load(c, &c->vmcs01);
 	vmcs_init_host_state(c);
+	vmcs_zero(zero_fields, ARRAY_SIZE(zero_fields));
 	init_controls(c);
 	init_guest(e);
 	c->regs = (struct gregs) { 0 };

@@ -14,6 +14,9 @@ struct linux_entry {
 	u32 gdt_limit;
 };
 
+/* vmcs.c: writes 0 to these fields of the current VMCS. */
+void vmcs_zero(const u16 *fields, u32 n);
+
 /* vmcs01.c: builds the host's VMCS; it is current afterwards. */
 void vmcs01_init(struct pcpu *c, const struct linux_entry *e);
 

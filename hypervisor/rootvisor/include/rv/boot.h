@@ -7,13 +7,11 @@
 
 struct boot_module {
 	u64 start, size;
-	const char *cmdline;		/* behind the role word */
 };
 
 /* Set once by boot/, read-only afterwards. */
 struct rv_boot {
-	struct boot_module kernel, initrd, guardian;	/* guardian.start: a RootVisor-owned copy, page-aligned */
-	bool fallback_native;
+	struct boot_module guardian;	/* a RootVisor-owned copy, page-aligned */
 	u64 secret[2];			/* RDRAND; published in the ACPI table CVMD */
 	u64 tsc_khz, tsc_start;
 	u64 image_start, image_end;	/* of RootVisor, with bss */
