@@ -24,8 +24,10 @@ static const struct msr_rule {
 	u32 first, last, exits;
 	enum policy policy;
 } rules[] = {
+	{ MSR_TSC, MSR_TSC, WRITE, IGNORE },		/* reports tell RootVisor's uptime by it */
 	{ MSR_APIC_BASE, MSR_APIC_BASE, WRITE, APIC_BASE },
 	{ MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, READ | WRITE, NESTED },
+	{ MSR_TSC_ADJUST, MSR_TSC_ADJUST, WRITE, IGNORE },
 	{ 0x79, 0x79, WRITE, IGNORE },			/* microcode update: would change the CPU under us */
 	{ 0x9b, 0x9b, READ | WRITE, DENY },		/* IA32_SMM_MONITOR_CTL */
 	{ 0x150, 0x150, WRITE, DENY },			/* voltage mailbox: faults on demand */

@@ -31,6 +31,13 @@ void test_main(const u8 *boot_params)
 	CHECK_EQ(try_wrmsr(MTRR_DEF_TYPE, v ^ BIT(11)), NO_TRAP);
 	CHECK_EQ(rdmsr(MTRR_DEF_TYPE), v);
 
+	/* the TSC neither jumps back nor forward */
+	v = rdtsc();
+	CHECK_EQ(try_wrmsr(MSR_TSC, 0), NO_TRAP);
+	CHECK_EQ(try_wrmsr(MSR_TSC_ADJUST, BIT(40)), NO_TRAP);
+	w = rdtsc();
+	CHECK(w > v && w - v < BIT(32));
+
 	/* microcode update: no effect, no fault */
 	CHECK_EQ(try_wrmsr(0x79, 0x1000), NO_TRAP);
 
