@@ -9,8 +9,6 @@ name=$1 other=$2 kind=${3:-write}
 id=integrity
 [ "$kind" = write ] || id=$kind
 
-marked_page() { machine_ask "$1" where | sed -n 's/^GUEST: where ok \(0x[0-9a-f]*\).*/\1/p'; }
-
 # The same for both guests: PID PAGE.
 change() {
     case $kind in

@@ -70,6 +70,14 @@ guest_mark() {
     machine_ask "$1" "marker $MARKER $MARKER_PAGES" > "$attack_tmp/out" || machine_ask "$1" check > "$attack_tmp/out"
 }
 
+marked_page() { machine_ask "$1" where | sed -n 's/^GUEST: where ok \(0x[0-9a-f]*\).*/\1/p'; }
+
+# The marked page itself, by the module. The guest says where it is; a host would have to guess.
+frame_scan() { # frame_scan NAME
+    probe_start || return 2
+    framescan "$(machine_pid "$1")" "$MARKER" "$(marked_page "$1")"
+}
+
 attack_end() { exit $attack_failed; }
 
 # --- registers ---

@@ -26,6 +26,7 @@ ciphertext protected.memory.ciphertext 'what /proc/PID/mem shows is ciphertext'
 after=$(pages_sealed)
 [ "${after% *}" -gt "${before% *}" ] && verdict=true || verdict=false
 finding protected.memory.sealed 'RootVisor sealed the pages that the host read' "$verdict" "pages sealed and unsealed: before $before, after $after"
+expect_nothing protected.frame 'ring 0 does not find the marker in its frame' frame_scan "$name"
 guest_intact protected.memory.check 'afterwards the guest runs and finds its memory intact' "$name"
 if [ "$2" != --no-dump ]; then
     machine_dump "$name" "$dump_dir/attack.dump" > "$attack_tmp/monitor" 2>&1
