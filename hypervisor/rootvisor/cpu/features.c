@@ -20,6 +20,7 @@ static const struct cpu_requirement requirements[] = {
 	{ "MTRR", IN(leaf1_edx), BIT(12) },
 	{ "PAT", IN(leaf1_edx), BIT(16) },
 	{ "INVPCID", IN(leaf7_ebx), BIT(10) },
+	{ "RDSEED", IN(leaf7_ebx), BIT(18) },
 	{ "NX", IN(ext1_edx), BIT(20) },
 	{ "1 GiB pages", IN(ext1_edx), BIT(26) },
 	{ "RDTSCP", IN(ext1_edx), BIT(27) },
