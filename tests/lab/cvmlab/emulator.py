@@ -108,12 +108,6 @@ class Result:
     ticks: int | None
 
 
-def block_alarm():
-    """Bochs built with show-ips logs from its SIGALRM handler and waits for ever for its own lock when
-    the signal comes in the middle of a log line. Blocked signals stay blocked across exec."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
-
-
 class Run:
     """One emulator process. Follow its serial lines with lines(); always stops the process."""
 
@@ -133,9 +127,14 @@ class Run:
         env = dict(os.environ, SDL_VIDEODRIVER="dummy", SDL_AUDIODRIVER="dummy")
         self.start = time.monotonic()
         self.stdout = open(workdir / "console.txt", "wb")
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.stdout,
-                                        stderr=subprocess.STDOUT, env=env, cwd=workdir, start_new_session=True,
-                                        preexec_fn=block_alarm)
+        # Bochs built with show-ips logs from its SIGALRM handler, and waits for ever for its own lock when the
+        # signal comes in the middle of a log line. What is blocked here stays blocked in it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        try:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.stdout,
+                                            stderr=subprocess.STDOUT, env=env, cwd=workdir, start_new_session=True)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.end, self.message = "exit", ""
         self._cpu = 0.0
 
