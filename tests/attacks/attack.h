@@ -25,7 +25,8 @@
 /* Exit status of every tool. */
 enum { FOUND = 0, NOT_FOUND = 1, TROUBLE = 2 };
 
-__attribute__((format(printf, 2, 3), noreturn)) static inline void trouble(int error, const char *format, ...) {
+__attribute__((format(printf, 2, 3), noreturn)) static inline void trouble(int error, const char *format,
+                                                                           ...) {
     char text[256];
     va_list args;
     va_start(args, format);
@@ -68,7 +69,8 @@ static inline struct marker marker_parse(const char *hex) {
 }
 
 /* First place of the marker in `data` at or after `from`; `size` if there is none. */
-static inline size_t marker_find(const struct marker *m, const unsigned char *data, size_t size, size_t from) {
+static inline size_t marker_find(const struct marker *m, const unsigned char *data, size_t size,
+                                 size_t from) {
     const unsigned char first = (unsigned char)(m->disguised[0] ^ DISGUISE);
     while (from + m->length <= size) {
         const unsigned char *p = memchr(data + from, first, size - from - m->length + 1);
@@ -151,8 +153,9 @@ static inline void entropy_add(struct entropy *e, const unsigned char *page) {
 }
 
 static inline void entropy_print(const struct entropy *e) {
-    printf("\"sampled\":%lu,\"zero\":%lu,\"low\":%lu,\"high\":%lu,\"mean_high_bits\":%.3f", e->zero + e->low + e->high,
-           e->zero, e->low, e->high, e->high ? e->sum_high / (double)e->high : 0.0);
+    printf("\"sampled\":%lu,\"zero\":%lu,\"low\":%lu,\"high\":%lu,\"mean_high_bits\":%.3f",
+           e->zero + e->low + e->high, e->zero, e->low, e->high,
+           e->high ? e->sum_high / (double)e->high : 0.0);
 }
 
 /* --- a process's memory ---------------------------------------------------------------------- */

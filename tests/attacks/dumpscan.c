@@ -27,7 +27,8 @@ static uint64_t first_load(int fd) {
     for (unsigned i = 0; i < phnum; i++) {
         uint32_t type;
         uint64_t offset;
-        if (phentsize < sizeof p || pread(fd, p, sizeof p, (off_t)(phoff + (uint64_t)i * phentsize)) != sizeof p)
+        if (phentsize < sizeof p ||
+            pread(fd, p, sizeof p, (off_t)(phoff + (uint64_t)i * phentsize)) != sizeof p)
             return 0;
         memcpy(&type, p, 4);
         memcpy(&offset, p + 8, 8);
@@ -47,7 +48,8 @@ int main(int argc, char **argv) {
     if (fd < 0 || fstat(fd, &st) < 0)
         trouble(errno, "%s", argv[1]);
     uint64_t start = first_load(fd), size = (uint64_t)st.st_size;
-    uint64_t pages = size > start ? (size - start) / PAGE : 0, step = samples && pages > samples ? pages / samples : 1;
+    uint64_t pages = size > start ? (size - start) / PAGE : 0,
+             step = samples && pages > samples ? pages / samples : 1;
 
     struct entropy entropy = {0};
     uint64_t hits = 0, first[4], bytes = 0, page = 0;

@@ -31,7 +31,9 @@ int main(int argc, char **argv) {
     if (physical < 0 || pread(physical, page, PAGE, (off_t)(frame * PAGE)) != PAGE)
         trouble(errno, PHYSICAL);
     bool found = marker_find(&marker, page, PAGE, 0) < PAGE;
-    printf("{\"tool\":\"framescan\",\"found\":%s,\"offset\":\"%#llx\",\"frame\":\"%#llx\",\"bits_a_byte\":%.3f}\n",
-           found ? "true" : "false", (unsigned long long)offset, (unsigned long long)frame, page_entropy(page));
+    printf("{\"tool\":\"framescan\",\"found\":%s,\"offset\":\"%#llx\",\"frame\":\"%#llx\",\"bits_a_byte\":%."
+           "3f}\n",
+           found ? "true" : "false", (unsigned long long)offset, (unsigned long long)frame,
+           page_entropy(page));
     return found ? FOUND : NOT_FOUND;
 }

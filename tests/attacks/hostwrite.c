@@ -77,7 +77,8 @@ int main(int argc, char **argv) {
         flip(in_ram(argv[3], size), size);
     } else if (!strcmp(what, "stride")) {
         uint64_t k = number(argv[3], "K");
-        stride(pid, k ? k : 1, argc > 4 ? in_ram(argv[4], 0) : 0, argc > 5 ? in_ram(argv[5], 0) : ram.end - ram.start);
+        stride(pid, k ? k : 1, argc > 4 ? in_ram(argv[4], 0) : 0,
+               argc > 5 ? in_ram(argv[5], 0) : ram.end - ram.start);
     } else if (!strcmp(what, "copy") && argc == 5) {
         get(in_ram(argv[3], PAGE), page, PAGE);
         put(in_ram(argv[4], PAGE), page, PAGE);

@@ -26,8 +26,8 @@
 #define AREA (4 * PAGE)
 
 /* Control registers of system calls, segment bases that VMCS fields do not hold, and others. */
-static const uint32_t msrs[] = {0x174, 0x175, 0x176, 0xc0000080, 0xc0000081, 0xc0000082,
-                                0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103};
+static const uint32_t msrs[] = {0x174,      0x175,      0x176,      0xc0000080, 0xc0000081,
+                                0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103};
 #define MSRS (sizeof msrs / sizeof msrs[0])
 
 static pid_t pid;
@@ -50,7 +50,8 @@ static uint64_t find_syscall(void) {
         if (!strcmp(m.name, "[vdso]"))
             break;
     fclose(maps);
-    ssize_t n = pread(mem, code, sizeof code < m.end - m.start ? sizeof code : m.end - m.start, (off_t)m.start);
+    ssize_t n =
+        pread(mem, code, sizeof code < m.end - m.start ? sizeof code : m.end - m.start, (off_t)m.start);
     for (ssize_t i = 0; i + 1 < n; i++)
         if (code[i] == 0x0f && code[i + 1] == 0x05)
             return m.start + (uint64_t)i;
@@ -173,7 +174,8 @@ int main(int argc, char **argv) {
     if (!fds)
         trouble(errno, "%s", path);
     attach();
-    area = (uint64_t)remote(SYS_mmap, 0, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0);
+    area = (uint64_t)remote(SYS_mmap, 0, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                            (uint64_t)-1, 0);
     if (area > -4096ull) {
         release();
         trouble((int)-(long)area, "mmap in QEMU");
@@ -224,10 +226,12 @@ int main(int argc, char **argv) {
         all.gpr += t.gpr;
         all.vector += t.vector;
         all.gs += t.gs;
-        fprintf(list, "%s{\"cpu\":%u,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"rip\":\"%#llx\",\"rsp\":\"%#llx\","
-               "\"cr0\":\"%#llx\",\"cr3\":\"%#llx\",\"cr4\":\"%#llx\",\"msrs\":{",
-               vcpus++ ? "," : "", cpu, t.gpr, t.vector, t.gs, s.regs.rip, s.regs.rsp, s.sregs.cr0, s.sregs.cr3,
-               s.sregs.cr4);
+        fprintf(
+            list,
+            "%s{\"cpu\":%u,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"rip\":\"%#llx\",\"rsp\":\"%#llx\","
+            "\"cr0\":\"%#llx\",\"cr3\":\"%#llx\",\"cr4\":\"%#llx\",\"msrs\":{",
+            vcpus++ ? "," : "", cpu, t.gpr, t.vector, t.gs, s.regs.rip, s.regs.rsp, s.sregs.cr0, s.sregs.cr3,
+            s.sregs.cr4);
         for (unsigned i = 0; i < MSRS; i++)
             fprintf(list, "%s\"%#x\":\"%#llx\"", i ? "," : "", msrs[i], s.msr.entry[i].data);
         fputs("}}", list);
@@ -240,7 +244,8 @@ int main(int argc, char **argv) {
         return vcpus && !refused ? 0 : TROUBLE;
     }
     bool found = all.gpr + all.vector + all.gs > 0;
-    printf("{\"tool\":\"kvmstate\",\"found\":%s,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"refused_calls\":%u,"
+    printf("{\"tool\":\"kvmstate\",\"found\":%s,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"refused_"
+           "calls\":%u,"
            "\"vcpus\":[%s]}\n",
            found ? "true" : "false", all.gpr, all.vector, all.gs, refused, details);
     free(details);

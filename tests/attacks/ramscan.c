@@ -127,8 +127,8 @@ int main(int argc, char **argv) {
     if (!s.ram_pages)
         trouble(0, "no page of the guest's RAM could be read");
 
-    printf("{\"tool\":\"ramscan\",\"pid\":%d,\"found\":%s,\"hits\":%llu,\"ram_hits\":%llu,\"first\":[", (int)pid,
-           s.hits ? "true" : "false", (unsigned long long)s.hits, (unsigned long long)s.ram_hits);
+    printf("{\"tool\":\"ramscan\",\"pid\":%d,\"found\":%s,\"hits\":%llu,\"ram_hits\":%llu,\"first\":[",
+           (int)pid, s.hits ? "true" : "false", (unsigned long long)s.hits, (unsigned long long)s.ram_hits);
     for (unsigned i = 0; i < s.hits && i < 4; i++)
         printf("%s\"%#llx\"", i ? "," : "", (unsigned long long)s.first[i]);
     printf("],\"bytes\":%llu,\"ram_pages\":%llu,\"unreadable_pages\":%llu,", (unsigned long long)s.bytes,

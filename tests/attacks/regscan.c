@@ -163,12 +163,15 @@ int main(int argc, char **argv) {
     if (!bytes)
         trouble(0, "/proc/kcore showed no RAM");
     unsigned gprs, vectors, gs;
-    unsigned long gpr_hits = count_kind(0, GPRS, &gprs), vector_hits = count_kind(GPRS, GPRS + VECTORS, &vectors),
+    unsigned long gpr_hits = count_kind(0, GPRS, &gprs),
+                  vector_hits = count_kind(GPRS, GPRS + VECTORS, &vectors),
                   gs_hits = count_kind(PATTERNS - 1, PATTERNS, &gs);
-    printf("{\"tool\":\"regscan\",\"found\":%s,\"gpr\":%u,\"gpr_hits\":%lu,\"vector_words\":%u,\"vector_hits\":%lu,"
+    printf("{\"tool\":\"regscan\",\"found\":%s,\"gpr\":%u,\"gpr_hits\":%lu,\"vector_words\":%u,\"vector_"
+           "hits\":%lu,"
            "\"gs_base\":%u,\"gs_hits\":%lu,\"bytes\":%llu,\"skipped_bytes\":%llu,\"guest_ram_frames\":%lu,"
            "\"unreadable\":%llu}\n",
            gprs + vectors + gs ? "true" : "false", gprs, gpr_hits, vectors, vector_hits, gs, gs_hits,
-           (unsigned long long)bytes, (unsigned long long)skipped, ram_frames, (unsigned long long)unreadable);
+           (unsigned long long)bytes, (unsigned long long)skipped, ram_frames,
+           (unsigned long long)unreadable);
     return gprs + vectors + gs ? FOUND : NOT_FOUND;
 }

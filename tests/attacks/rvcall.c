@@ -32,8 +32,9 @@ static void print_vms(void) {
     call(CVM_HOST_VM_LIST, 0, &list, sizeof list);
     for (unsigned i = 0; i < list.count && i < CVM_MAX_VMS; i++) {
         const struct cvm_vm_info *vm = &list.vm[i];
-        printf("{\"vm\":%u,\"state\":%u,\"reason\":%u,\"vcpus\":%u,\"ram\":%llu,\"frames\":%llu}\n", vm->id, vm->state,
-               vm->reason, vm->vcpus, (unsigned long long)vm->ram_bytes, (unsigned long long)vm->frames);
+        printf("{\"vm\":%u,\"state\":%u,\"reason\":%u,\"vcpus\":%u,\"ram\":%llu,\"frames\":%llu}\n", vm->id,
+               vm->state, vm->reason, vm->vcpus, (unsigned long long)vm->ram_bytes,
+               (unsigned long long)vm->frames);
     }
 }
 
@@ -43,7 +44,8 @@ static void print_events(void) {
         call(CVM_HOST_EVENTS, from, &page, sizeof page);
         for (unsigned i = 0; i < page.count && i < CVM_EVENTS_PER_PAGE; i++) {
             const struct cvm_event *e = &page.ev[i];
-            printf("{\"event\":%llu,\"type\":%u,\"reason\":%u,\"vm\":%u,\"arg0\":\"%#llx\",\"arg1\":\"%#llx\"}\n",
+            printf("{\"event\":%llu,\"type\":%u,\"reason\":%u,\"vm\":%u,"
+                   "\"arg0\":\"%#llx\",\"arg1\":\"%#llx\"}\n",
                    (unsigned long long)e->seq, e->type, e->reason, e->vm, (unsigned long long)e->arg[0],
                    (unsigned long long)e->arg[1]);
             from = e->seq + 1;
@@ -66,7 +68,8 @@ int main(int argc, char **argv) {
         if (!strcmp(what, "frames"))
             printf("%llu\n", (unsigned long long)info.private_frames);
         else
-            printf("{\"cpus\":%u,\"vms\":%u,\"ram_frames\":%llu,\"rootvisor_frames\":%llu,\"private_frames\":%llu}\n",
+            printf("{\"cpus\":%u,\"vms\":%u,\"ram_frames\":%llu,\"rootvisor_frames\":%llu,"
+                   "\"private_frames\":%llu}\n",
                    info.cpus, info.vms, (unsigned long long)info.ram_frames,
                    (unsigned long long)info.rootvisor_frames, (unsigned long long)info.private_frames);
     } else if (!strcmp(what, "vms")) {
@@ -77,7 +80,8 @@ int main(int argc, char **argv) {
         static struct cvm_stats s;
         uint64_t id = number(argv[2], "ID");
         call(id ? CVM_HOST_VM_STATS : CVM_HOST_STATS, id, &s, sizeof s);
-        printf("{\"exits\":%llu,\"reflected\":%llu,\"upcalls\":%llu,\"sealed\":%llu,\"unsealed\":%llu,\"taken\":%llu,"
+        printf("{\"exits\":%llu,\"reflected\":%llu,\"upcalls\":%llu,\"sealed\":%llu,\"unsealed\":%llu,"
+               "\"taken\":%llu,"
                "\"returned\":%llu,\"injected\":%llu}\n",
                (unsigned long long)s.exits, (unsigned long long)s.reflected, (unsigned long long)s.upcalls,
                (unsigned long long)s.sealed, (unsigned long long)s.unsealed, (unsigned long long)s.taken,

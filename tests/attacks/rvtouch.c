@@ -76,9 +76,11 @@ int main(int argc, char **argv) {
     for (unsigned i = 0; i < n; i++)
         if (ranges[i][1] <= MIB)
             range(mem, ranges[i][0] & ~(PAGE - 1ull), ranges[i][1], 1, false, &low);
-        else if (ranges[i][1] - ranges[i][0] >= MIB && ranges[i][0] < top + 512 * MIB && ranges[i][0] < 0xe0000000)
+        else if (ranges[i][1] - ranges[i][0] >= MIB && ranges[i][0] < top + 512 * MIB &&
+                 ranges[i][0] < 0xe0000000)
             range(mem, ranges[i][0], ranges[i][1], step ? step : 1, true, &high);
-    printf("{\"tool\":\"rvtouch\",\"pages\":%lu,\"unmapped\":%lu,\"readable\":%lu,\"writable\":%lu,\"bios_pages\":%lu,"
+    printf("{\"tool\":\"rvtouch\",\"pages\":%lu,\"unmapped\":%lu,\"readable\":%lu,\"writable\":%lu,\"bios_"
+           "pages\":%lu,"
            "\"bios_readable\":%lu}\n",
            high.pages, high.unmapped, high.readable, high.writable, low.pages, low.readable);
     if (!low.readable || high.unmapped == high.pages)

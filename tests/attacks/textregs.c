@@ -33,8 +33,9 @@ int main(int argc, char **argv) {
         digits = 0;
     }
     bool found = gpr + vector + gs > 0;
-    printf("{\"tool\":\"textregs\",\"found\":%s,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"values\":%u}\n",
-           found ? "true" : "false", gpr, vector, gs, values);
+    printf(
+        "{\"tool\":\"textregs\",\"found\":%s,\"gpr\":%u,\"vector_words\":%u,\"gs_base\":%u,\"values\":%u}\n",
+        found ? "true" : "false", gpr, vector, gs, values);
     if (!values)
         return TROUBLE;
     return found ? FOUND : NOT_FOUND;
