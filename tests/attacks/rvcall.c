@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What RootVisor tells host root, without cvmd in between. One JSON line a record.
- *   rvcall info | vms | events
+ *   rvcall info | vms
+ *   rvcall events [FROM]   from this number on
  *   rvcall stats ID        counters of VM ID; 0: of the host
  *   rvcall frames          frames that protected VMs own, a bare number
  * Exit status: 0, or 2 if there is no RootVisor or it refuses.
@@ -38,9 +39,9 @@ static void print_vms(void) {
     }
 }
 
-static void print_events(void) {
+static void print_events(uint64_t from) {
     static struct cvm_event_page page __attribute__((aligned(4096)));
-    for (uint64_t from = 1;;) {
+    for (;;) {
         call(CVM_HOST_EVENTS, from, &page, sizeof page);
         for (unsigned i = 0; i < page.count && i < CVM_EVENTS_PER_PAGE; i++) {
             const struct cvm_event *e = &page.ev[i];
@@ -75,7 +76,7 @@ int main(int argc, char **argv) {
     } else if (!strcmp(what, "vms")) {
         print_vms();
     } else if (!strcmp(what, "events")) {
-        print_events();
+        print_events(argc == 3 ? number(argv[2], "FROM") : 1);
     } else if (!strcmp(what, "stats") && argc == 3) {
         static struct cvm_stats s;
         uint64_t id = number(argv[2], "ID");
@@ -87,7 +88,7 @@ int main(int argc, char **argv) {
                (unsigned long long)s.sealed, (unsigned long long)s.unsealed, (unsigned long long)s.taken,
                (unsigned long long)s.returned, (unsigned long long)s.injected);
     } else {
-        trouble(0, "usage: rvcall info | vms | events | frames | stats ID");
+        trouble(0, "usage: rvcall info | vms | events [FROM] | frames | stats ID");
     }
     return 0;
 }

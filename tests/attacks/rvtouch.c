@@ -3,7 +3,7 @@
  * Host root reads and writes RootVisor's and the Guardians' memory: RAM that the firmware's map calls
  * reserved, through /dev/mem. Memory of that kind below 1 MiB (the BIOS) is the control: it can be read.
  *   rvtouch [STEP]
- *     STEP  touches every STEP-th page (64)
+ *     STEP  touches every STEP-th page (256)
  * Exit status: 0 some page above 1 MiB could be read or written, 1 none, 2 trouble.
  */
 #include "attack.h"
@@ -49,7 +49,7 @@ static void range(int mem, uint64_t start, uint64_t end, uint64_t step, bool wri
 }
 
 int main(int argc, char **argv) {
-    uint64_t step = argc > 1 ? number(argv[1], "STEP") : 64, top = 0;
+    uint64_t step = argc > 1 ? number(argv[1], "STEP") : 256, top = 0;
     struct counts low = {0}, high = {0};
     struct sigaction action = {.sa_handler = on_fault};
     sigaction(SIGSEGV, &action, NULL);

@@ -31,7 +31,3 @@ machine_hmp() { # machine_hmp NAME COMMAND...: a command of QEMU's human monitor
 machine_pause() { virsh suspend "$1" > "$attack_tmp/virsh"; }
 machine_resume() { virsh resume "$1" > "$attack_tmp/virsh"; }
 machine_dump() { virsh dump --memory-only "$1" "$2" > "$attack_tmp/virsh"; }
-
-# What RootVisor recorded since the mark that events_mark left.
-events_mark() { rvcall events | wc -l > "$attack_tmp/events"; }
-events_since() { rvcall events | tail -n "+$(($(cat "$attack_tmp/events") + 1))"; }

@@ -37,7 +37,3 @@ machine_hmp() { # machine_hmp NAME COMMAND...: a command of QEMU's human monitor
 machine_pause() { machine_hmp "$1" stop > "$attack_tmp/monitor"; }
 machine_resume() { machine_hmp "$1" cont > "$attack_tmp/monitor"; }
 machine_dump() { machine_hmp "$1" "dump-guest-memory $2"; }
-
-# What RootVisor recorded since the mark that events_mark left.
-events_mark() { rvcall events | wc -l > "$attack_tmp/events"; }
-events_since() { rvcall events | tail -n "+$(($(cat "$attack_tmp/events") + 1))"; }

@@ -70,6 +70,10 @@ guest_mark() {
     machine_ask "$1" "marker $MARKER $MARKER_PAGES" > "$attack_tmp/out" || machine_ask "$1" check > "$attack_tmp/out"
 }
 
+# What RootVisor recorded since events_mark. By number: it keeps some hundred events only.
+events_mark() { rvcall events | sed -n '$s/.*"event":\([0-9]*\).*/\1/p' > "$attack_tmp/events"; }
+events_since() { rvcall events "$(($(cat "$attack_tmp/events") + 1))"; }
+
 marked_page() { machine_ask "$1" where | sed -n 's/^GUEST: where ok \(0x[0-9a-f]*\).*/\1/p'; }
 
 # The marked page itself, by the module. The guest says where it is; a host would have to guess.
