@@ -141,10 +141,8 @@ static void start_events(void) {
 }
 
 int virt_new(const char *uri, struct inbox *inbox, virt_event_fn fn, void *userdata, struct virt **ret) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     _cleanup_(virt_freep) struct virt *v = NULL;
 
-    pthread_once(&once, start_events);
     v = calloc(1, sizeof(*v));
     if (!v)
         return -ENOMEM;
@@ -197,8 +195,11 @@ static void domp(virDomainPtr *d) {
 }
 
 static int open_connection(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
-    virConnectPtr conn = virConnectOpen(v->uri);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    virConnectPtr conn;
 
+    pthread_once(&once, start_events);
+    conn = virConnectOpen(v->uri);
     if (!conn)
         return virt_error(e, -ENOTCONN, "libvirt cannot be reached (is libvirtd running?)");
     v->refs += 2;
