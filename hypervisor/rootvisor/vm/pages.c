@@ -9,8 +9,60 @@
 struct vm vms[CVM_MAX_VMS + 1];
 static u32 last_id;
 
-struct vm *vm_alloc(void)
+/* Left to the others: a guest must not be able to claim what ordinary guests' shadow EPTs live on. */
+#define POOL_RESERVE	1024u
+
+/* Pages that a VM of that shape takes from the pool, at most. */
+static u64 pool_demand(const struct cvm_protect *p)
 {
+	u64 n = CVM_G_IMAGE_MAX / PAGE_SIZE + 64;
+
+	for (u32 i = 0; i < p->nr_ram; i++) {
+		u64 gfns = p->ram[i].size >> PAGE_SHIFT;
+
+		/* Guardian's records and their tables, EPT02, bitmap of sealed pages */
+		n += gfns / 128 + gfns / (128 * 512) + gfns / 512 + gfns / (512 * 512) + gfns / 32768 + 12;
+	}
+	return n;
+}
+
+/* All of it now: nothing runs out while the VM lives. */
+static bool make_tables(struct vm *vm)
+{
+	vm->ept02 = pool_get();
+	vm->sealed = pool_get();
+	/* the Guardian's window shares the first table: it must exist from the start */
+	if (!vm->ept02 || !vm->sealed || !ept_entry(vm->ept02, 0, true))
+		return false;
+	for (u32 i = 0; i < vm->params.nr_ram; i++) {
+		u64 gfn = vm->params.ram[i].gpa >> PAGE_SHIFT, end = gfn + (vm->params.ram[i].size >> PAGE_SHIFT);
+
+		for (; gfn < end; gfn = (gfn | 511) + 1) {
+			u8 **bits = &vm->sealed[gfn >> 15];
+
+			if (!ept_entry(vm->ept02, gfn << PAGE_SHIFT, true) || (!*bits && !(*bits = pool_get())))
+				return false;
+		}
+	}
+	return true;
+}
+
+void vm_free_tables(struct vm *vm)
+{
+	if (vm->ept02)
+		ept_free(vm->ept02);
+	if (!vm->sealed)
+		return;
+	for (u32 i = 0; i < SEALED_PAGES; i++)
+		if (vm->sealed[i])
+			pool_put(vm->sealed[i]);
+	pool_put(vm->sealed);
+}
+
+struct vm *vm_alloc(const struct cvm_protect *p)
+{
+	if (pool_free_pages() < pool_demand(p) + POOL_RESERVE)
+		return NULL;
 	for (u32 i = 1; i <= CVM_MAX_VMS; i++) {
 		struct vm *vm = &vms[i];
 
@@ -19,14 +71,9 @@ struct vm *vm_alloc(void)
 		memset(vm, 0, sizeof(*vm));
 		vm->slot = i;
 		vm->id = ++last_id;
-		vm->ept02 = pool_get();
-		vm->sealed = pool_get();
-		/* the Guardian's window shares this table: it must exist from the start */
-		if (!vm->ept02 || !vm->sealed || !ept_entry(vm->ept02, 0, true)) {
-			if (vm->ept02)
-				ept_free(vm->ept02);
-			if (vm->sealed)
-				pool_put(vm->sealed);
+		vm->params = *p;
+		if (!make_tables(vm)) {
+			vm_free_tables(vm);
 			return NULL;
 		}
 		vm->state = CVM_VM_LAUNCHING;
@@ -240,11 +287,7 @@ u64 vm_destroy(struct pcpu *c, struct vm *vm)
 		return vm->frames ? vm->frames : 1;
 	RV_BUG_ON(vm->frames);
 	guardian_destroy(c, &vm->guardian);
-	ept_free(vm->ept02);
-	for (u32 i = 0; i < SEALED_PAGES; i++)
-		if (vm->sealed[i])
-			pool_put(vm->sealed[i]);
-	pool_put(vm->sealed);
+	vm_free_tables(vm);
 	log_event(CVM_EV_VM_RELEASED, vm->reason, vm->id, vm->params.uuid, vm->stats.taken, vm->stats.returned);
 	vm->state = CVM_VM_FREE;
 	return 0;

@@ -54,15 +54,13 @@ static int begin(struct pcpu *c, struct vcpu12 *v)
 	err = protect_check(&p);
 	if (err)
 		return err;
-	vm = vm_alloc();
+	vm = vm_alloc(&p);
 	if (!vm)
 		return -ENOSPC;
-	vm->params = p;
 	err = guardian_create(c, &vm->guardian, vm);
 	if (err) {
 		vm_stop(vm, CVM_R_NO_MEMORY, 0, 0);
-		ept_free(vm->ept02);
-		pool_put(vm->sealed);
+		vm_free_tables(vm);
 		vm->state = CVM_VM_FREE;
 		return -ENOSPC;
 	}

@@ -50,7 +50,8 @@ struct vm {
 };
 extern struct vm vms[CVM_MAX_VMS + 1];		/* [0] unused */
 
-struct vm *vm_alloc(void);
+struct vm *vm_alloc(const struct cvm_protect *p);	/* NULL: no slot, or too little memory in the pool */
+void vm_free_tables(struct vm *vm);
 struct vm *vm_by_id(u32 id);
 void vm_stop(struct vm *vm, u32 reason, u64 arg0, u64 arg1);	/* idempotent */
 u64 vm_destroy(struct pcpu *c, struct vm *vm);	/* one bounded round; frames left */

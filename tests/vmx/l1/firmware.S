@@ -15,6 +15,32 @@
 	.globl fw_start, fw_end, fw_stage1, fw_stage1_end
 	.balign 16
 fw_start:
+	movl %eax, AT(fw_entry) + 0
+	movl %ecx, AT(fw_entry) + 4
+	movl %edx, AT(fw_entry) + 8
+	movl %ebx, AT(fw_entry) + 12
+	movl %esp, AT(fw_entry) + 16
+	movl %ebp, AT(fw_entry) + 20
+	movl %esi, AT(fw_entry) + 24
+	movl %edi, AT(fw_entry) + 28
+	movl %cr0, %eax
+	movl %eax, AT(fw_entry) + 32
+	movl %cr2, %eax
+	movl %eax, AT(fw_entry) + 36
+	movl %cr3, %eax
+	movl %eax, AT(fw_entry) + 40
+	movl %cr4, %eax
+	movl %eax, AT(fw_entry) + 44
+	movl %dr0, %eax
+	movl %eax, AT(fw_entry) + 48
+	movl %dr7, %eax
+	movl %eax, AT(fw_entry) + 52
+	movl $FW_STACK, %esp
+	pushfl
+	popl %eax
+	movl %eax, AT(fw_entry) + 56
+	sgdt AT(fw_entry) + 60
+	sidt AT(fw_entry) + 68
 	lgdt AT(gdtr)
 	movl $AT(stubs), %eax
 	movl $IDT, %edi
@@ -32,6 +58,7 @@ fw_start:
 	movl %cr4, %eax
 	orl $0x600, %eax		/* OSFXSR, OSXMMEXCPT */
 	movl %eax, %cr4
+	movups %xmm0, AT(fw_entry) + 80
 
 next:	movl $FW_STACK, %esp
 	inl $PORT_IN, %eax
@@ -260,6 +287,9 @@ idtr:	.word 511
 	.long IDT
 	.balign 4
 resume:	.long 0
+	.globl fw_entry
+fw_entry:			/* registers at the first instruction */
+	.fill 24, 4, 0xaaaaaaaa
 fw_end:
 
 /* Stage 1, at any address: PROTECT with the block at EBX (ECX bytes), then tell what came of it. */

@@ -162,17 +162,22 @@ u32 vm1_command(struct vm1 *vm, u32 n, const u32 *words)
 	return r == AT_COMMAND ? 0 : r;
 }
 
-s32 vm1_protect_at(struct vm1 *vm, u32 gpa, u32 size)
+u32 vm1_stage1(struct vm1 *vm, u32 gpa, u32 size)
 {
-	u32 r;
-
 	vm1_select(vm);
-	zero(vm->g.regs, sizeof(vm->g.regs));
+	for (u32 i = 0; i < 16; i++)
+		vm->g.regs[i] = vm->dirty_entry ? 0x4141414141414141ull : 0;
 	vm->g.regs[RAX] = CVM_CALL(CVM_GUEST_PROTECT);
 	vm->g.regs[RBX] = gpa;
 	vm->g.regs[RCX] = size;
 	vmwrite(VMCS_GUEST_RIP, STAGE1_GPA);
-	r = vm1_run(vm);
+	return vm1_run(vm);
+}
+
+s32 vm1_protect_at(struct vm1 *vm, u32 gpa, u32 size)
+{
+	u32 r = vm1_stage1(vm, gpa, size);
+
 	if (r == STAGE1_DONE)
 		return (s32)vm->stage1;
 	if (r == AT_COMMAND)
@@ -187,19 +192,26 @@ s32 vm1_protect(struct vm1 *vm, const struct cvm_protect *p)
 	return vm1_protect_at(vm, BLOCK_GPA, sizeof(*p));
 }
 
+void vm1_find_id(struct vm1 *vm)
+{
+	static struct cvm_vm_list l;
+
+	vm->id = 0;
+	REQUIRE_EQ(host_call(CVM_HOST_VM_LIST, 0, &l, sizeof(l)), 0);
+	for (u32 i = 0; i < l.count; i++)	/* ids only grow */
+		if (l.vm[i].id > vm->id)
+			vm->id = l.vm[i].id;
+	EXPECT(vm->id != 0);
+}
+
 void vm1_start_protected(struct vm1 *vm)
 {
-	struct cvm_vm_list *l = page_alloc();
 	struct cvm_protect p;
 
 	vm1_create(vm);
 	vm1_block(&p);
 	REQUIRE_EQ(vm1_protect(vm, &p), 0);
-	REQUIRE_EQ(host_call(CVM_HOST_VM_LIST, 0, l, sizeof(*l)), 0);
-	for (u32 i = 0; i < l->count; i++)	/* ids only grow */
-		if (l->vm[i].state == CVM_VM_RUNNING && l->vm[i].id > vm->id)
-			vm->id = l->vm[i].id;
-	EXPECT(vm->id != 0);
+	vm1_find_id(vm);
 }
 
 void vm1_start_ordinary(struct vm1 *vm)

@@ -26,6 +26,7 @@ struct vm1 {
 	u64 hlts, holds, faults;	/* exits seen */
 	u64 mmio_gpa, mmio_value, mmio_rip;
 	u32 hold_in;
+	bool dirty_entry;		/* garbage in all registers at PROTECT */
 	bool no_mmio;			/* do not answer as a device */
 	void (*at_exit)(struct vm1 *vm, u32 reason);
 };
@@ -35,6 +36,9 @@ void vm1_block(struct cvm_protect *p);		/* a block as it should be */
 /* Runs stage 1 with that block. 0: protected and waiting for a command; else the errno that the guest got. */
 s32 vm1_protect(struct vm1 *vm, const struct cvm_protect *p);
 s32 vm1_protect_at(struct vm1 *vm, u32 gpa, u32 size);	/* block already in guest memory */
+/* Starts stage 1 and runs it: STAGE1_DONE, AT_COMMAND, or an exit that L1 does not serve. */
+u32 vm1_stage1(struct vm1 *vm, u32 gpa, u32 size);
+void vm1_find_id(struct vm1 *vm);		/* of the newest VM */
 void vm1_start_protected(struct vm1 *vm);	/* create, protect, REQUIRE */
 void vm1_start_ordinary(struct vm1 *vm);	/* the control */
 void vm1_select(struct vm1 *vm);		/* VMPTRLD */
