@@ -97,6 +97,11 @@ class Machines:
             self._emulator = emulator.Bochs.find(self.settings.bochs)
         return self._emulator
 
+    def description(self) -> str:
+        """What the figures come from."""
+        what = f"bochs {self._emulator.version}" if self._emulator else "no emulator"
+        return f"{what}{', quick' if self.settings.quick else ''}"
+
     def mini(self, rootvisor: bool) -> MiniRun:
         if rootvisor not in self._mini:
             self._mini[rootvisor] = self._run_mini(rootvisor)

@@ -2,7 +2,7 @@
 /*
  * Runs as root on the emulated host: what passed so far, and what some things cost.
  *   benchctl now               one JSON object: TSC, clocks, and RootVisor's counters if there is one
- *   benchctl idle SECONDS      two of them, with nothing but sleep in between
+ *   benchctl idle SECONDS      two of them, with nothing but sleep in between (and one VMCALL, the second question)
  *   benchctl pages PID         reads eight bytes of every present page of QEMU's guest RAM: pages, ticks
  * Exit status: 0, or 2 for trouble. RootVisor is asked only if its ACPI table is there.
  */
@@ -64,17 +64,36 @@ struct moment {
     struct cvm_stats vm[CVM_MAX_VMS];
 };
 
+static void look_at_vms(struct moment *m) {
+    call(CVM_HOST_INFO, 0, &m->info, sizeof m->info);
+    call(CVM_HOST_VM_LIST, 0, &m->vms, sizeof m->vms);
+    for (unsigned i = 0; i < m->vms.count && i < CVM_MAX_VMS; i++)
+        call(CVM_HOST_VM_STATS, m->vms.vm[i].id, &m->vm[i], sizeof m->vm[i]);
+}
+
+static void look_at_clocks(struct moment *m) {
+    m->mono = monotonic();
+    m->tsc = __rdtsc();
+}
+
+/* Before an interval: the host's counters last. */
 static void look(struct moment *m) {
     m->idle = idle_ticks();
     if (rootvisor) {
-        call(CVM_HOST_INFO, 0, &m->info, sizeof m->info);
-        call(CVM_HOST_VM_LIST, 0, &m->vms, sizeof m->vms);
-        for (unsigned i = 0; i < m->vms.count && i < CVM_MAX_VMS; i++)
-            call(CVM_HOST_VM_STATS, m->vms.vm[i].id, &m->vm[i], sizeof m->vm[i]);
+        look_at_vms(m);
         call(CVM_HOST_STATS, 0, &m->host, sizeof m->host);
     }
-    m->mono = monotonic();
-    m->tsc = __rdtsc();
+    look_at_clocks(m);
+}
+
+/* After one: the host's counters first, so that their own call is all that the interval has of this program. */
+static void look_back(struct moment *m) {
+    look_at_clocks(m);
+    if (rootvisor) {
+        call(CVM_HOST_STATS, 0, &m->host, sizeof m->host);
+        look_at_vms(m);
+    }
+    m->idle = idle_ticks();
 }
 
 static void print_stats(const struct cvm_stats *s) {
@@ -140,7 +159,7 @@ int main(int argc, char **argv) {
         look(&after); /* pages and code are there the second time */
         look(&before);
         nanosleep(&time, NULL);
-        look(&after);
+        look_back(&after);
         printf("{\"before\":");
         print_moment(&before);
         printf(",\"after\":");
