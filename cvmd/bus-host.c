@@ -12,29 +12,10 @@
                   sd_bus_error *error)
 #define UNUSED (void)bus, (void)path, (void)interface, (void)property, (void)error
 
-static int get_info(struct manager *m, struct cvm_host_info *ret, sd_bus_error *error) {
-    int r;
+static int look(struct manager *m, sd_bus_error *error) {
+    int r = manager_look_host(m);
 
-    *ret = (struct cvm_host_info){0};
-    if (!m->rootvisor)
-        return 0;
-    r = rootvisor_host_info(m->rootvisor, ret);
-    if (r < 0)
-        return sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor does not tell about the host: %s", strerror(-r));
-    ret->cpu_model[sizeof(ret->cpu_model) - 1] = 0;
-    return 0;
-}
-
-static int get_stats(struct manager *m, struct cvm_stats *ret, sd_bus_error *error) {
-    int r;
-
-    *ret = (struct cvm_stats){0};
-    if (!m->rootvisor)
-        return 0;
-    r = rootvisor_host_stats(m->rootvisor, ret);
-    if (r < 0)
-        return sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor does not tell its counters: %s", strerror(-r));
-    return 0;
+    return r < 0 ? sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor does not tell about the host: %s", strerror(-r)) : 0;
 }
 
 GETTER(get_level) {
@@ -60,11 +41,10 @@ GETTER(get_backing) {
 }
 
 GETTER(get_text) {
-    struct cvm_host_info info;
     char digest[2 * CVM_DIGEST_SIZE + 1], version[32];
     struct manager *m = userdata;
     const char *s = "";
-    int r = get_info(m, &info, error);
+    int r = look(m, error);
 
     UNUSED;
     if (r < 0)
@@ -72,92 +52,92 @@ GETTER(get_text) {
     if (!m->rootvisor)
         return sd_bus_message_append(reply, "s", "");
     if (strcmp(property, "RootVisorVersion") == 0) {
-        snprintf(version, sizeof(version), "%u.%u.%u", info.version >> 16, info.version >> 8 & 0xff, info.version & 0xff);
+        snprintf(version, sizeof(version), "%u.%u.%u", m->info.version >> 16, m->info.version >> 8 & 0xff, m->info.version & 0xff);
         s = version;
     } else if (strcmp(property, "RootVisorDigest") == 0)
-        s = cvm_hex_encode(info.rootvisor_digest, CVM_DIGEST_SIZE, digest);
+        s = cvm_hex_encode(m->info.rootvisor_digest, CVM_DIGEST_SIZE, digest);
     else if (strcmp(property, "GuardianDigest") == 0)
-        s = cvm_hex_encode(info.guardian_digest, CVM_DIGEST_SIZE, digest);
+        s = cvm_hex_encode(m->info.guardian_digest, CVM_DIGEST_SIZE, digest);
     else if (strcmp(property, "CPUModel") == 0)
-        s = info.cpu_model;
+        s = m->info.cpu_model;
     return sd_bus_message_append(reply, "s", s);
 }
 
 GETTER(get_u32) {
-    struct cvm_host_info info;
+    struct manager *m = userdata;
     uint32_t v = 0;
-    int r = get_info(userdata, &info, error);
+    int r = look(m, error);
 
     UNUSED;
     if (r < 0)
         return r;
     if (strcmp(property, "RootVisorSVN") == 0)
-        v = info.svn;
+        v = m->info.svn;
     else if (strcmp(property, "GuardianSVN") == 0)
-        v = info.guardian_svn;
+        v = m->info.guardian_svn;
     else if (strcmp(property, "CPUs") == 0)
-        v = info.cpus;
+        v = m->info.cpus;
     else if (strcmp(property, "VMs") == 0)
-        v = info.vms;
+        v = m->info.vms;
     return sd_bus_message_append(reply, "u", v);
 }
 
 GETTER(get_u64) {
-    struct cvm_host_info info;
+    struct manager *m = userdata;
     uint64_t v = 0;
-    int r = get_info(userdata, &info, error);
+    int r = look(m, error);
 
     UNUSED;
     if (r < 0)
         return r;
     if (strcmp(property, "RamFrames") == 0)
-        v = info.ram_frames;
+        v = m->info.ram_frames;
     else if (strcmp(property, "RootVisorFrames") == 0)
-        v = info.rootvisor_frames;
+        v = m->info.rootvisor_frames;
     else if (strcmp(property, "PrivateFrames") == 0)
-        v = info.private_frames;
+        v = m->info.private_frames;
     else if (strcmp(property, "PoolFramesFree") == 0)
-        v = info.pool_frames_free;
+        v = m->info.pool_frames_free;
     else if (strcmp(property, "UptimeTSC") == 0)
-        v = info.uptime_tsc;
+        v = m->info.uptime_tsc;
     else if (strcmp(property, "TSCKHz") == 0)
-        v = info.tsc_khz;
+        v = m->info.tsc_khz;
     return sd_bus_message_append(reply, "t", v);
 }
 
 GETTER(get_counter) {
-    struct cvm_stats s;
+    struct manager *m = userdata;
     uint64_t v = 0;
-    int r = get_stats(userdata, &s, error);
+    int r = look(m, error);
 
     UNUSED;
     if (r < 0)
         return r;
     if (strcmp(property, "Exits") == 0)
-        v = s.exits;
+        v = m->stats.exits;
     else if (strcmp(property, "Reflected") == 0)
-        v = s.reflected;
+        v = m->stats.reflected;
     else if (strcmp(property, "Upcalls") == 0)
-        v = s.upcalls;
+        v = m->stats.upcalls;
     else if (strcmp(property, "Sealed") == 0)
-        v = s.sealed;
+        v = m->stats.sealed;
     else if (strcmp(property, "Unsealed") == 0)
-        v = s.unsealed;
+        v = m->stats.unsealed;
     else if (strcmp(property, "Taken") == 0)
-        v = s.taken;
+        v = m->stats.taken;
     else if (strcmp(property, "Returned") == 0)
-        v = s.returned;
+        v = m->stats.returned;
     else if (strcmp(property, "Injected") == 0)
-        v = s.injected;
+        v = m->stats.injected;
     return sd_bus_message_append(reply, "t", v);
 }
 
 GETTER(get_exits_by_reason) {
-    struct cvm_stats s;
-    int r = get_stats(userdata, &s, error);
+    struct manager *m = userdata;
+    int r = look(m, error);
 
     UNUSED;
-    return r < 0 ? r : bus_append_exits(reply, &s);
+    return r < 0 ? r : bus_append_exits(reply, &m->stats);
 }
 
 GETTER(get_features) {
@@ -165,14 +145,14 @@ GETTER(get_features) {
         uint64_t bit;
         const char *name;
     } names[] = {{CVM_F_FEATURE_MBE, "mbe"}, {CVM_F_VT_D, "vt-d"}, {CVM_F_TPM, "tpm"}, {CVM_F_SMP, "smp"}};
-    struct cvm_host_info info;
-    int r = get_info(userdata, &info, error);
+    struct manager *m = userdata;
+    int r = look(m, error);
 
     UNUSED;
     if (r >= 0)
         r = sd_bus_message_open_container(reply, 'a', "s");
     for (unsigned i = 0; r >= 0 && i < ELEMENTSOF(names); i++)
-        if (info.features & names[i].bit)
+        if (m->info.features & names[i].bit)
             r = sd_bus_message_append(reply, "s", names[i].name);
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }

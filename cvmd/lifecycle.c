@@ -7,6 +7,7 @@
 #include "files.h"
 #include "log.h"
 #include "manager.h"
+#include "reason.h"
 
 #include <errno.h>
 #include <string.h>
@@ -165,27 +166,33 @@ static int start_release(struct machine *m) {
     return sd_event_source_set_enabled(mgr->release, SD_EVENT_ON);
 }
 
+/*
+ * QEMU may end because RootVisor stopped the VM, before cvmd has looked: then RootVisor's reason is the true one.
+ */
+static void end_unasked(struct machine *m, const char *detail) {
+    bool stopped = m->vm_present && m->vm.state == CVM_VM_STOPPED && m->vm.reason != CVM_R_NONE;
+    _cleanup_free_ char *copy = strdup(stopped ? reason_text(m->vm.reason) : detail);
+
+    keep_counters(m);
+    m->final_state = m->state == MACHINE_STARTING || (stopped && !reason_is_orderly(m->vm.reason)) ? MACHINE_FAILED : MACHINE_STOPPED;
+    machine_set_state(m, MACHINE_STOPPING, copy);
+}
+
 void machine_ended(struct machine *m, const char *detail) {
     if (m->state == MACHINE_STOPPED || m->state == MACHINE_FAILED || m->release)
         return;
     m->gone = true;
     if (m->job)
         return;
-    if (m->state != MACHINE_STOPPING) {
-        _cleanup_free_ char *copy = strdup(detail);
-
-        keep_counters(m);
-        m->final_state = m->state == MACHINE_STARTING ? MACHINE_FAILED : MACHINE_STOPPED;
-        machine_set_state(m, MACHINE_STOPPING, copy);
-    } else if (!m->reason)
+    machine_look(m);
+    if (m->state != MACHINE_STOPPING)
+        end_unasked(m, detail);
+    else if (!m->reason)
         (void)free_and_strdup(&m->reason, detail);
     m->deadline = 0;
-    if (m->protected && m->manager->rootvisor) {
-        manager_look(m->manager); /* an id may be there that was not yet seen */
-        if (m->vm_present && start_release(m) >= 0) {
-            manager_watch(m->manager);
-            return;
-        }
+    if (m->vm_present && start_release(m) >= 0) {
+        manager_watch(m->manager);
+        return;
     }
     machine_finish(m);
 }

@@ -139,7 +139,7 @@ void machine_refresh(struct machine *m) {
         return;
     if (m->refreshed && now - m->refreshed < REFRESH_USEC)
         return;
-    manager_look(m->manager);
+    machine_look(m);
     if (m->vm_present)
         (void)rootvisor_vm_stats(m->manager->rootvisor, m->vm.id, &m->stats);
     m->refreshed = now;

@@ -14,6 +14,7 @@
 #define LOOK_STARTING_USEC 100000u
 #define LOOK_RUNNING_USEC 1000000u
 #define LOOK_IDLE_USEC 30000000u
+#define LOOK_HOST_USEC 50000u
 
 static int make_directory(const char *path, mode_t mode, struct cvm_error *e) {
     if (mkdir(path, mode) < 0 && errno != EEXIST)
@@ -180,7 +181,7 @@ void manager_remove(struct manager *m, struct machine *machine) {
     machine_free(machine);
 }
 
-static void machine_look(struct machine *m, const struct cvm_vm_list *list) {
+static void find_vm(struct machine *m, const struct cvm_vm_list *list) {
     uint8_t uuid[16];
 
     m->vm_present = false;
@@ -197,6 +198,13 @@ static void machine_look(struct machine *m, const struct cvm_vm_list *list) {
         }
     if (!m->vm_present)
         m->vm.frames = 0;
+}
+
+void machine_look(struct machine *m) {
+    struct cvm_vm_list list;
+
+    if (m->protected && m->manager->rootvisor && rootvisor_vm_list(m->manager->rootvisor, &list) >= 0)
+        find_vm(m, &list);
 }
 
 /* RootVisor will never run it again: QEMU is of no use any more, and its frames may go back. */
@@ -221,12 +229,28 @@ void manager_look(struct manager *m) {
 
         if (!k->protected || !machine_is_active(k))
             continue;
-        machine_look(k, &list);
+        find_vm(k, &list);
         if (k->state == MACHINE_STARTING && !k->job)
             launch_progress(k);
         else if (k->state == MACHINE_RUNNING && k->vm_present && k->vm.state == CVM_VM_STOPPED)
             machine_was_stopped(k);
     }
+}
+
+int manager_look_host(struct manager *m) {
+    uint64_t now = now_usec(CLOCK_MONOTONIC);
+    int r;
+
+    if (!m->rootvisor || (m->looked && now - m->looked < LOOK_HOST_USEC))
+        return 0;
+    r = rootvisor_host_info(m->rootvisor, &m->info);
+    if (r >= 0)
+        r = rootvisor_host_stats(m->rootvisor, &m->stats);
+    if (r < 0)
+        return r;
+    m->info.cpu_model[sizeof(m->info.cpu_model) - 1] = 0;
+    m->looked = now;
+    return 0;
 }
 
 static uint64_t look_interval(const struct manager *m) {

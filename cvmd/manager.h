@@ -23,6 +23,9 @@ struct manager {
     uint64_t host_memory;              /* bytes */
     char *boot_id;                     /* of the host's kernel: RootVisor's event numbers start anew */
     uint64_t next_seq;                 /* of RootVisor's events */
+    struct cvm_host_info info;         /* of the last look, see manager_look_host() */
+    struct cvm_stats stats;
+    uint64_t looked; /* CLOCK_MONOTONIC */
 
     struct machine **machines; /* sorted by name */
     size_t nr_machines;
@@ -52,6 +55,11 @@ void manager_remove(struct manager *m, struct machine *machine); /* frees it */
 
 /* Read RootVisor's list of VMs and act on what changed. */
 void manager_look(struct manager *m);
+/* Read RootVisor's description of the host and its counters, at most every 50 ms: reading all properties of the
+ * Host object costs two calls, so two exits. All 0 without RootVisor. */
+int manager_look_host(struct manager *m);
+/* Read what RootVisor says of one machine, and do nothing about it. */
+void machine_look(struct machine *m);
 /* The next look soon: a machine changed its state. */
 void manager_watch(struct manager *m);
 

@@ -277,7 +277,11 @@ int virt_start(struct virt *v, const char *xml, char **console, struct cvm_error
     if (!dom)
         return virt_error(e, -EIO, "libvirt did not start the domain");
     r = console_of(dom, console);
-    return r < 0 ? cvm_error_set(e, r, "libvirt does not tell the domain's console") : 0;
+    if (r < 0) {
+        virDomainDestroy(dom); /* a failed start leaves nothing behind */
+        return cvm_error_set(e, r, "libvirt does not tell the domain's console");
+    }
+    return 0;
 }
 
 int virt_shutdown(struct virt *v, const char *uuid, struct cvm_error *e) {
@@ -324,6 +328,9 @@ int virt_is_active(struct virt *v, const char *uuid, char **console, struct cvm_
     r = virDomainIsActive(dom);
     if (r < 0)
         return virt_error(e, -EIO, "libvirt does not tell the domain's state");
+    /* A transient domain is there while it runs, and a moment before and behind. */
+    if (r == 0 && virDomainIsPersistent(dom) == 0)
+        return cvm_error_set(e, -EBUSY, "libvirt is starting or ending the domain");
     if (r == 1 && console_of(dom, console) < 0)
         return cvm_error_set(e, -EIO, "libvirt does not tell the domain's console");
     return r;

@@ -39,7 +39,7 @@ int virt_start(struct virt *v, const char *xml, char **console, struct cvm_error
 int virt_shutdown(struct virt *v, const char *uuid, struct cvm_error *e);
 /* End it now. -ENOENT: no such domain. */
 int virt_destroy(struct virt *v, const char *uuid, struct cvm_error *e);
-/* 1 active, 0 not; @console as in virt_start(). */
+/* 1 active, 0 not; -EBUSY: on its way, ask again. @console as in virt_start(). */
 int virt_is_active(struct virt *v, const char *uuid, char **console, struct cvm_error *e);
 
 #endif
