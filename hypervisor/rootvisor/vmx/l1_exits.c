@@ -72,6 +72,26 @@ static void l1_init_sipi(struct pcpu *c)
 	power_end(0xcf9, 1, 6);
 }
 
+/*
+ * The #GP that is due came up in the delivery of another exception: as the CPU would, #DF, or the end. Without it
+ * an IDT in RootVisor's memory would make for endless tries. SDM vol. 3, table 6-5.
+ */
+static bool fault_in_delivery(struct pcpu *c)
+{
+	const u32 contributory = 1u << 0 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14;
+	u64 info = vmread(VMCS_IDT_VECTORING_INFO);
+	u32 vector = INTR_VECTOR(info);
+
+	if (!(info & INTR_VALID) || INTR_TYPE(info) != INTR_TYPE_HW_EXC || vector > 31)
+		return false;
+	if (vector == 8)
+		l1_triple_fault(c);
+	if (!(contributory >> vector & 1))
+		return false;
+	l1_inject_exception(8, true, 0);
+	return true;
+}
+
 static void l1_ept_violation(struct pcpu *c)
 {
 	u64 gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS), q = vmread(VMCS_EXIT_QUALIFICATION);
@@ -91,6 +111,8 @@ static void l1_ept_violation(struct pcpu *c)
 		return;
 	}
 	log_event(CVM_EV_DENIED, CVM_R_HOST_TOUCHES_ROOTVISOR, 0, NULL, gpa, vmread(VMCS_GUEST_RIP));
+	if (fault_in_delivery(c))
+		return;
 	l1_inject_gp();
 }
 

@@ -70,6 +70,7 @@ reply:	outl %eax, $PORT_OUT
 	jmp next
 table:	.long AT(bad), AT(read), AT(write), AT(halt), AT(hold), AT(call), AT(fill), AT(check), AT(do_cpuid)
 	.long AT(do_rdmsr), AT(count), AT(sti_hlt), AT(take), AT(privileged), AT(do_wrmsr), AT(spin)
+	.long AT(avx), AT(jump), AT(die)
 
 read:	inl $PORT_IN, %eax
 	movl (%eax), %eax
@@ -162,6 +163,39 @@ take:	sti
 spin:	inl $PORT_IN, %eax		/* with interrupts masked */
 	movl %eax, %ecx
 1:	loop 1b
+	xorl %eax, %eax
+	jmp reply
+jump:	inl $PORT_IN, %eax
+	jmp *%eax
+die:	lidt AT(no_idt)
+	ud2
+avx:	movl $1, %eax
+	cpuid
+	movl $2, %eax
+	btl $28, %ecx
+	jnc reply
+	movl %cr4, %eax
+	orl $0x40000, %eax		/* OSXSAVE */
+	movl %eax, %cr4
+	xorl %ecx, %ecx
+	xorl %edx, %edx
+	movl $7, %eax
+	xsetbv
+	vmovups AT(xmm), %ymm5		/* both halves: the pattern stands twice */
+	hlt
+	outb %al, $PORT_HOLD
+	subl $32, %esp
+	vmovups %ymm5, (%esp)
+	movl $1, %eax
+	cmpl $SECRET_XMM, (%esp)
+	jne reply
+	cmpl $SECRET_XMM, 28(%esp)
+	jne reply
+	xorl %ecx, %ecx
+	xgetbv
+	cmpl $7, %eax
+	movl $1, %eax
+	jne reply
 	xorl %eax, %eax
 	jmp reply
 privileged:				/* each must raise #UD: how many did */
@@ -279,10 +313,12 @@ stubs:
 	.endr
 
 	.balign 16
-xmm:	.long SECRET_XMM, SECRET_XMM, SECRET_XMM, SECRET_XMM
+xmm:	.fill 8, 4, SECRET_XMM
 gdt:	.quad 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
 gdtr:	.word 23
 	.long AT(gdt)
+no_idt:	.word 0
+	.long 0
 idtr:	.word 511
 	.long IDT
 	.balign 4

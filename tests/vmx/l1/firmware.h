@@ -28,7 +28,10 @@
 #define FW_PRIVILEGED	13	/* -> how many of five instructions raised #UD */
 #define FW_WRMSR	14	/* index, low -> 0, or 0xfa17: it faulted */
 #define FW_SPIN		15	/* count -> 0 */
-#define FW_COMMANDS	16
+#define FW_AVX		16	/* -> 0: a YMM register survived an exit; 2: no AVX */
+#define FW_JUMP		17	/* address; no answer expected */
+#define FW_DIE		18	/* triple fault */
+#define FW_COMMANDS	19
 
 #define SECRET_EAX	0x5ec7e031
 #define SECRET_EBX	0x5ec7e102

@@ -466,6 +466,40 @@ TEST(p2_ept_gone, "attack-P2-ept12-replaced")
 	expect_stopped(&a, l2_run(&a.g), CVM_R_BAD_EPT12);
 }
 
+/* Frames that L1 needs itself, given to the guest as RAM. */
+TEST(p2_own, "attack-P2-host-structures-as-guest-ram")
+{
+	u64 root, region;
+
+	/* the root of EPT12: gone as soon as it is the guest's */
+	begin();
+	vm1_start_protected(&a);
+	root = (u64)a.g.ept;
+	vm1_map(&a, OTHER >> 12, root);
+	EXPECT_EQ(CMD(&a, FW_FILL, OTHER, WORDS, 7), 0);
+	expect_stopped(&a, CMD(&a, FW_READ, 0x55000), CVM_R_BAD_EPT12);
+	vm1_destroy(&a);
+	vmx_stop();
+	/* the VMCS page and the VMXON region: L1 can name them no longer, the guest lives */
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_ordinary(&plain);
+	vm1_select(&a);
+	region = vmxon_region;
+	vm1_map(&a, OTHER >> 12, a.g.vmcs);
+	vm1_map(&a, (OTHER >> 12) + 1, region);
+	EXPECT_EQ(CMD(&a, FW_FILL, OTHER, 2 * WORDS, WORD), 0);
+	EXPECT_EQ(CMD(&plain, FW_WRITE, DATA, 1), 0);
+	EXPECT_EQ(vmclear(a.g.vmcs), FAIL_VALID);
+	EXPECT_EQ(vmptrld(a.g.vmcs), FAIL_VALID);
+	EXPECT_EQ(instruction_error(), 9);
+	EXPECT(!frame_has((u8 *)a.g.vmcs, WORD));			/* sealed by this look: the host's again, */
+	EXPECT_EQ(vmptrld(a.g.vmcs), FAIL_VALID);			/* but no VMCS any more */
+	EXPECT_EQ(instruction_error(), 11);
+	EXPECT_EQ(CMD(&plain, FW_READ, DATA), 0);
+	EXPECT_EQ(plain.answer[0], 1);
+}
+
 /* ---- P3: registers ---- */
 
 static u64 leaks, exits_seen;
@@ -528,6 +562,48 @@ TEST(p3_read, "attack-P3-host-reads-registers")
 	EXPECT_EQ(exits_seen, 4);
 	EXPECT_EQ(leaks, 0);
 	EXPECT_EQ(a.answer[0], 0);					/* and the guest has them all */
+	expect_running(&a);
+}
+
+static u64 ymm_leaks, xcr0_changes;
+
+static void look_at_ymm(struct vm1 *vm, u32 reason)
+{
+	static u8 x[1024] __attribute__((aligned(64)));
+	u32 lo, hi;
+
+	if (reason != EXIT_HLT)
+		return;
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	xcr0_changes += lo != 7;
+	__asm__ volatile("xsave64 %0" : "+m"(x) : "a"(7), "d"(0));
+	for (u32 i = 0; i < 832; i += 4)
+		ymm_leaks += IS_SECRET((u64)*(u32 *)(x + i));
+	__asm__ volatile("vzeroall" : : : "memory");		/* the guest must get its own back */
+}
+
+TEST(p3_avx, "attack-P3-host-reads-avx")
+{
+	u32 r[4];
+
+	cpuid(1, 0, r);
+	if (!(r[2] & BIT(28)))
+		SKIP_TEST("this CPU has no AVX");
+	begin();
+	fxsr_on();
+	vm1_start_ordinary(&plain);
+	plain.at_exit = look_at_ymm;
+	ymm_leaks = xcr0_changes = 0;
+	CMD(&plain, FW_AVX);					/* XSETBV exits to L1, which serves it not */
+	vm1_start_protected(&a);
+	a.at_exit = look_at_ymm;
+	__asm__ volatile("vzeroall" : : : "memory");
+	ymm_leaks = xcr0_changes = 0;
+	EXPECT_EQ(CMD(&a, FW_AVX), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	EXPECT_EQ(a.hlts, 1);
+	EXPECT_EQ(ymm_leaks, 0);
+	EXPECT_EQ(xcr0_changes, 0);
 	expect_running(&a);
 }
 
@@ -791,6 +867,31 @@ TEST(p4_allowed, "attack-P4-control-external-interrupt")
 	expect_running(&a);
 }
 
+/* While the guest takes interrupts: still nothing but external ones from 32 on. */
+TEST(p4_halt, "attack-P4-host-injects-into-halt")
+{
+	static const u64 bad[] = { INTR_VALID | 0, INTR_VALID | 13, INTR_VALID | 31, INTR_VALID | INTR_TYPE_NMI << 8 | 2,
+				   INTR_VALID | INTR_TYPE_SW_INT << 8 | 40, INTR_VALID | INTR_ERROR_CODE | INTR_TYPE_HW_EXC << 8 | 14 };
+	u32 sum = 0;
+
+	begin();
+	vm1_start_protected(&a);
+	a.at_exit = at_halt;
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		u64 mark = event_mark();
+
+		about("information", bad[i]);
+		inject_at_halt = bad[i];
+		EXPECT_EQ(CMD(&a, FW_STI_HLT), 0);
+		EXPECT_EQ(events_counted(mark, CVM_EV_DENIED, CVM_R_BAD_INJECTION), 1);
+	}
+	about(NULL, 0);
+	for (u32 v = 0; v < 64; v++)
+		sum += count_of(&a, v);
+	EXPECT_EQ(sum, 0);
+	expect_running(&a);
+}
+
 static u64 window_vector;
 
 static void at_window(struct vm1 *vm, u32 reason)
@@ -867,6 +968,47 @@ TEST(cpuid_lies, "attack-P5-host-lies-in-cpuid")
 	EXPECT_EQ(CMD(&a, FW_WRMSR, MSR_FEATURE_CONTROL, 5), 0);
 	EXPECT_EQ(a.answer[0], 0xfa17);
 	expect_running(&a);
+}
+
+/* ---- what the guest does to itself ---- */
+
+TEST(ends, "protected-guest-stops-itself")
+{
+	begin();
+	vm1_start_protected(&a);
+	expect_stopped(&a, CMD(&a, FW_CALL, CVM_CALL(CVM_GUEST_STOP), 0, 0x1234), CVM_R_GUEST_STOP);
+	EXPECT_EQ(vm1_info(&a).stop_arg, 0x1234);
+	vm1_start_protected(&b);
+	expect_stopped(&b, CMD(&b, FW_DIE), CVM_R_TRIPLE_FAULT);
+	vm1_destroy(&b);
+	vm1_start_protected(&b);
+	expect_stopped(&b, CMD(&b, FW_JUMP, VM_MMIO), CVM_R_DECODE);	/* no code from a device */
+}
+
+TEST(report, "protected-host-report")
+{
+	static struct cvm_report_call call __attribute__((aligned(4096)));
+
+	begin();
+	vm1_start_protected(&a);
+	for (u32 i = 0; i < 64; i++)
+		call.user_data[i] = (u8)i;
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), 0);
+	EXPECT_EQ(call.report.magic, CVM_REPORT_MAGIC);
+	EXPECT_EQ(call.report.vm_id, a.id);
+	EXPECT_EQ(call.report.requester, 0);
+	EXPECT_EQ(compare(call.report.user_data, call.user_data, 64), 0);
+	EXPECT_EQ(compare(call.report.launch_digest, vm1_info(&a).launch_digest, CVM_DIGEST_SIZE), 0);
+	u64 first = call.report.counter;
+
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), 0);
+	EXPECT_EQ(call.report.counter, first + 1);
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, (void *)win_map(50, 0, 0), sizeof(call)), -EFAULT);
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, (void *)a.hpa[FW_GPA >> 12], sizeof(call)), -EFAULT);
+	expect_running(&a);
+	EXPECT_EQ(CMD(&a, FW_READ, DATA), 0);
+	expect_stopped(&a, CMD(&a, FW_DIE), CVM_R_TRIPLE_FAULT);
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), -EBUSY);
 }
 
 /* ---- the end of a VM ---- */

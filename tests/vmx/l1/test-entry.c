@@ -198,9 +198,18 @@ TEST(activity, "entry-exit-33-activity-not-offered")
 TEST(link_pointer, "entry-exit-33-link-pointer")
 {
 	vmx_start();
-	bad_guest("link pointer to nothing", VMCS_LINK_POINTER, (u64)page_alloc());
+	u32 *page = page_alloc();
+
+	bad_guest("link pointer to nothing", VMCS_LINK_POINTER, (u64)page);
 	if (machine.nr_rootvisor)
 		bad_guest("link pointer into RootVisor", VMCS_LINK_POINTER, machine.rootvisor[0].start);
+	/* the CPU would take a page with its own revision id, which is a small number */
+	l2_init(&g, g_hlt);
+	vmwrite(VMCS_LINK_POINTER, (u64)page);
+	for (*page = 0; *page < 256; ++*page) {
+		about("revision id", *page);
+		EXPECT_EQ(l2_run(&g), EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE);
+	}
 }
 
 /* An L1 that writes garbage into its VMCS page gets errors, nothing worse. */
