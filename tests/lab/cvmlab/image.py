@@ -77,7 +77,9 @@ def base() -> Host:
     labctl = packages.static_program(LAB / "host" / "labctl.c")
     recipe = hashlib.sha256()
     for part in ("\n".join(host_packages()).encode(), (LAB / "host" / "customize").read_bytes(),
-                 tree_bytes(LAB / "host" / "rootfs"), labctl.name.encode(), pathlib.Path(__file__).read_bytes()):
+                 tree_bytes(LAB / "host" / "rootfs"), labctl.name.encode(), pathlib.Path(__file__).read_bytes(),
+                 # Modules built for the kernel that apt offers now must fit the one in the image.
+                 packages.kernel().version.encode()):
         recipe.update(hashlib.sha256(part).digest())
     directory = cache() / f"host-{recipe.hexdigest()[:16]}"
     if not (directory / "done").exists():
