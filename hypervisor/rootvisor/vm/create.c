@@ -40,13 +40,6 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 					     hw_caps.true_entry));
 	/* #DB and #AC: a guest can make endless ones in microcode. #MC is the host's. */
 	vmwrite(VMCS_EXCEPTION_BITMAP, EXC_DB | EXC_AC | EXC_MC);
-	vmwrite(VMCS_PF_MASK, 0);
-	vmwrite(VMCS_PF_MATCH, 0);
-	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
 	vmwrite(VMCS_EPTP, pa(vm->ept02) | 6 | 3 << 3);
 	vmwrite(VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)));
@@ -59,41 +52,14 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 /* boot.h: the canonical entry state. */
 static void entry_state(void)
 {
+	vmcs_init_flat(0xc09b);
 	vmwrite(VMCS_GUEST_CR0, CR0_PE | CR0_ET | CR0_NE);
 	vmwrite(VMCS_GUEST_CR3, 0);
 	vmwrite(VMCS_GUEST_CR4, CR4_VMXE);
 	vmwrite(VMCS_GUEST_EFER, 0);
-	vmwrite(VMCS_GUEST_PAT, 0x0007040600070406ull);
-	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
-	vmwrite(VMCS_GUEST_DR7, 0x400);
 	vmwrite(VMCS_GUEST_RIP, CVM_FW_ENTRY);
 	vmwrite(VMCS_GUEST_RSP, CVM_FW_STACK);
 	vmwrite(VMCS_GUEST_RFLAGS, 2);
-	for (u32 i = 0; i < 6; i++) {
-		vmwrite(VMCS_GUEST_ES_SEL + 2 * i, i == 1 ? 8 : 0x10);
-		vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, 0xffffffff);
-		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? 0xc09b : 0xc093);
-		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
-	}
-	vmwrite(VMCS_GUEST_LDTR_SEL, 0);
-	vmwrite(VMCS_GUEST_LDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_LDTR_LIMIT, 0);
-	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
-	vmwrite(VMCS_GUEST_TR_SEL, 0);
-	vmwrite(VMCS_GUEST_TR_BASE, 0);
-	vmwrite(VMCS_GUEST_TR_LIMIT, 0xffff);
-	vmwrite(VMCS_GUEST_TR_AR, 0x8b);
-	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0);
-	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
-	vmwrite(VMCS_GUEST_ACTIVITY, 0);
-	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
-	vmwrite(VMCS_LINK_POINTER, ~0ull);
 }
 
 /* Contact map 1.4: flat 32-bit, unpaged as KVM's cache has it from cvmboot's first stage. */

@@ -97,53 +97,18 @@ static void init_vmcs(struct pcpu *c, struct guardian *g)
 					    EXIT_SAVE_EFER | EXIT_LOAD_EFER), hw_caps.true_exit));
 	vmwrite(VMCS_ENTRY_CTLS, caps_adjust(ENTRY_IA32E | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER, hw_caps.true_entry));
 	vmwrite(VMCS_EXCEPTION_BITMAP, 0xffffffff);
-	vmwrite(VMCS_PF_MASK, 0);
-	vmwrite(VMCS_PF_MATCH, 0);
-	vmwrite(VMCS_TSC_OFFSET, 0);
-	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	vmwrite(VMCS_EPTP, pa(g->ept_root) | 6 | 3 << 3);
 	vmwrite(VMCS_VPID, (u16)(0xfff2 + (g->vm ? 1 : 0)));
-	vmwrite(VMCS_LINK_POINTER, ~0ull);
 	vmwrite(VMCS_CR0_MASK, ~0ull);
 	vmwrite(VMCS_CR4_MASK, ~0ull);
 	vmwrite(VMCS_CR0_SHADOW, GUARDIAN_CR0);
 	vmwrite(VMCS_CR4_SHADOW, GUARDIAN_CR4);
+	vmcs_init_flat(0xa09b);
 	vmwrite(VMCS_GUEST_CR0, GUARDIAN_CR0);
 	vmwrite(VMCS_GUEST_CR4, GUARDIAN_CR4);
 	vmwrite(VMCS_GUEST_CR3, h->page_table);
 	vmwrite(VMCS_GUEST_EFER, EFER_LME | EFER_LMA | EFER_NXE);
-	vmwrite(VMCS_GUEST_PAT, 0x0007040600070406ull);
-	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
-	vmwrite(VMCS_GUEST_DR7, 0x400);
-	for (u32 i = 0; i < 6; i++) {
-		vmwrite(VMCS_GUEST_ES_SEL + 2 * i, i == 1 ? 8 : 0x10);
-		vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, 0xffffffff);
-		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? 0xa09b : 0xc093);
-		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
-	}
 	vmwrite(VMCS_GUEST_FS_BASE, h->fs_base);
-	vmwrite(VMCS_GUEST_LDTR_SEL, 0);
-	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
-	vmwrite(VMCS_GUEST_LDTR_LIMIT, 0);
-	vmwrite(VMCS_GUEST_LDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_TR_SEL, 0);
-	vmwrite(VMCS_GUEST_TR_AR, 0x8b);
-	vmwrite(VMCS_GUEST_TR_LIMIT, 0x67);
-	vmwrite(VMCS_GUEST_TR_BASE, 0);
-	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0);
-	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
-	vmwrite(VMCS_GUEST_ACTIVITY, 0);
-	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
 }
 
 int guardian_create(struct pcpu *c, struct guardian *g, struct vm *vm)

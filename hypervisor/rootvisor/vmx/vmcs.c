@@ -85,3 +85,30 @@ int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs)
 		v->launched = !(vmread(VMCS_EXIT_REASON) & EXIT_REASON_FAILED);
 	return 0;
 }
+
+/* Everything that a fresh context has in common; what is not set here is the caller's. */
+void vmcs_init_flat(u64 code_ar)
+{
+	static const u16 zero[] = {
+		VMCS_PF_MASK, VMCS_PF_MATCH, VMCS_CR3_TARGET_COUNT, VMCS_EXIT_MSR_STORE_COUNT,
+		VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT, VMCS_ENTRY_INTR_INFO, VMCS_TSC_OFFSET,
+		VMCS_GUEST_DEBUGCTL, VMCS_GUEST_LDTR_SEL, VMCS_GUEST_LDTR_BASE, VMCS_GUEST_LDTR_LIMIT,
+		VMCS_GUEST_TR_SEL, VMCS_GUEST_TR_BASE, VMCS_GUEST_GDTR_BASE, VMCS_GUEST_GDTR_LIMIT,
+		VMCS_GUEST_IDTR_BASE, VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP,
+		VMCS_GUEST_SYSENTER_EIP, VMCS_GUEST_INTERRUPTIBILITY, VMCS_GUEST_ACTIVITY,
+		VMCS_GUEST_PENDING_DBG };
+
+	vmcs_zero(zero, ARRAY_SIZE(zero));
+	for (u32 i = 0; i < 6; i++) {
+		vmwrite(VMCS_GUEST_ES_SEL + 2 * i, i == 1 ? 8 : 0x10);
+		vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, 0xffffffff);
+		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? code_ar : 0xc093);
+		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
+	}
+	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
+	vmwrite(VMCS_GUEST_TR_AR, 0x8b);
+	vmwrite(VMCS_GUEST_TR_LIMIT, 0xffff);
+	vmwrite(VMCS_GUEST_PAT, 0x0007040600070406ull);	/* reset value */
+	vmwrite(VMCS_GUEST_DR7, 0x400);
+	vmwrite(VMCS_LINK_POINTER, ~0ull);
+}

@@ -62,6 +62,8 @@ void vmcs_load(struct pcpu *c, struct vmcs *v);		/* VMPTRLD unless current */
 int vmcs_alloc(struct vmcs *v);				/* takes a pool page, VMCLEARs it */
 void vmcs_clear(struct pcpu *c, struct vmcs *v);	/* VMCLEAR; not launched any more */
 void vmcs_init_host_state(struct pcpu *c);		/* HOST_* fields of the current VMCS */
+/* Its guest state but CR0, CR3, CR4, EFER, RIP, RSP, RFLAGS: flat segments (CS 8, data 10h), the rest quiet. */
+void vmcs_init_flat(u64 code_ar);
 /* Loads, enters, tracks launched. As vmx_enter(), but 2 only for vmcs01. */
 int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs);
 
