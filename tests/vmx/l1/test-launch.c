@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* P5: what a protected VM starts from. The host may do what it likes while PROTECT is under way: then the
  * measurement shows it, or the launch fails. */
-#include "protected.h"
+#include "attacks.h"
 
 extern const u8 fw_start[], fw_entry[];
 
 static struct vm1 a, plain;
 #define LAST_PAGE	0x22u			/* of the firmware component, as these tests make it */
-
-static void begin(void)
-{
-	destroy_all();
-	vmx_start();
-}
 
 static void block(struct cvm_protect *p)
 {

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* P1: the host never reads plaintext, and the guest still works. */
+#include "attacks.h"
+
+static struct vm1 a, plain;
+
+TEST(p1_read, "attack-P1-host-reads-frame")
+{
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_ordinary(&plain);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(CMD(&plain, FW_FILL, DATA, WORDS, WORD), 0);
+	u64 sealed = vm1_info(&a).frames;
+
+	EXPECT(frame_has(vm1_frame(&plain, DATA >> 12), WORD));		/* the control */
+	EXPECT(!frame_has(vm1_frame(&a, DATA >> 12), WORD));
+	/* not zeroes either, and no two words alike as in the plaintext */
+	const u32 *c = (const u32 *)vm1_frame(&a, DATA >> 12);
+	u32 equal = 0;
+
+	for (u32 i = 1; i < WORDS; i++)
+		equal += c[i] == c[0];
+	EXPECT(equal < 4);
+	EXPECT_EQ(vm1_info(&a).frames, sealed - 1);			/* it is the host's now */
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);					/* all words as they were */
+	EXPECT_EQ(vm1_info(&a).frames, sealed);
+	/* sealed anew, the ciphertext differs: the nonce does not repeat */
+	u8 *first = page_alloc();
+
+	copy(first, vm1_frame(&a, DATA >> 12), 4096);
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	EXPECT(compare(first, vm1_frame(&a, DATA >> 12), 4096) != 0);
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	expect_running(&a);
+}
+
+/* All of the guest's memory, its code and its stack with it, like a dump. */
+TEST(p1_dump, "attack-P1-host-dumps-all")
+{
+	extern const u8 fw_start[];
+
+	begin();
+	vm1_start_protected(&a);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, 2 * WORDS, WORD), 0);
+	for (u32 round = 0; round < 2; round++) {
+		for (u32 gfn = 0; gfn < VM_PAGES; gfn++) {
+			about("gfn", gfn);
+			EXPECT(!frame_has(vm1_frame(&a, gfn), WORD));
+		}
+		EXPECT(compare(vm1_frame(&a, CVM_FW_GPA >> 12), fw_start, 64) != 0);
+		about(NULL, 0);
+		EXPECT_EQ(CMD(&a, FW_CHECK, DATA, 2 * WORDS, WORD), 0);
+		EXPECT_EQ(a.answer[0], 0);
+	}
+	expect_running(&a);
+}
+
+/* By another guest of the same host: its EPT12 names the private frame. */
+TEST(p1_guest, "attack-P1-other-guest-reads-frame")
+{
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_ordinary(&plain);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, WORDS, WORD), 0);
+	vm1_select(&plain);
+	vm1_map(&plain, 0x50, a.hpa[DATA >> 12]);
+	EXPECT_EQ(CMD(&plain, FW_CHECK, 0x50000, WORDS, WORD), 0);
+	EXPECT(plain.answer[0] > WORDS - 4);				/* it does not see the words */
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	/* now the frame is the guest's again: the other one, which had it mapped, must have lost it */
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, WORDS, WORD + 1), 0);
+	EXPECT_EQ(CMD(&plain, FW_CHECK, 0x50000, WORDS, WORD + 1), 0);
+	EXPECT(plain.answer[0] > WORDS - 4);
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, WORDS, WORD + 1), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	expect_running(&a);
+}
+
+/* By RootVisor itself, as the operand of a VMX instruction or the buffer of a call. */
+TEST(p1_operand, "attack-P1-rootvisor-as-deputy")
+{
+	u64 la, v;
+
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_ordinary(&plain);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, WORDS, WORD), 0);
+	la = win_map(40, a.hpa[DATA >> 12], PTE_P | PTE_W);
+	vm1_select(&plain);
+	EXPECT_EQ(vmwrite_mem(VMCS_GUEST_SYSENTER_EIP, la), 0);		/* the frame was sealed for it */
+	v = vmread(VMCS_GUEST_SYSENTER_EIP);
+	EXPECT((u32)v != WORD && v >> 32 != WORD);
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	EXPECT_EQ(host_call(CVM_HOST_INFO, 0, (void *)la, sizeof(struct cvm_host_info)), -EFAULT);
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	/* a private frame as VMCS or VMXON region, or as MSR bitmap: refused or sealed, never plain */
+	EXPECT_EQ(vmptrld(a.hpa[DATA >> 12]), FAIL_VALID);
+	EXPECT_EQ(vmclear(a.hpa[DATA >> 12]), FAIL_VALID);
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	expect_running(&a);
+}

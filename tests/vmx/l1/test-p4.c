@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* P4: external interrupts that the guest can take, and nothing else. */
+#include "attacks.h"
+
+static struct vm1 a, plain;
+
+static u32 count_of(struct vm1 *vm, u32 vector)
+{
+	EXPECT_EQ(CMD(vm, FW_COUNT, vector), 0);
+	return vm->answer[0];
+}
+
+/* Injects at the next entry, while the guest waits with interrupts masked or takes them. */
+static void inject(struct vm1 *vm, u64 info)
+{
+	vm1_select(vm);
+	vmwrite(VMCS_ENTRY_INTR_INFO, info);
+	vmwrite(VMCS_ENTRY_ERROR_CODE, 0);
+	vmwrite(VMCS_ENTRY_INSTR_LEN, 2);
+}
+
+TEST(p4_inject, "attack-P4-host-injects")
+{
+	static const struct { const char *what; u64 info; } bad[] = {
+		{ "#UD", INTR_VALID | INTR_TYPE_HW_EXC << 8 | 6 },
+		{ "#GP", INTR_VALID | INTR_ERROR_CODE | INTR_TYPE_HW_EXC << 8 | 13 },
+		{ "#PF", INTR_VALID | INTR_ERROR_CODE | INTR_TYPE_HW_EXC << 8 | 14 },
+		{ "NMI", INTR_VALID | INTR_TYPE_NMI << 8 | 2 },
+		{ "external, vector 14", INTR_VALID | 14 },
+		{ "external, vector 31", INTR_VALID | 31 },
+		{ "software interrupt 33", INTR_VALID | INTR_TYPE_SW_INT << 8 | 33 },
+		{ "software exception 3", INTR_VALID | INTR_TYPE_SW_EXC << 8 | 3 },
+		{ "privileged #DB", INTR_VALID | INTR_TYPE_PRIV_EXC << 8 | 1 },
+		{ "reserved type", INTR_VALID | 7 << 8 | 33 },
+		{ "external, interrupts masked", INTR_VALID | 33 } };
+	u32 sum = 0;
+	u64 mark;
+
+	begin();
+	vm1_start_protected(&a);
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		about(bad[i].what, bad[i].info);
+		inject(&a, bad[i].info);
+		mark = event_mark();
+		EXPECT_EQ(CMD(&a, FW_READ, DATA), 0);
+		const struct cvm_event *e = event_find(mark, CVM_EV_DENIED, CVM_R_BAD_INJECTION);
+
+		EXPECT(e != NULL);
+		if (e) {
+			EXPECT_EQ(e->vm, a.id);
+			EXPECT_EQ(e->arg[0], bad[i].info);
+		}
+	}
+	about(NULL, 0);
+	for (u32 v = 0; v < 64; v++)
+		sum += count_of(&a, v);
+	EXPECT_EQ(sum, 0);						/* nothing arrived */
+	expect_running(&a);
+	/* the control: an ordinary guest takes the exception */
+	vm1_start_ordinary(&plain);
+	inject(&plain, INTR_VALID | INTR_TYPE_NMI << 8 | 2);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	u32 r = CMD(&plain, FW_SPIN, 10);
+
+	EXPECT(r != 0 || count_of(&plain, 2) == 1);
+}
+
+static u64 inject_at_halt;
+
+static void at_halt(struct vm1 *vm, u32 reason)
+{
+	if (reason == EXIT_HLT && inject_at_halt) {
+		vmwrite(VMCS_ENTRY_INTR_INFO, inject_at_halt);
+		inject_at_halt = 0;
+	}
+}
+
+/* What the host may do: an external interrupt to a guest that takes it. */
+TEST(p4_allowed, "attack-P4-control-external-interrupt")
+{
+	begin();
+	vm1_start_protected(&a);
+	a.at_exit = at_halt;
+	inject_at_halt = INTR_VALID | 33;
+	EXPECT_EQ(CMD(&a, FW_STI_HLT), 0);
+	EXPECT_EQ(count_of(&a, 33), 1);
+	EXPECT_EQ(count_of(&a, 34), 0);
+	/* in a halt with interrupts on, other kinds are still refused */
+	u64 mark = event_mark();
+
+	inject_at_halt = INTR_VALID | INTR_TYPE_HW_EXC << 8 | 6;
+	EXPECT_EQ(CMD(&a, FW_STI_HLT), 0);
+	EXPECT_EQ(count_of(&a, 6), 0);
+	EXPECT_EQ(events_counted(mark, CVM_EV_DENIED, CVM_R_BAD_INJECTION), 1);
+	expect_running(&a);
+}
+
+/* While the guest takes interrupts: still nothing but external ones from 32 on. */
+TEST(p4_halt, "attack-P4-host-injects-into-halt")
+{
+	static const u64 bad[] = { INTR_VALID | 0, INTR_VALID | 13, INTR_VALID | 31, INTR_VALID | INTR_TYPE_NMI << 8 | 2,
+				   INTR_VALID | INTR_TYPE_SW_INT << 8 | 40, INTR_VALID | INTR_ERROR_CODE | INTR_TYPE_HW_EXC << 8 | 14 };
+	u32 sum = 0;
+
+	begin();
+	vm1_start_protected(&a);
+	a.at_exit = at_halt;
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		u64 mark = event_mark();
+
+		about("information", bad[i]);
+		inject_at_halt = bad[i];
+		EXPECT_EQ(CMD(&a, FW_STI_HLT), 0);
+		EXPECT_EQ(events_counted(mark, CVM_EV_DENIED, CVM_R_BAD_INJECTION), 1);
+	}
+	about(NULL, 0);
+	for (u32 v = 0; v < 64; v++)
+		sum += count_of(&a, v);
+	EXPECT_EQ(sum, 0);
+	expect_running(&a);
+}
+
+static u64 window_vector;
+
+static void at_window(struct vm1 *vm, u32 reason)
+{
+	if (reason != EXIT_INTR_WINDOW)
+		return;
+	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | window_vector);
+	vmwrite(VMCS_PROC_CTLS, vmread(VMCS_PROC_CTLS) & ~PROC_INTR_WINDOW);
+}
+
+/* L1 waits for the window, as KVM does, and injects there. */
+TEST(p4_window, "protected-interrupt-window")
+{
+	u32 r;
+
+	begin();
+	vm1_start_protected(&a);
+	a.at_exit = at_window;
+	window_vector = 35;
+	vm1_select(&a);
+	vmwrite(VMCS_PROC_CTLS, vmread(VMCS_PROC_CTLS) | PROC_INTR_WINDOW);
+	r = CMD(&a, FW_TAKE);
+	if (r == EXIT_INTR_WINDOW)
+		r = vm1_run(&a) == AT_COMMAND ? 0 : 1;
+	EXPECT_EQ(r, 0);
+	EXPECT_EQ(count_of(&a, 35), 1);
+	expect_running(&a);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The life of a protected VM: its calls, its devices, its end. */
+#include "attacks.h"
+
+static struct vm1 a, b, plain;
+
+TEST(protect, "protect-works")
+{
+	u64 mark;
+
+	begin();
+	mark = event_mark();
+	vm1_start_protected(&a);
+	EXPECT(event_find(mark, CVM_EV_VM_PROTECTED, CVM_R_NONE) != NULL);
+	struct cvm_vm_info i = vm1_info(&a);
+
+	EXPECT_EQ(i.state, CVM_VM_RUNNING);
+	EXPECT_EQ(i.vcpus, 1);
+	EXPECT_EQ(i.ram_bytes, VM_BYTES);
+	EXPECT(i.frames > 0);
+	EXPECT_EQ(i.uuid[0], 0xc0);
+	EXPECT_EQ(CMD(&a, FW_READ, 0x9000), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	/* what stage 1 left in RAM is gone: unaccepted memory reads as zero */
+	EXPECT_EQ(CMD(&a, FW_READ, BLOCK_GPA), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	EXPECT_EQ(CMD(&a, FW_CALL, CVM_CALL(CVM_GUEST_VERSION), 0, 0), 0);
+	EXPECT_EQ(a.answer[0], CVM_ABI_VERSION);
+	EXPECT_EQ(CMD(&a, FW_CALL, CVM_CALL(CVM_GUEST_PROTECT), BLOCK_GPA, sizeof(struct cvm_protect)), 0);
+	EXPECT_EQ((s32)a.answer[0], -EPERM);
+	EXPECT_EQ(CMD(&a, FW_CALL, CVM_CALL(CVM_HOST_INFO), 0, 0), 0);
+	EXPECT_EQ((s32)a.answer[0], -ENOSYS);
+	EXPECT_EQ(CMD(&a, FW_PRIVILEGED), 0);
+	EXPECT_EQ(a.answer[0], 5);			/* VMX, VMFUNC, GETSEC: #UD in the guest */
+	expect_running(&a);
+}
+
+TEST(guest_calls, "protected-guest-calls-bad-arguments")
+{
+	static const struct { u32 nr, gpa, size; s32 err; } bad[] = {
+		{ CVM_GUEST_LAUNCH_INFO, DATA, sizeof(struct cvm_launch_table) - 8, -EINVAL },
+		{ CVM_GUEST_LAUNCH_INFO, DATA, 0, -EINVAL },
+		{ CVM_GUEST_LAUNCH_INFO, DATA + 4, sizeof(struct cvm_launch_table), -EFAULT },
+		{ CVM_GUEST_LAUNCH_INFO, DATA + 0xff8, sizeof(struct cvm_launch_table), -EFAULT },
+		{ CVM_GUEST_LAUNCH_INFO, VM_BYTES, sizeof(struct cvm_launch_table), -EFAULT },
+		{ CVM_GUEST_LAUNCH_INFO, VM_MMIO, sizeof(struct cvm_launch_table), -EFAULT },
+		{ CVM_GUEST_LAUNCH_INFO, 0xfffff000, sizeof(struct cvm_launch_table), -EFAULT },
+		{ CVM_GUEST_REPORT, DATA, 8, -EINVAL },
+		{ CVM_GUEST_REPORT, VM_BYTES, sizeof(struct cvm_report_call), -EFAULT },
+		{ CVM_GUEST_RTMR_EXTEND, DATA, 8, -EINVAL },
+		{ CVM_GUEST_RTMR_EXTEND, VM_BYTES, sizeof(struct cvm_rtmr_extend), -EFAULT },
+		{ 0x86, 0, 0, -ENOSYS }, { 0xffff, 0, 0, -ENOSYS } };
+
+	begin();
+	vm1_start_protected(&a);
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+		about("call", (u64)bad[i].nr << 32 | bad[i].gpa);
+		EXPECT_EQ(CMD(&a, FW_CALL, CVM_CALL(bad[i].nr), bad[i].gpa, bad[i].size), 0);
+		EXPECT_EQ((s32)a.answer[0], bad[i].err);
+	}
+	about("RTMR index out of range", 0);
+	EXPECT_EQ(CMD(&a, FW_WRITE, DATA, CVM_RTMRS), 0);
+	EXPECT_EQ(CMD(&a, FW_CALL, CVM_CALL(CVM_GUEST_RTMR_EXTEND), DATA, sizeof(struct cvm_rtmr_extend)), 0);
+	EXPECT_EQ((s32)a.answer[0], -EINVAL);
+	about("a good one", 0);
+	EXPECT_EQ(CMD(&a, FW_CALL, CVM_CALL(CVM_GUEST_LAUNCH_INFO), DATA, sizeof(struct cvm_launch_table)), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	EXPECT_EQ(CMD(&a, FW_READ, DATA + (u32)offsetof(struct cvm_launch_table, nr_components)), 0);
+	EXPECT_EQ(a.answer[0], 1);
+	EXPECT_EQ(CMD(&a, FW_CALL, CVM_CALL(CVM_GUEST_REPORT), DATA, sizeof(struct cvm_report_call)), 0);
+	EXPECT_EQ((s32)a.answer[0], 0);
+	EXPECT_EQ(CMD(&a, FW_READ, DATA + (u32)offsetof(struct cvm_report_call, report)), 0);
+	EXPECT_EQ(a.answer[0], CVM_REPORT_MAGIC);
+	expect_running(&a);
+}
+
+/* Two VMCSs in turn, without VMCLEAR between them, as KVM does with two guests on a CPU. */
+TEST(two, "protected-two-guests-in-turn")
+{
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_protected(&b);
+	vm1_start_ordinary(&plain);
+	EXPECT(a.id != b.id);
+	for (u32 i = 0; i < 5; i++)
+		for (u32 j = 0; j < 3; j++) {
+			struct vm1 *vm = j == 0 ? &a : j == 1 ? &b : &plain;
+
+			EXPECT_EQ(CMD(vm, FW_WRITE, DATA, WORD + 16 * i + j), 0);
+		}
+	EXPECT_EQ(CMD(&a, FW_READ, DATA), 0);
+	EXPECT_EQ(a.answer[0], WORD + 64);
+	EXPECT_EQ(CMD(&b, FW_READ, DATA), 0);
+	EXPECT_EQ(b.answer[0], WORD + 65);
+	/* and with VMCLEAR, as a move to another CPU does it */
+	EXPECT_EQ(vmclear(a.g.vmcs), 0);
+	a.g.launched = false;
+	EXPECT_EQ(CMD(&a, FW_READ, DATA), 0);
+	EXPECT_EQ(a.answer[0], WORD + 64);
+	expect_running(&a);
+	expect_running(&b);
+}
+
+TEST(mmio, "protected-mmio-decoy")
+{
+	begin();
+	vm1_start_protected(&a);
+	a.mmio_value = 0xcafe1234;
+	EXPECT_EQ(CMD(&a, FW_READ, VM_MMIO + 0x10), 0);
+	EXPECT_EQ(a.answer[0], 0xcafe1234);
+	EXPECT_EQ(a.mmio_gpa, VM_MMIO + 0x10);
+	EXPECT_EQ(a.mmio_rip, CVM_DECOY_GPA + CVM_DECOY_LOAD32 * CVM_DECOY_SLOT);
+	EXPECT_EQ(CMD(&a, FW_WRITE, VM_MMIO + 0x20, 0xbeef0001), 0);
+	EXPECT_EQ(a.mmio_value, 0xbeef0001);
+	EXPECT_EQ(a.mmio_gpa, VM_MMIO + 0x20);
+	EXPECT_EQ(a.mmio_rip, CVM_DECOY_GPA + CVM_DECOY_STORE32 * CVM_DECOY_SLOT);
+	expect_running(&a);
+}
+
+TEST(cpuid_lies, "attack-P5-host-lies-in-cpuid")
+{
+	u64 before;
+
+	begin();
+	vm1_start_protected(&a);
+	before = a.g.regs[RAX];
+	EXPECT_EQ(CMD(&a, FW_CPUID, 0x40000000), 0);
+	EXPECT_EQ(a.answer[1], 0x4b4d564b);
+	EXPECT_EQ(CMD(&a, FW_CPUID, 1), 0);
+	EXPECT_EQ(a.answer[2] & BIT(5), 0);				/* no VMX */
+	EXPECT(a.answer[2] & BIT(31));
+	EXPECT_EQ(before >> 32, 0);
+	EXPECT_EQ(CMD(&a, FW_RDMSR, MSR_VMX_BASIC), 0);
+	EXPECT_EQ(a.answer[0], 0xfa17);					/* #GP */
+	EXPECT_EQ(CMD(&a, FW_WRMSR, MSR_FEATURE_CONTROL, 5), 0);
+	EXPECT_EQ(a.answer[0], 0xfa17);
+	expect_running(&a);
+}
+
+TEST(ends, "protected-guest-stops-itself")
+{
+	begin();
+	vm1_start_protected(&a);
+	expect_stopped(&a, CMD(&a, FW_CALL, CVM_CALL(CVM_GUEST_STOP), 0, 0x1234), CVM_R_GUEST_STOP);
+	EXPECT_EQ(vm1_info(&a).stop_arg, 0x1234);
+	vm1_start_protected(&b);
+	expect_stopped(&b, CMD(&b, FW_DIE), CVM_R_TRIPLE_FAULT);
+	vm1_destroy(&b);
+	vm1_start_protected(&b);
+	expect_stopped(&b, CMD(&b, FW_JUMP, VM_MMIO), CVM_R_DECODE);	/* no code from a device */
+}
+
+TEST(report, "protected-host-report")
+{
+	static struct cvm_report_call call __attribute__((aligned(4096)));
+
+	begin();
+	vm1_start_protected(&a);
+	for (u32 i = 0; i < 64; i++)
+		call.user_data[i] = (u8)i;
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), 0);
+	EXPECT_EQ(call.report.magic, CVM_REPORT_MAGIC);
+	EXPECT_EQ(call.report.vm_id, a.id);
+	EXPECT_EQ(call.report.requester, 0);
+	EXPECT_EQ(compare(call.report.user_data, call.user_data, 64), 0);
+	EXPECT_EQ(compare(call.report.launch_digest, vm1_info(&a).launch_digest, CVM_DIGEST_SIZE), 0);
+	u64 first = call.report.counter;
+
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), 0);
+	EXPECT_EQ(call.report.counter, first + 1);
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, (void *)win_map(50, 0, 0), sizeof(call)), -EFAULT);
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, (void *)a.hpa[FW_GPA >> 12], sizeof(call)), -EFAULT);
+	expect_running(&a);
+	EXPECT_EQ(CMD(&a, FW_READ, DATA), 0);
+	expect_stopped(&a, CMD(&a, FW_DIE), CVM_R_TRIPLE_FAULT);
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), -EBUSY);
+}
+
+TEST(destroy, "protected-destroy")
+{
+	static struct cvm_host_info before, after;
+	u32 dirty = 0;
+	u64 mark;
+
+	begin();
+	host_call(CVM_HOST_INFO, 0, &before, sizeof(before));
+	vm1_start_protected(&a);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, 4 * WORDS, WORD), 0);
+	host_call(CVM_HOST_INFO, 0, &after, sizeof(after));
+	EXPECT_EQ(after.vms, 1);
+	EXPECT(after.private_frames > 4);
+	EXPECT_EQ(after.private_frames, vm1_info(&a).frames);
+	EXPECT(before.pool_frames_free > after.pool_frames_free);
+	mark = event_mark();
+	u32 id = a.id;
+
+	vm1_destroy(&a);
+	EXPECT(event_find(mark, CVM_EV_VM_STOPPED, CVM_R_DESTROYED) != NULL);
+	EXPECT(event_find(mark, CVM_EV_VM_RELEASED, CVM_R_DESTROYED) != NULL);
+	for (u32 gfn = DATA >> 12; gfn < (DATA >> 12) + 4; gfn++)
+		for (u32 i = 0; i < 4096; i++)
+			dirty += a.ram[gfn * 4096 + i] != 0;
+	EXPECT_EQ(dirty, 0);						/* scrubbed */
+	host_call(CVM_HOST_INFO, 0, &after, sizeof(after));
+	EXPECT_EQ(after.vms, 0);
+	EXPECT_EQ(after.private_frames, 0);
+	/* the vCPU's own slot goes at VMCLEAR */
+	vmclear(a.g.vmcs);
+	host_call(CVM_HOST_INFO, 0, &after, sizeof(after));
+	EXPECT(before.pool_frames_free - after.pool_frames_free <= 8);	/* shadow EPT of the launch */
+	EXPECT_EQ(host_call(CVM_HOST_VM_DESTROY, id, NULL, 0), -ENOENT);
+	EXPECT_EQ(vmptrld(a.g.vmcs), 0);				/* the page is an ordinary VMCS again */
+	EXPECT_EQ(vmlaunch() == FAIL_VALID || vmread(VMCS_EXIT_REASON) != 0, true);
+}
+
+/* Destroyed in the middle of an exit; and the host goes on as if nothing happened. */
+TEST(destroy_mid, "protected-destroy-in-an-exit")
+{
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_protected(&b);
+	EXPECT_EQ(CMD(&b, FW_FILL, DATA, WORDS, WORD), 0);
+	vm1_map(&b, OTHER >> 12, b.hpa[OTHER >> 12]);
+	vm1_select(&a);
+	ept_map(a.g.ept, OTHER, 0, 0);
+	a.hpa[OTHER >> 12] = 0;
+	EXPECT_EQ(CMD(&a, FW_READ, OTHER), EXIT_EPT_VIOLATION);
+	vm1_destroy(&a);
+	u32 r = vmresume();
+
+	EXPECT(r == FAIL_INVALID || r == FAIL_VALID);
+	EXPECT_EQ(CMD(&b, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(b.answer[0], 0);
+	expect_running(&b);
+}
+
+/* As many VMs as there is room for, then one more; all released; twice, so that nothing is lost. */
+TEST(many, "protected-many-vms")
+{
+	static struct vm1 vm[CVM_MAX_VMS + 1];
+	static struct cvm_host_info before, after;
+	u32 n;
+
+	for (u32 round = 0; round < 2; round++) {
+		arena_reset();
+		begin();
+		host_call(CVM_HOST_INFO, 0, &before, sizeof(before));
+		for (n = 0; n <= CVM_MAX_VMS; n++) {
+			struct cvm_protect p;
+
+			vm1_create(&vm[n]);
+			vm1_block(&p);
+			s32 err = vm1_protect(&vm[n], &p);
+
+			if (err) {
+				EXPECT_EQ(err, -ENOSPC);
+				break;
+			}
+		}
+		EXPECT(n >= 8 && n <= CVM_MAX_VMS);
+		for (u32 i = 0; i < n; i++)
+			EXPECT_EQ(CMD(&vm[i], FW_WRITE, DATA, i), 0);
+		for (u32 i = 0; i < n; i++) {
+			EXPECT_EQ(CMD(&vm[i], FW_READ, DATA), 0);
+			EXPECT_EQ(vm[i].answer[0], i);
+		}
+		destroy_all();
+		vmx_stop();
+		host_call(CVM_HOST_INFO, 0, &after, sizeof(after));
+		EXPECT_EQ(after.vms, 0);
+		EXPECT_EQ(after.private_frames, 0);
+	}
+}
