@@ -117,7 +117,7 @@ def sealing(m: Machines) -> list[Figure]:
         Figure("unsealing a page, on top of the guest's touch", INSTRUCTIONS, (cold - warm) / again),
         Figure("pages sealed by reading all the guest's memory", "pages", sealed),
     ]
-    return figures + program(m, "bench-seal", "in user space: ")
+    return figures + program(m, "count-gcm", "") + program(m, "bench-seal", "in user space: ")
 
 
 def appraisal(m: Machines) -> list[Figure]:
