@@ -79,6 +79,7 @@ void inbox_free(struct inbox *b) {
         struct letter *l = b->first;
 
         b->first = l->next;
+        free(l->data);
         free(l);
     }
     close_fdp(&b->fd);

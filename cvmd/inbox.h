@@ -16,6 +16,7 @@ CVM_DEFINE_CLEANUP(struct inbox *, inbox_free)
 
 /**
  * inbox_post - have @fn(@data) called in the event loop; any thread, kept in order
+ * @data: from malloc(); @fn frees it, or inbox_free() if it comes first
  *
  * Returns 0 or -ENOMEM.
  */

@@ -23,7 +23,7 @@ struct virt {
     pthread_mutex_t lock; /* of what follows */
     virConnectPtr conn;
     int callback;
-    unsigned refs; /* the owner's, and one for each callback that libvirt may still run */
+    unsigned refs; /* the owner's, and one for each connection whose events libvirt may still deliver */
     bool closed;
 };
 
@@ -202,17 +202,17 @@ static int open_connection(struct virt *v, virConnectPtr *ret, struct cvm_error 
     conn = virConnectOpen(v->uri);
     if (!conn)
         return virt_error(e, -ENOTCONN, "libvirt cannot be reached (is libvirtd running?)");
-    v->refs += 2;
+    v->refs++;
     v->callback = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), v,
                                                    virt_unref);
     if (v->callback < 0) {
-        v->refs -= 2;
+        v->refs--;
         virConnectClose(conn);
         return virt_error(e, -EIO, "libvirt gives no events");
     }
-    /* A driver inside this process has neither a connection to lose nor a keepalive. */
-    if (virConnectRegisterCloseCallback(conn, on_close, v, virt_unref) < 0)
-        v->refs--;
+    /* A driver inside this process has neither a connection to lose nor a keepalive. Unregistering waits for the
+     * callback, so it needs no reference. */
+    virConnectRegisterCloseCallback(conn, on_close, v, NULL);
     virConnectSetKeepAlive(conn, KEEPALIVE_SEC, KEEPALIVE_COUNT);
     *ret = conn;
     return 0;
