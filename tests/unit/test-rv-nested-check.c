@@ -13,7 +13,7 @@ static const struct vmx_caps caps = {
     .proc2 = (u64) (PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED) << 32,
     .true_exit = 0x36dfb | (u64) (0x36dfb | EXIT_HOST64 | EXIT_ACK_INTR | EXIT_LOAD_EFER | EXIT_LOAD_PAT) << 32,
     .true_entry = 0x11fb | (u64) (0x11fb | ENTRY_IA32E | ENTRY_LOAD_EFER | ENTRY_LOAD_PAT) << 32,
-    .cr0_fixed0 = 0x80000021, .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = CR4_VMXE, .cr4_fixed1 = 0x3727ff };
+    .cr0_fixed0 = 0x80000021, .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = CR4_VMXE, .cr4_fixed1 = 0xb727ff, .phys_bits = 39 };
 
 #define F(enc) f[field_index(enc)]
 
@@ -97,7 +97,7 @@ static void test_control_combinations(void **state) {
     assert_int_equal(controls(VMCS_EXIT_CTLS, F(VMCS_EXIT_CTLS) & ~EXIT_HOST64), VMX_ERR_CONTROLS);
     F(VMCS_PROC_CTLS) |= PROC_MSR_BITMAPS;
     assert_int_equal(controls(VMCS_MSR_BITMAP, 0x7001), VMX_ERR_CONTROLS);
-    assert_int_equal(controls(VMCS_MSR_BITMAP, BIT(46)), VMX_ERR_CONTROLS);
+    assert_int_equal(controls(VMCS_MSR_BITMAP, BIT(39)), VMX_ERR_CONTROLS);
     assert_int_equal(controls(VMCS_MSR_BITMAP, 0x7000), 0);
     F(VMCS_PROC2_CTLS) |= PROC2_VPID;
     assert_int_equal(controls(VMCS_VPID, 0), VMX_ERR_CONTROLS);
@@ -138,7 +138,14 @@ static void test_host_state(void **state) {
     }
     assert_int_equal(host(VMCS_HOST_CR4, CR4_PAE), VMX_ERR_HOST_STATE);
     assert_int_equal(host(VMCS_HOST_CR4, CR4_VMXE), VMX_ERR_HOST_STATE);
-    assert_int_equal(host(VMCS_HOST_CR3, BIT(46)), VMX_ERR_HOST_STATE);
+    /* vmcs01 takes these as guest state: what passes here must pass there */
+    for (u32 b = 39; b < 64; b++)
+        assert_int_equal(host(VMCS_HOST_CR3, BIT(b)), VMX_ERR_HOST_STATE);
+    assert_int_equal(host(VMCS_HOST_CR3, BIT(38)), 0);
+    assert_int_equal(host(VMCS_HOST_CR4, F(VMCS_HOST_CR4) | BIT(23)), 0);       /* CET needs CR0.WP */
+    F(VMCS_HOST_CR4) |= BIT(23);
+    assert_int_equal(host(VMCS_HOST_CR0, F(VMCS_HOST_CR0) & ~BIT(16)), VMX_ERR_HOST_STATE);
+    F(VMCS_HOST_CR4) &= ~BIT(23);
     assert_int_equal(host(VMCS_HOST_EFER, EFER_LME), VMX_ERR_HOST_STATE);
     assert_int_equal(host(VMCS_HOST_EFER, EFER_LMA), VMX_ERR_HOST_STATE);
     assert_int_equal(host(VMCS_HOST_EFER, EFER_LMA | EFER_LME | BIT(12)), VMX_ERR_HOST_STATE);

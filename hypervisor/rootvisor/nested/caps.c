@@ -31,7 +31,11 @@ static u64 offer(u64 hw, u64 bits)
 
 void nested_init(void)
 {
+	u32 r[4];
+
 	fields_init();
+	cpuid(0x80000008, 0, r);
+	hw_caps.phys_bits = l1_caps.phys_bits = r[0] & 0xff;
 	hw_caps.basic = rdmsr(MSR_VMX_BASIC);
 	hw_caps.pin = rdmsr(MSR_VMX_PIN);
 	hw_caps.proc = rdmsr(MSR_VMX_PROC);

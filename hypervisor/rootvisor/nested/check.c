@@ -29,7 +29,7 @@ u32 vmcs12_check_controls(const u64 *f, const struct vmx_caps *caps)
 	if ((F(VMCS_PROC2_CTLS) & PROC2_VPID) && !F(VMCS_VPID))
 		return VMX_ERR_CONTROLS;
 	if ((F(VMCS_PROC_CTLS) & PROC_MSR_BITMAPS) &&
-	    ((F(VMCS_MSR_BITMAP) & ~PAGE_MASK) || F(VMCS_MSR_BITMAP) >> 46))
+	    ((F(VMCS_MSR_BITMAP) & ~PAGE_MASK) || F(VMCS_MSR_BITMAP) >> caps->phys_bits))
 		return VMX_ERR_CONTROLS;
 	if (F(VMCS_CR3_TARGET_COUNT) || F(VMCS_EXIT_MSR_STORE_COUNT) || F(VMCS_EXIT_MSR_LOAD_COUNT) ||
 	    F(VMCS_ENTRY_MSR_LOAD_COUNT))
@@ -71,7 +71,7 @@ u32 vmcs12_check_host(const u64 *f, const struct vmx_caps *caps)
 			return VMX_ERR_HOST_STATE;
 	if ((~cr0 & caps->cr0_fixed0) || (cr0 & ~caps->cr0_fixed1) ||
 	    (~cr4 & caps->cr4_fixed0) || (cr4 & ~caps->cr4_fixed1) || !(cr4 & CR4_PAE) ||
-	    F(VMCS_HOST_CR3) >> 46)
+	    F(VMCS_HOST_CR3) >> caps->phys_bits || ((cr4 & CR4_CET) && !(cr0 & CR0_WP)))
 		return VMX_ERR_HOST_STATE;
 	if ((F(VMCS_EXIT_CTLS) & EXIT_LOAD_EFER) &&
 	    ((efer & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) || !(efer & EFER_LME) || !(efer & EFER_LMA)))

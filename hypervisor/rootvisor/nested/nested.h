@@ -54,6 +54,7 @@ struct vmx_caps {
 	u64 basic, pin, proc, exit, entry, misc;
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	u64 proc2, ept_vpid, true_pin, true_proc, true_exit, true_entry;
+	u32 phys_bits;		/* MAXPHYADDR */
 };
 extern struct vmx_caps hw_caps, l1_caps;
 u32 caps_adjust(u32 want, u64 cap);	/* want with must-be-one bits set and others cleared */

@@ -23,6 +23,8 @@ static bool cr0_bad(u64 v, u64 efer, u64 cr4)
 		return true;
 	if ((v & CR0_PG) && !(v & CR0_PE))
 		return true;
+	if ((cr4 & CR4_CET) && !(v & CR0_WP))
+		return true;
 	if ((v & CR0_PG) && (efer & EFER_LME) && !(cr4 & CR4_PAE))
 		return true;
 	return !(v & CR0_PG) && ((cr4 & CR4_PCIDE) || (vmread(VMCS_GUEST_CS_AR) & BIT(13)));
@@ -56,7 +58,7 @@ static void mov_to_cr4(struct pcpu *c, u64 v)
 	u64 now = vmread(VMCS_GUEST_CR4), efer = vmread(VMCS_GUEST_EFER);
 
 	if ((v & (CR4_SMXE | CR4_LA57)) || (v & ~rdmsr(MSR_VMX_CR4_FIXED1)) ||
-	    ((efer & EFER_LMA) && !(v & CR4_PAE)) ||
+	    ((efer & EFER_LMA) && !(v & CR4_PAE)) || ((v & CR4_CET) && !(vmread(VMCS_GUEST_CR0) & CR0_WP)) ||
 	    ((v & CR4_PCIDE) && !(now & CR4_PCIDE) && (!(efer & EFER_LMA) || (vmread(VMCS_GUEST_CR3) & 0xfff))) ||
 	    (!(v & CR4_VMXE) && c->vmxon)) {
 		l1_inject_gp();

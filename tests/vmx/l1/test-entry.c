@@ -102,6 +102,7 @@ TEST(host_state, "entry-error-8-host-state")
 				   VMCS_HOST_GS_SEL, VMCS_HOST_TR_SEL };
 	static const u16 address[] = { VMCS_HOST_FS_BASE, VMCS_HOST_GS_BASE, VMCS_HOST_TR_BASE, VMCS_HOST_GDTR_BASE,
 				       VMCS_HOST_IDTR_BASE, VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP, VMCS_HOST_RIP };
+	u32 r[4];
 
 	vmx_start();
 	l2_init(&g, g_hlt);
@@ -126,7 +127,9 @@ TEST(host_state, "entry-error-8-host-state")
 			refused(VMCS_HOST_CR4, c4 | BIT(bit), 8);
 	}
 	refused(VMCS_HOST_CR4, vmread(VMCS_HOST_CR4) & ~CR4_PAE, 8);
-	refused(VMCS_HOST_CR3, 1ull << 52, 8);
+	cpuid(0x80000008, 0, r);
+	for (u32 bit = r[0] & 0xff; bit < 64; bit++)
+		refused(VMCS_HOST_CR3, BIT(bit), 8);
 	refused(VMCS_HOST_EFER, vmread(VMCS_HOST_EFER) & ~EFER_LMA, 8);
 	refused(VMCS_HOST_EFER, vmread(VMCS_HOST_EFER) & ~EFER_LME, 8);
 	refused(VMCS_HOST_EFER, vmread(VMCS_HOST_EFER) | BIT(12), 8);	/* SVME */

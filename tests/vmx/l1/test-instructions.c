@@ -371,6 +371,42 @@ TEST(two, "vmx-two-vmcs")
 	}
 }
 
+/* The fields that L1 may reach without an exit belong to their VMCS too. */
+TEST(two_registers, "vmx-two-vmcs-registers")
+{
+	static const u32 field[] = { VMCS_GUEST_RIP, VMCS_GUEST_RSP, VMCS_GUEST_RFLAGS, VMCS_GUEST_INTERRUPTIBILITY,
+				     VMCS_GUEST_CS_BASE };
+	struct l2 a, b;
+
+	vmx_start();
+	l2_init(&a, NULL);
+	for (u32 i = 0; i < ARRAY_SIZE(field); i++)
+		vmwrite(field[i], 0x100 + i);
+	l2_init(&b, NULL);
+	for (u32 i = 0; i < ARRAY_SIZE(field); i++)
+		vmwrite(field[i], 0x200 + i);
+	for (u32 round = 0; round < 3; round++)
+		for (u32 which = 1; which <= 2; which++) {
+			u64 vmcs = which == 1 ? a.vmcs : b.vmcs;
+
+			if (round == 2)
+				EXPECT_EQ(vmclear(vmcs), 0);
+			REQUIRE_EQ(vmptrld(vmcs), 0);
+			for (u32 i = 0; i < ARRAY_SIZE(field); i++) {
+				about("field", field[i]);
+				EXPECT_EQ(vmread(field[i]), 0x100 * which + i);
+			}
+		}
+	/* and across VMXOFF */
+	about("VMXOFF", 0);
+	vmwrite(VMCS_GUEST_RIP, 0x300);
+	EXPECT_EQ(vmclear(b.vmcs), 0);
+	EXPECT_EQ(vmxoff(), 0);
+	EXPECT_EQ(vmxon(vmxon_region), 0);
+	EXPECT_EQ(vmptrld(b.vmcs), 0);
+	EXPECT_EQ(vmread(VMCS_GUEST_RIP), 0x300);
+}
+
 /* More VMCSs than RootVisor has room for: refused, and room again after VMCLEAR. */
 TEST(many, "vmx-many-vmcs")
 {

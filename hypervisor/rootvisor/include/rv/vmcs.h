@@ -201,6 +201,7 @@ enum {
 #define CR4_VMXE		BIT(13)
 #define CR4_PCIDE		BIT(17)
 #define CR4_OSXSAVE		BIT(18)
+#define CR4_CET			BIT(23)
 #define RFLAGS_CF		BIT(0)
 #define RFLAGS_PF		BIT(2)
 #define RFLAGS_AF		BIT(4)
