@@ -4,6 +4,7 @@ RootVisor, all in a mount namespace of their own. QEMU runs without hardware vir
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,11 @@ def enter_namespace():
         if subprocess.run(["which", tool], stdout=subprocess.DEVNULL).returncode != 0:
             print(f"1..0 # SKIP {tool} is not installed")
             sys.exit(SKIP)
+    try:
+        pwd.getpwnam("libvirt-qemu")
+    except KeyError:
+        print("1..0 # SKIP there is no user libvirt-qemu: install libvirt-daemon-system")
+        sys.exit(SKIP)
     os.environ["CVMD_TEST_NAMESPACE"] = "1"
     # The shell is there to reap: libvirtd waits for QEMU processes that it left to init.
     os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--propagation",
@@ -98,6 +104,9 @@ class Plane:
         wait_for("libvirtd", lambda: self.virsh("version", check=False).returncode == 0)
         self.cvmd = None
         self.start_cvmd()
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def configure(self, launch=20, stop=2):
         self.config.write_text(f"[cvmd]\nLaunchTimeoutSec={launch}\nStopTimeoutSec={stop}\nMemoryBacking=pageable\n"
