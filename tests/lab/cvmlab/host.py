@@ -27,12 +27,12 @@ class Options:
     """How to boot the host."""
     rootvisor: bool = True
     build: pathlib.Path = TOP / "build"
-    memory_mib: int = 2048
+    memory_mib: int = 1280
     cpus: int = 1
     append: str = ""
     rootvisor_options: str = ""
-    timeout: float = 1500
-    hang: float = 240
+    timeout: float = 3000
+    hang: float = 400
     files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
