@@ -186,6 +186,25 @@ TEST(alias_during, "attack-P5-one-frame-twice-in-component")
 	EXPECT_EQ(vm1_info(&a).reason, CVM_R_HOST_MAPS_FOREIGN);
 }
 
+/* A frame of a protected VM as a component of another. */
+TEST(foreign_during, "attack-P5-frame-of-other-vm-as-component")
+{
+	struct cvm_protect p;
+
+	begin();
+	vm1_start_protected(&plain);
+	EXPECT_EQ(CMD(&plain, FW_WRITE, DATA, WORD), 0);
+	vm1_create(&a);
+	block(&p);
+	vm1_map(&a, LAST_PAGE, plain.hpa[DATA >> 12]);
+	EXPECT_EQ(vm1_protect(&a, &p), -EPERM);
+	vm1_find_id(&a);
+	EXPECT_EQ(vm1_info(&a).reason, CVM_R_HOST_MAPS_FOREIGN);
+	EXPECT_EQ(CMD(&plain, FW_READ, DATA), 0);
+	EXPECT_EQ(plain.answer[0], WORD);
+	expect_running(&plain);
+}
+
 TEST(abandon, "launch-abandoned-by-new-vmcs")
 {
 	static struct cvm_host_info info;

@@ -107,3 +107,59 @@ TEST(p1_operand, "attack-P1-rootvisor-as-deputy")
 	EXPECT_EQ(a.answer[0], 0);
 	expect_running(&a);
 }
+
+/* A 2 MiB leaf of another guest's EPT12, in use before a frame under it becomes private. */
+TEST(p1_large, "attack-P1-large-leaf-over-private-frame")
+{
+	u8 *big = page_alloc_contig(512, 512);
+	u64 *pdpt, *pd = page_alloc();
+
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_ordinary(&plain);
+	pdpt = (u64 *)(plain.g.ept[0] & EPT_ADDR);
+	pdpt[1] = (u64)pd | EPT_RWX;
+	pd[0] = (u64)big | EPT_LEAF | EPT_LARGE;
+	*(u32 *)(big + 5 * 4096) = 0x5;
+	EXPECT_EQ(CMD(&plain, FW_READ, 0x40005000), 0);
+	EXPECT_EQ(plain.answer[0], 5);
+	vm1_select(&a);
+	vm1_map(&a, OTHER >> 12, (u64)big + 5 * 4096);
+	EXPECT_EQ(CMD(&a, FW_FILL, OTHER, WORDS, WORD), 0);
+	EXPECT_EQ(CMD(&plain, FW_WRITE, 0x40006000, 0x6), 0);		/* the neighbour is still its own */
+	EXPECT_EQ(*(u32 *)(big + 6 * 4096), 6);
+	EXPECT_EQ(CMD(&a, FW_CHECK, OTHER, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	EXPECT_EQ(CMD(&plain, FW_CHECK, 0x40005000, WORDS, WORD), 0);
+	EXPECT(plain.answer[0] > WORDS - 4);
+	EXPECT_EQ(CMD(&a, FW_CHECK, OTHER, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	expect_running(&a);
+}
+
+/* The same leaf over two guests: the private one is backed by 2 MiB leaves itself, as with huge pages. */
+TEST(p1_huge, "attack-P1-guest-on-large-leaf")
+{
+	u8 *big = page_alloc_contig(512, 512);
+	struct cvm_protect p;
+	u64 *pd;
+
+	begin();
+	vm1_create(&a);
+	copy(big, a.ram, VM_BYTES);
+	pd = (u64 *)(*(u64 *)(a.g.ept[0] & EPT_ADDR) & EPT_ADDR);
+	pd[0] = (u64)big | EPT_LEAF | EPT_LARGE;
+	for (u32 i = 0; i < VM_PAGES; i++)
+		a.hpa[i] = (u64)big + 4096 * i;
+	vm1_block(&p);
+	copy(big + BLOCK_GPA, &p, sizeof(p));
+	EXPECT_EQ(vm1_protect_at(&a, BLOCK_GPA, sizeof(p)), 0);
+	vm1_find_id(&a);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, WORDS, WORD), 0);
+	EXPECT(!frame_has(big + DATA, WORD));
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	big[VM_BYTES] = 1;						/* what the guest has not: still the host's */
+	big[DATA + 5] ^= 1;
+	expect_stopped(&a, CMD(&a, FW_READ, DATA), CVM_R_INTEGRITY);
+}

@@ -148,3 +148,41 @@ TEST(p4_window, "protected-interrupt-window")
 	EXPECT_EQ(count_of(&a, 35), 1);
 	expect_running(&a);
 }
+
+#define IDT_GFN		0x28u		/* of firmware.S */
+
+/* An interrupt whose delivery needs pages that the host took meanwhile: it arrives, once. */
+TEST(p4_sealed_idt, "attack-P4-host-seals-idt")
+{
+	u64 frame, mark;
+
+	begin();
+	vm1_start_protected(&a);
+	a.at_exit = at_halt;
+	EXPECT_EQ(CMD(&a, FW_STI_HLT), 0);				/* IDT and stack have been used */
+	(void)frame_has(vm1_frame(&a, IDT_GFN), WORD);
+	(void)frame_has(vm1_frame(&a, (FW_STACK >> 12) - 1), WORD);
+	(void)frame_has(vm1_frame(&a, FW_GPA >> 12), WORD);
+	inject_at_halt = INTR_VALID | 33;
+	EXPECT_EQ(CMD(&a, FW_STI_HLT), 0);
+	EXPECT_EQ(count_of(&a, 33), 1);
+	/* the same, and EPT12 has a hole there: L1 sees a fault, nothing of the event, and cannot add one */
+	(void)frame_has(vm1_frame(&a, IDT_GFN), WORD);
+	frame = a.hpa[IDT_GFN];
+	vm1_select(&a);
+	vm1_map(&a, IDT_GFN, 0);
+	inject_at_halt = INTR_VALID | 34;
+	EXPECT_EQ(CMD(&a, FW_STI_HLT), EXIT_EPT_VIOLATION);
+	EXPECT_EQ(vmread(VMCS_IDT_VECTORING_INFO) & INTR_VALID, 0);
+	EXPECT_EQ(vmread(VMCS_EXIT_INTR_INFO) & INTR_VALID, 0);
+	EXPECT(vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2);
+	mark = event_mark();
+	vm1_map(&a, IDT_GFN, frame);
+	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | 35);
+	EXPECT_EQ(vm1_run(&a), AT_COMMAND);
+	EXPECT_EQ(events_counted(mark, CVM_EV_DENIED, CVM_R_BAD_INJECTION), 1);
+	EXPECT_EQ(count_of(&a, 34), 1);
+	EXPECT_EQ(count_of(&a, 35), 0);
+	EXPECT_EQ(count_of(&a, 33), 1);
+	expect_running(&a);
+}
