@@ -40,6 +40,7 @@ class Span:
         return self.ticks - idle * tick_rate(self.before, self.after)
 
     def host(self, counter: str) -> int:
+        """Of the whole CPU: the host's exits and those of all guests."""
         return self.after.get("host", {}).get(counter, 0) - self.before.get("host", {}).get(counter, 0)
 
     def vm(self, counter: str) -> int:
@@ -51,7 +52,7 @@ class Span:
         return stats[counter] - self.before.get("vms", {}).get(number, {}).get(counter, 0)
 
     def host_reasons(self) -> list[tuple[str, int]]:
-        """Exits to RootVisor by reason, most first; those of protected guests are counted with their VM."""
+        """All exits to RootVisor by reason, most first."""
         found = _difference(self.before.get("host", {}).get("by_reason", {}),
                             self.after.get("host", {}).get("by_reason", {}))
         return [(reasons.name(n), count) for n, count in sorted(found.items(), key=lambda item: -item[1])]
