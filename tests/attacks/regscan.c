@@ -63,14 +63,22 @@ static unsigned long exclude_range(int pagemap, uint64_t start, uint64_t end) {
     return n;
 }
 
+static void scan_word(uint64_t w) {
+    if (!bucket[w % BUCKETS])
+        return;
+    for (unsigned p = 0; p < PATTERNS; p++)
+        if ((w ^ MASK) == disguised[p])
+            counts[p]++;
+}
+
+/* Whole pages. Most memory of an emulated host is zero: a cache line of zeros is passed over at once. */
 static void scan_words(size_t words) {
-    for (size_t i = 0; i < words; i++) {
-        uint64_t w = buffer[i];
-        if (!bucket[w % BUCKETS])
+    for (size_t i = 0; i + 8 <= words; i += 8) {
+        const uint64_t *b = buffer + i;
+        if (!(b[0] | b[1] | b[2] | b[3] | b[4] | b[5] | b[6] | b[7]))
             continue;
-        for (unsigned p = 0; p < PATTERNS; p++)
-            if ((w ^ MASK) == disguised[p])
-                counts[p]++;
+        for (unsigned j = 0; j < 8; j++)
+            scan_word(b[j]);
     }
 }
 
