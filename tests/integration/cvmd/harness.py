@@ -75,7 +75,7 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration
 """
 
 
-def wait_for(what, condition, seconds=20):
+def wait_for(what, condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -148,7 +148,7 @@ class Plane:
     def cvmctl(self, *args, check=0, **kw):
         """Runs cvmctl; `check` is the exit status that must come, None: any."""
         kw.setdefault("stdin", subprocess.DEVNULL)
-        kw.setdefault("timeout", 60)
+        kw.setdefault("timeout", 120)
         r = subprocess.run(self.argv(*args), capture_output=True, text=True, **kw)
         if check is not None and r.returncode != check:
             raise AssertionError(f"cvmctl {' '.join(map(str, args))}: status {r.returncode}, not {check}: "
