@@ -146,6 +146,25 @@ TEST(write_during, "attack-P5-host-writes-during-launch")
 	EXPECT_EQ(vm1_protect_at(&a, BLOCK_GPA, sizeof(struct cvm_protect)), -EPERM);
 }
 
+/* Two launches at once, each as far as the host lets it. */
+TEST(interleaved, "launch-two-interleaved")
+{
+	static struct cvm_report_call call;
+
+	start_half();
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), -EBUSY);
+	vm1_start_protected(&plain);
+	EXPECT_EQ(CMD(&plain, FW_WRITE, DATA, WORD), 0);
+	vm1_select(&a);
+	EXPECT_EQ(go_on(), AT_COMMAND);
+	EXPECT_EQ(CMD(&a, FW_WRITE, DATA, 1), 0);
+	EXPECT_EQ(CMD(&plain, FW_READ, DATA), 0);
+	EXPECT_EQ(plain.answer[0], WORD);
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), 0);
+	expect_running(&a);
+	expect_running(&plain);
+}
+
 /* What the host writes before a page is taken is what is measured, and nothing else. */
 TEST(write_before, "attack-P5-host-writes-before-take")
 {

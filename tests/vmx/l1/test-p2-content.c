@@ -156,3 +156,19 @@ TEST(p2_cross, "attack-P2-page-of-other-vm")
 	EXPECT_EQ(CMD(&b, FW_CHECK, DATA, WORDS, WORD), 0);
 	EXPECT_EQ(b.answer[0], 0);
 }
+
+/* By RootVisor's hand: the result of a VMX instruction goes into a private frame. */
+TEST(p2_operand, "attack-P2-rootvisor-as-deputy")
+{
+	u64 la;
+
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_ordinary(&plain);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, WORDS, WORD), 0);
+	la = win_map(41, a.hpa[DATA >> 12], PTE_P | PTE_W);
+	vm1_select(&plain);
+	EXPECT_EQ(vmread_mem(VMCS_GUEST_RIP, la), 0);
+	EXPECT_EQ(*(u64 *)a.hpa[DATA >> 12], vmread(VMCS_GUEST_RIP));	/* it stands in what is the host's now */
+	expect_stopped(&a, CMD(&a, FW_READ, DATA + 64), CVM_R_INTEGRITY);
+}
