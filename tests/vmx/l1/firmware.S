@@ -70,7 +70,7 @@ reply:	outl %eax, $PORT_OUT
 	jmp next
 table:	.long AT(bad), AT(read), AT(write), AT(halt), AT(hold), AT(call), AT(fill), AT(check), AT(do_cpuid)
 	.long AT(do_rdmsr), AT(count), AT(sti_hlt), AT(take), AT(privileged), AT(do_wrmsr), AT(spin)
-	.long AT(avx), AT(jump), AT(die)
+	.long AT(avx), AT(jump), AT(die), AT(exec)
 
 read:	inl $PORT_IN, %eax
 	movl (%eax), %eax
@@ -167,6 +167,22 @@ spin:	inl $PORT_IN, %eax		/* with interrupts masked */
 	jmp reply
 jump:	inl $PORT_IN, %eax
 	jmp *%eax
+	.globl fw_exec_done
+exec:	movl $AT(faulted), AT(resume)
+	movl $FW_DEVICE, %ebx
+	movl $FW_DEVICE, %esi
+	movl $FW_DEVICE, %edi
+	movl $2, %ecx
+	movl $0x11223344, %eax
+	movl $FW_CODE + 0x800, %ebp
+	movl $FW_CODE, %edx
+	jmp *%edx
+fw_exec_done:
+	cld
+	jmp reply
+faulted:
+	movl $0xfa17, %eax
+	jmp fw_exec_done
 die:	lidt AT(no_idt)
 	ud2
 avx:	movl $1, %eax

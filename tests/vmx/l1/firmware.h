@@ -31,7 +31,11 @@
 #define FW_AVX		16	/* -> 0: a YMM register survived an exit; 2: no AVX */
 #define FW_JUMP		17	/* address; no answer expected */
 #define FW_DIE		18	/* triple fault */
-#define FW_COMMANDS	19
+#define FW_EXEC		19	/* runs what stands at FW_CODE with a device's address in EBX, ESI, EDI -> EAX, or 0xfa17 */
+#define FW_COMMANDS	20
+
+#define FW_CODE		0x9000	/* must end in a jump to FW_GPA + (fw_exec_done - fw_start) */
+#define FW_DEVICE	0xd0000100
 
 #define SECRET_EAX	0x5ec7e031
 #define SECRET_EBX	0x5ec7e102

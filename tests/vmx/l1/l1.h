@@ -41,6 +41,8 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* %s %d %
 /* ---- memory ---- */
 void *page_alloc(void);				/* zeroed; the arena is emptied between tests */
 void arena_reset(void);
+u64 arena_mark(void);
+void arena_release(u64 mark);			/* all that was taken since arena_mark() */
 void *page_alloc_contig(u64 pages, u64 align);
 void zero(void *p, u64 n);
 void copy(void *to, const void *from, u64 n);

@@ -44,6 +44,16 @@ void arena_reset(void)
 	arena_next = 0;
 }
 
+u64 arena_mark(void)
+{
+	return arena_next;
+}
+
+void arena_release(u64 mark)
+{
+	arena_next = mark;
+}
+
 void *page_alloc_contig(u64 pages, u64 align)
 {
 	u64 at = (arena_next + align - 1) / align * align;

@@ -119,6 +119,8 @@ u32 vm1_run(struct vm1 *vm)
 			break;
 		case EXIT_EXT_INTR:
 			*(volatile u32 *)0xfee000b0 = 0;
+			if (vm->end_at_interrupt)
+				return reason;
 			break;
 		case EXIT_EPT_VIOLATION:
 			if (!serve_fault(vm))

@@ -8,6 +8,7 @@
 
 #define VM_PAGES	128u		/* of RAM, from guest-physical 0 */
 #define VM_BYTES	(VM_PAGES * 4096u)
+_Static_assert(FW_DEVICE >> 12 == 0xd0000, "VM_MMIO");
 #define VM_MMIO		0xd0000000u	/* a device of L1's making */
 #define STAGE1_GPA	0x1000u
 #define BLOCK_GPA	0x2000u
@@ -27,6 +28,7 @@ struct vm1 {
 	u64 mmio_gpa, mmio_value, mmio_rip;
 	u32 hold_in;
 	bool dirty_entry;		/* garbage in all registers at PROTECT */
+	bool end_at_interrupt;		/* vm1_run() returns at an external interrupt of L1 */
 	bool no_mmio;			/* do not answer as a device */
 	void (*at_exit)(struct vm1 *vm, u32 reason);
 };

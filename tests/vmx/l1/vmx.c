@@ -3,7 +3,7 @@
 #include "l1.h"
 
 u64 vmxon_region;
-#define MADE_MAX 64u
+#define MADE_MAX 512u
 static u64 made[MADE_MAX];
 static u32 nr_made;
 static bool on;
