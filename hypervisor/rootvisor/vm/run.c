@@ -125,6 +125,13 @@ void pv_inject(u32 vector, bool has_error, u32 error)
 		vmwrite(VMCS_ENTRY_ERROR_CODE, error);
 }
 
+/* An instruction that RootVisor completed: the trap that the CPU would raise behind it. */
+void pv_single_step(void)
+{
+	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | BIT(14));
+}
+
 /* SDM vol. 1, 6.8.3 and vol. 3, 25.3: STI and MOV SS block for one instruction. */
 void pv_advance(void)
 {
@@ -136,6 +143,7 @@ void pv_advance(void)
 	vmwrite(VMCS_GUEST_RIP, rip);
 	if (shadow & 3)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3ull);
+	pv_single_step();
 }
 
 /* ---- out ---- */

@@ -37,6 +37,7 @@ static void commit(struct pcpu *c, const struct cvm_g_cpu *g)
 	vmwrite(VMCS_GUEST_RIP, g->rip);
 	vmwrite(VMCS_GUEST_RFLAGS, g->rflags);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~3ull);
+	pv_single_step();
 }
 
 static bool step_ok(const struct pvcpu *p)

@@ -102,6 +102,7 @@ int pv_create(struct pcpu *c, struct vcpu12 *v, struct vm *vm);	/* canonical ent
 void pv_free(struct vcpu12 *v);
 void pv_inject(u32 vector, bool has_error, u32 error);	/* into the current VMCS02 */
 void pv_before_entry(struct vcpu12 *v);	/* queued event, interrupt window; VMCS02 current */
+void pv_single_step(void);
 void pv_advance(void);			/* true RIP over the exiting instruction */
 /* Back to KVM with a neutral VMCS12: reason and the rest of the exit information in f[]. */
 void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 decoy, u32 len);

@@ -308,8 +308,11 @@ common:
 	incl COUNTS(,%eax,4)
 	cmpl $32, %eax
 	jae 1f
+	movl 40(%esp), %eax
+	movl %eax, AT(fw_trap_eip)
 	movl AT(resume), %eax
 	movl %eax, 40(%esp)
+	andl $~0x100, 48(%esp)		/* no single steps in what follows */
 1:	popa
 	addl $8, %esp
 	iret
@@ -339,6 +342,8 @@ idtr:	.word 511
 	.long IDT
 	.balign 4
 resume:	.long 0
+	.globl fw_trap_eip
+fw_trap_eip:	.long 0		/* of the last exception */
 	.globl fw_entry
 fw_entry:			/* registers at the first instruction */
 	.fill 24, 4, 0xaaaaaaaa

@@ -248,3 +248,41 @@ TEST(p3_vmcs_page, "attack-P3-vmcs-page-edited")
 	EXPECT_EQ(a.answer[0], 0);
 	expect_running(&a);
 }
+
+static void touch_pages(struct vm1 *vm, u32 reason)
+{
+	if (reason != EXIT_IO && reason != EXIT_HLT)
+		return;
+	(void)frame_has(vm1_frame(vm, FW_GPA >> 12), 1);	/* the code that runs: sealed, and back at the next entry */
+	(void)frame_has(vm1_frame(vm, 0x28), 1);
+}
+
+/* The Guardian works between two instructions of the guest, and of the host: neither notices. */
+TEST(p3_sealing, "attack-P3-guardian-leaves-nothing-behind")
+{
+	static u8 before[1024] __attribute__((aligned(64))), after[1024] __attribute__((aligned(64)));
+	static const u64 pattern[4] = { 0x1111, 0x2222, 0x3333, 0x4444 };
+	static struct cvm_report_call call;
+	u32 r[4];
+
+	begin();
+	fxsr_on();
+	vm1_start_protected(&a);
+	a.at_exit = touch_pages;
+	EXPECT_EQ(CMD(&a, FW_HOLD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	EXPECT_EQ(CMD(&a, FW_AVX), 0);
+	EXPECT(a.answer[0] == 0 || a.answer[0] == 2);
+	a.at_exit = NULL;
+	cpuid(1, 0, r);
+	if (!(r[2] & BIT(28)))
+		return;
+	__asm__ volatile("vmovups %0, %%ymm0; vmovups %0, %%ymm7; vmovups %0, %%ymm15; vpxor %%xmm3, %%xmm3, %%xmm3" : : "m"(pattern));
+	__asm__ volatile("xsave64 %0" : "+m"(before) : "a"(7), "d"(0));
+	(void)frame_has(vm1_frame(&a, FW_GPA >> 12), 1);
+	__asm__ volatile("xsave64 %0" : "+m"(after) : "a"(7), "d"(0));
+	EXPECT_EQ(compare(before, after, 832), 0);
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), 0);
+	__asm__ volatile("xsave64 %0" : "+m"(after) : "a"(7), "d"(0));
+	EXPECT_EQ(compare(before, after, 832), 0);
+}

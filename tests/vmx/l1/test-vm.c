@@ -150,6 +150,34 @@ TEST(ends, "protected-guest-stops-itself")
 	expect_stopped(&b, CMD(&b, FW_JUMP, VM_MMIO), CVM_R_DECODE);	/* no code from a device */
 }
 
+/* Single steps over instructions that RootVisor completes: the trap comes behind each. */
+TEST(single_step, "protected-single-step")
+{
+	extern const u8 fw_start[], fw_trap_eip[];
+	static const struct { u32 words[4], behind; } code[] = {
+		/* pushf; or dword [esp], 100h; popf; then one instruction, then NOPs */
+		{ { 0x00240c81, 0x90000001, 0x90a20f9d, 0x90909090 }, 11 },	/* cpuid */
+		{ { 0x00240c81, 0x90000001, 0x9090909d, 0x90909090 }, 10 },	/* nop: the CPU's own trap */
+		{ { 0x00240c81, 0x90000001, 0x90038b9d, 0x90909090 }, 11 },	/* mov eax, [ebx]: a device */
+		{ { 0x00240c81, 0x90000001, 0x90d2e59d, 0x90909090 }, 11 },	/* in eax, PORT_HOLD */
+	};
+
+	begin();
+	vm1_start_protected(&a);
+	for (u32 i = 0; i < ARRAY_SIZE(code); i++) {
+		about("instruction", i);
+		EXPECT_EQ(CMD(&a, FW_WRITE, FW_CODE, 0x9c909090), 0);	/* pushf */
+		for (u32 w = 0; w < 4; w++)
+			EXPECT_EQ(CMD(&a, FW_WRITE, FW_CODE + 4 + 4 * w, code[i].words[w]), 0);
+		EXPECT_EQ(CMD(&a, FW_EXEC), 0);
+		EXPECT_EQ(a.answer[0], 0xfa17);
+		EXPECT_EQ(CMD(&a, FW_COUNT, 1), 0);
+		EXPECT_EQ(a.answer[0], i + 1);
+		EXPECT_EQ(CMD(&a, FW_READ, (u32)(FW_GPA + (fw_trap_eip - fw_start))), 0);
+		EXPECT_EQ(a.answer[0], FW_CODE + 4 + code[i].behind);
+	}
+}
+
 TEST(report, "protected-host-report")
 {
 	static struct cvm_report_call call __attribute__((aligned(4096)));
