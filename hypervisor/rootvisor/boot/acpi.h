@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ACPI tables as the host gets them: the firmware's, with one more (CVMD) and, in the MADT, only
  * the CPU that the host runs on. ACPI 6.5, 5.2. Pure: also compiled in user space. */
-#ifndef RV_ACPI_H
-#define RV_ACPI_H
+#pragma once
 
 #include "rv/types.h"
 #include "vmx/power.h"
@@ -38,5 +37,3 @@ struct acpi_result {
 
 /* 0; -EINVAL: a table is broken; -ENOSPC: out[] is too small. *error names it. */
 int acpi_build(const struct acpi_ops *ops, const struct acpi_request *q, struct acpi_result *res, const char **error);
-
-#endif

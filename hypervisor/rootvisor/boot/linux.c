@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "boot/linux.h"
 
-#include "rv/asm.h"
-#include "rv/mem.h"
-#include "rv/print.h"
+#include "rv/rv.h"
 
 #define GIB4		((u64)1 << 32)
 #define BLOCK_MIN	0x100000ull	/* not below 1 MiB: the kernel needs that for its trampolines */

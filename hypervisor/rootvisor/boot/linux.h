@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Puts the host's kernel into memory. */
-#ifndef RV_LINUX_H
-#define RV_LINUX_H
+#pragma once
 
 #include "boot/bzimage.h"
 #include "boot/multiboot2.h"
@@ -21,5 +20,3 @@ int linux_load(const struct mb2_info *mb, struct memmap *free_map, const struct 
 
 /* native.S: enters the kernel on this CPU without VMX. */
 void linux_enter_native(const struct linux_entry *e) __attribute__((noreturn));
-
-#endif

@@ -7,12 +7,7 @@
 #include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "memory/memory.h"
-#include "rv/asm.h"
-#include "rv/boot.h"
-#include "rv/log.h"
-#include "rv/nested.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 
 #define MIB		((u64)1 << 20)
 #define GIB4		((u64)1 << 32)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Console: COM1 (115200 8N1) and the VGA text screen. No wait is unbounded. */
-#include "rv/print.h"
+#include "rv/rv.h"
 
 #include <stdarg.h>
 
 #include "cpu/cpu.h"
-#include "rv/asm.h"
 
 #define COM1		0x3f8
 #define COM_LSR		(COM1 + 5)

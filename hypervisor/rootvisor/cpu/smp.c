@@ -3,10 +3,7 @@
  * nothing to one that does not wait for it: so a parked CPU is out of the host's reach. */
 #include "cpu/cpu.h"
 #include "cpu/stacks.h"
-#include "rv/asm.h"
-#include "rv/boot.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 
 #define LAPIC		0xfee00000ull
 #define LAPIC_ICR_LOW	0x300

@@ -6,16 +6,9 @@
  * information live in f[]. Of a protected guest everything that L1 sees lives in f[]:
  * VMCS02 is out of its reach.
  */
-#ifndef RV_NESTED_NESTED_H
-#define RV_NESTED_NESTED_H
+#pragma once
 
-#include "rv/asm.h"
-#include "rv/log.h"
-#include "rv/mem.h"
-#include "rv/nested.h"
-#include "rv/pcpu.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "nested/ept12.h"
 #include "nested/fields.h"
 
@@ -113,5 +106,3 @@ void vm_enter(struct pcpu *c, struct vcpu12 *v);		/* L1 resumed it */
 void vm_handle_exit(struct pcpu *c, struct vcpu12 *v, u32 reason);
 void vm_vcpu_gone(struct pcpu *c, struct vcpu12 *v);		/* its VMCS page was re-initialised */
 bool guest_call(struct pcpu *c, struct vcpu12 *v);		/* VMCALL of an ordinary guest: ours? */
-
-#endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* VMCALLs of a protected guest (cvm/abi.h). */
-#include "rv/boot.h"
 #include "vm/vm.h"
 
 #define KVM_ENOSYS	1000	/* what a KVM guest expects of an unknown call */

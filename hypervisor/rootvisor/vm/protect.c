@@ -5,7 +5,6 @@
  * take the frames of all components, measure them, commit. Until the commit the vCPU is
  * an ordinary one and nothing in it is trusted.
  */
-#include "rv/boot.h"
 #include "vm/vm.h"
 
 #define TAKE_ROUND	256u		/* frames */

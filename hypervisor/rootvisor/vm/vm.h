@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Protected VMs: their frames, their vCPUs' true state, their Guardians. */
-#ifndef RV_VM_VM_H
-#define RV_VM_VM_H
+#pragma once
 
 #include "cvm/guardian.h"
 #include "nested/nested.h"
@@ -125,5 +124,3 @@ extern u64 xcr0_allowed;
 /* All of these components, to and from a 64-aligned area of up to 4 KiB; XCR0 must be xcr0_allowed. */
 void xstate_save(u8 *area);
 void xstate_restore(const u8 *area);
-
-#endif

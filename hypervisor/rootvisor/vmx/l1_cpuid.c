@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* CPUID as the host sees it: the machine's own, less what vmcs01 or RootVisor cannot let it have. */
 #include "cpu/features.h"
-#include "rv/asm.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/vmx.h"
 
 enum { EAX, EBX, ECX, EDX };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Writes of the host to CR0 and CR4 that touch RootVisor's bits (NE; VMXE, SMXE, LA57). */
-#include "rv/asm.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/vmx.h"
 
 #define INVVPID_ALL		2

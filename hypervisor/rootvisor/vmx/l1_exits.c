@@ -2,12 +2,7 @@
 /* Exits of the host, by name. What has no handler here cannot happen with vmcs01's controls:
  * RootVisor stops the machine rather than guess. */
 #include "cpu/cpu.h"
-#include "rv/asm.h"
-#include "rv/log.h"
-#include "rv/mem.h"
-#include "rv/nested.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/power.h"
 #include "vmx/vmx.h"
 

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* MSRs that the host does not reach directly. */
-#include "rv/asm.h"
-#include "rv/log.h"
-#include "rv/nested.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/vmx.h"
 
 #define APIC_BASE_ENABLES	(BIT(10) | BIT(11))

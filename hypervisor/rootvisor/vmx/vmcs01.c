@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The VMCS of the host: Linux with the whole machine but RootVisor's memory. */
 #include "cpu/features.h"
-#include "rv/asm.h"
-#include "rv/mem.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/power.h"
 #include "vmx/vmx.h"
 

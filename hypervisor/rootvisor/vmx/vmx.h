@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inside vmx/. */
-#ifndef RV_VMX_H
-#define RV_VMX_H
+#pragma once
 
 #include "rv/pcpu.h"
 
@@ -38,5 +37,3 @@ void l1_msr_bitmap(u8 *bitmap);
 #define VECTOR_GP	13
 static inline void l1_inject_gp(void) { l1_inject_exception(VECTOR_GP, true, 0); }
 static inline void l1_inject_ud(void) { l1_inject_exception(VECTOR_UD, false, 0); }
-
-#endif

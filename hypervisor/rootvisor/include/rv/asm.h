@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inline wrappers of privileged instructions. None of them hides a fault: what may
  * fault on values that the host chose goes through cpu/safe.S. */
-#ifndef RV_ASM_H
-#define RV_ASM_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -147,5 +146,3 @@ static inline void clear_page(void *p)
 
 	__asm__ volatile("rep stosq" : "+D"(p), "+c"(n) : "a"(0ull) : "memory");
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* VMCS field encodings, exit reasons and control bits. SDM vol. 3, appendices A-C. */
-#ifndef RV_VMCS_H
-#define RV_VMCS_H
+#pragma once
 
 /* 16-bit. Segment fields step by 2 in the order ES CS SS DS FS GS LDTR TR. */
 enum {
@@ -211,5 +210,3 @@ enum {
 #define RFLAGS_OF		BIT(11)
 #define RFLAGS_RF		BIT(16)
 #define RFLAGS_VM		BIT(17)
-
-#endif
