@@ -23,9 +23,3 @@ static inline int bad(const char **error, const char *text)
 	*error = text;
 	return -EINVAL;
 }
-
-static inline void put_le(u8 *p, u64 v, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		p[i] = (u8)(v >> 8 * i);
-}

@@ -2,7 +2,7 @@
 /* From the boot loader to the first instruction of the host. */
 #include "boot/acpi.h"
 #include "boot/guardian_image.h"
-#include "boot/linux.h"
+#include "boot/host.h"
 #include "boot/multiboot2.h"
 #include "cpu/cpu.h"
 #include "cpu/features.h"
@@ -13,7 +13,6 @@
 #define GIB4		((u64)1 << 32)
 #define POOL_MIN	(48 * MIB)
 #define POOL_RAM_SHARE	32u		/* one part in so many of RAM */
-#define ACPI_PAGES	8u
 
 struct rv_boot rv_boot;
 
@@ -35,25 +34,12 @@ static void __attribute__((noreturn)) halt(const char *why)
 /* The host without protection, if the command line allows that; else the end. */
 static void __attribute__((noreturn)) give_up(void)
 {
-	u64 rsdp = memmap_find_high(&free_map, PAGE_SIZE, PAGE_SIZE, MIB, GIB4);
-	struct linux_entry e;
-	const char *error;
-
 	if (!mb.fallback_native)
 		halt("no fallback=native on the command line");
 	if (!mb.kernel.end)
 		halt("there is no module vmlinuz to fall back to");
 	rv_printf("fallback=native: starting Linux WITHOUT protection\n");
-	/* UEFI firmware tells the loader alone where the ACPI tables are. */
-	if (!mb.rsdp_size || !rsdp || memmap_set(&mb.map, rsdp, rsdp + PAGE_SIZE, MEM_ACPI) < 0)
-		rsdp = 0;
-	if (rsdp) {
-		memcpy(va(rsdp), mb.rsdp, mb.rsdp_size);
-		memmap_set(&free_map, rsdp, rsdp + PAGE_SIZE, MEM_RESERVED);
-	}
-	if (linux_load(&mb, &free_map, &mb.map, rsdp, &e, &error) < 0)
-		halt(error);
-	linux_enter_native(&e);
+	host_enter_native(&mb, &mb.map, &free_map);
 }
 
 static void parse_boot_info(u32 magic, u64 info)
@@ -205,22 +191,12 @@ static u32 own_apic_id(void)
 	return r[1] >> 24;
 }
 
-static void init_acpi(void)
+static void read_acpi(void)
 {
 	static const struct acpi_ops ops = { .map = acpi_map };
-	const u64 size = ACPI_PAGES * PAGE_SIZE;
-	u64 at = memmap_find_high(&free_map, size, PAGE_SIZE, MIB, GIB4);
 	const char *error;
-	struct acpi_request q = {
-		.rsdp = mb.rsdp, .rsdp_size = mb.rsdp_size, .secret = { rv_boot.secret[0], rv_boot.secret[1] },
-		.abi_version = CVM_ABI_VERSION, .keep_apic_id = pcpus[0].apic_id, .at = at, .out = va(at),
-		.out_size = (u32)size };
 
-	if (!at || memmap_set(&host_map, at, at + size, MEM_ACPI) < 0)
-		rv_panic("no memory for the ACPI tables");
-	memmap_set(&free_map, at, at + size, MEM_RESERVED);
-	memset(va(at), 0, size);
-	if (acpi_build(&ops, &q, &acpi, &error) < 0)
+	if (acpi_read(&ops, mb.rsdp, mb.rsdp_size, pcpus[0].apic_id, &acpi, &error) < 0)
 		rv_panic("ACPI: %s", error);
 	power_ports = acpi.power;
 	if (acpi.power_by_memory)
@@ -244,8 +220,7 @@ static void park_others(void)
 void rv_main(u32 magic, u64 info)
 {
 	struct pcpu *c = &pcpus[0];
-	struct linux_entry entry;
-	const char *error;
+	struct host_entry entry;
 
 	rv_boot.tsc_start = rdtsc();
 	rv_boot.image_start = pa(image_start);
@@ -268,10 +243,9 @@ void rv_main(u32 magic, u64 info)
 	rv_boot.tsc_khz = tsc_measure_khz();
 	if (!rv_boot.tsc_khz)
 		rv_panic("cannot measure the frequency of the TSC");
-	init_acpi();
+	read_acpi();
 	park_others();
-	if (linux_load(&mb, &free_map, &host_map, acpi.rsdp, &entry, &error) < 0)
-		rv_panic("%s", error);
+	entry = host_prepare(&mb, &host_map, &free_map, true);
 
 	cpu_vmxon(c);
 	c->host_xsave = pool_get_contig(2);

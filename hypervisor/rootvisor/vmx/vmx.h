@@ -4,20 +4,17 @@
 
 #include "rv/pcpu.h"
 
-/* How the host starts, in long mode (Documentation/x86/boot.rst, 64-bit entry). */
-struct linux_entry {
-	u64 rip;
-	u64 rsi;			/* boot_params */
+/* How the host starts, in long mode. */
+struct host_entry {
+	u64 rip, rdi;
 	u64 cr3;			/* identity map */
-	u64 gdt;			/* with __BOOT_CS 10h and __BOOT_DS 18h */
-	u32 gdt_limit;
 };
 
 /* vmcs.c: writes 0 to these fields of the current VMCS. */
 void vmcs_zero(const u16 *fields, u32 n);
 
 /* vmcs01.c: builds the host's VMCS; it is current afterwards. */
-void vmcs01_init(struct pcpu *c, const struct linux_entry *e);
+void vmcs01_init(struct pcpu *c, const struct host_entry *e);
 
 /* l1_cpuid.c, l1_msr.c, l1_cr.c, l1_io.c: handlers of one exit */
 void l1_cpuid(struct pcpu *c);
