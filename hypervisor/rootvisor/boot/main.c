@@ -171,7 +171,6 @@ static const u8 *acpi_map(void *ctx, u64 at, u64 size)
 {
 	u64 top = memmap_ram_top(&mb.map);
 
-	(void)ctx;
 	if (top < GIB4)
 		top = GIB4;
 	return at && at < top && size <= top - at ? va(at) : NULL;

@@ -5,7 +5,6 @@
 
 static int read_entry(void *ctx, u64 addr, u64 *entry)
 {
-	(void)ctx;
 	if (!frame_is_host(addr >> PAGE_SHIFT))
 		return -EPERM;
 	*entry = *(volatile u64 *)va(addr);

@@ -24,10 +24,8 @@ static void fail_invalid(void)
 
 static void fail(struct pcpu *c, u32 error)
 {
-	if (!c->cur12) {
-		fail_invalid();
-		return;
-	}
+	if (!c->cur12)
+		return fail_invalid();
 	F12(c->cur12, VMCS_INSTRUCTION_ERROR) = error;
 	set_flags(RFLAGS_ZF);
 	l1_skip_instruction();
@@ -95,20 +93,14 @@ static void do_vmxon(struct pcpu *c)
 	struct vmx_operand op;
 	u64 ptr;
 
-	if (c->vmxon) {
-		fail(c, VMX_ERR_VMXON_IN_ROOT);
-		return;
-	}
-	if (!(c->cr4_shadow_vmxe)) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
+	if (c->vmxon)
+		return fail(c, VMX_ERR_VMXON_IN_ROOT);
+	if (!(c->cr4_shadow_vmxe))
+		return l1_inject_exception(6, false, 0);
 	if (!read_operand(c, &op, &ptr, 8))
 		return;
-	if (!vmcs_page_ok(ptr) || *(volatile u32 *)va(ptr) != VMCS12_REVISION) {
-		fail_invalid();
-		return;
-	}
+	if (!vmcs_page_ok(ptr) || *(volatile u32 *)va(ptr) != VMCS12_REVISION)
+		return fail_invalid();
 	c->vmxon = true;
 	c->vmxon_ptr = ptr;
 	succeed();
@@ -122,14 +114,10 @@ static void do_vmclear(struct pcpu *c)
 
 	if (!read_operand(c, &op, &ptr, 8))
 		return;
-	if (!vmcs_page_ok(ptr)) {
-		fail(c, VMX_ERR_VMCLEAR_ADDR);
-		return;
-	}
-	if (ptr == c->vmxon_ptr) {
-		fail(c, VMX_ERR_VMCLEAR_VMXON);
-		return;
-	}
+	if (!vmcs_page_ok(ptr))
+		return fail(c, VMX_ERR_VMCLEAR_ADDR);
+	if (ptr == c->vmxon_ptr)
+		return fail(c, VMX_ERR_VMCLEAR_VMXON);
 	v = vcpu12_find(ptr);
 	if (v)
 		vcpu12_clear(c, v);
@@ -144,18 +132,12 @@ static void do_vmptrld(struct pcpu *c)
 
 	if (!read_operand(c, &op, &ptr, 8))
 		return;
-	if (!vmcs_page_ok(ptr)) {
-		fail(c, VMX_ERR_VMPTRLD_ADDR);
-		return;
-	}
-	if (ptr == c->vmxon_ptr) {
-		fail(c, VMX_ERR_VMPTRLD_VMXON);
-		return;
-	}
-	if (*(volatile u32 *)va(ptr) != VMCS12_REVISION) {
-		fail(c, VMX_ERR_VMPTRLD_REVISION);
-		return;
-	}
+	if (!vmcs_page_ok(ptr))
+		return fail(c, VMX_ERR_VMPTRLD_ADDR);
+	if (ptr == c->vmxon_ptr)
+		return fail(c, VMX_ERR_VMPTRLD_VMXON);
+	if (*(volatile u32 *)va(ptr) != VMCS12_REVISION)
+		return fail(c, VMX_ERR_VMPTRLD_REVISION);
 	v = vcpu12_load(ptr);
 	if (!v) {
 		rv_printf("no room for another VMCS of the host (at most %u)\n", NR_VCPU12);
@@ -172,10 +154,8 @@ static void do_vmptrst(struct pcpu *c)
 	u64 la, ptr = c->cur12 ? c->cur12->gpa : ~0ull;
 	int err;
 
-	if (operand(c, &op) < 0 || op.is_reg) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
+	if (operand(c, &op) < 0 || op.is_reg)
+		return l1_inject_exception(6, false, 0);
 	err = l1_write(op.la, &ptr, 8, false, &la);
 	if (err < 0)
 		operand_fault(c, la, true, err);
@@ -190,20 +170,14 @@ static void do_vmread(struct pcpu *c)
 	u64 enc, val, la;
 	u32 idx;
 
-	if (!v) {
-		fail_invalid();
-		return;
-	}
-	if (operand(c, &op) < 0) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
+	if (!v)
+		return fail_invalid();
+	if (operand(c, &op) < 0)
+		return l1_inject_exception(6, false, 0);
 	enc = c->regs.r[op.reg2];
 	idx = field_lookup(enc);
-	if (idx == FIELD_NONE) {
-		fail(c, VMX_ERR_FIELD);
-		return;
-	}
+	if (idx == FIELD_NONE)
+		return fail(c, VMX_ERR_FIELD);
 	val = vmcs12_read(c, v, idx);
 	if (enc & 1)
 		val >>= 32;
@@ -215,10 +189,8 @@ static void do_vmread(struct pcpu *c)
 	} else {
 		int err = l1_write(op.la, &val, 8, false, &la);
 
-		if (err < 0) {
-			operand_fault(c, la, true, err);
-			return;
-		}
+		if (err < 0)
+			return operand_fault(c, la, true, err);
 	}
 	succeed();
 }
@@ -242,34 +214,24 @@ static void do_vmwrite(struct pcpu *c)
 	u64 enc, val = 0, la;
 	u32 idx;
 
-	if (!v) {
-		fail_invalid();
-		return;
-	}
-	if (operand(c, &op) < 0) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
+	if (!v)
+		return fail_invalid();
+	if (operand(c, &op) < 0)
+		return l1_inject_exception(6, false, 0);
 	if (op.is_reg) {
 		val = c->regs.r[op.reg];
 	} else {
 		int err = l1_read(op.la, &val, 8, false, &la);
 
-		if (err < 0) {
-			operand_fault(c, la, false, err);
-			return;
-		}
+		if (err < 0)
+			return operand_fault(c, la, false, err);
 	}
 	enc = c->regs.r[op.reg2];
 	idx = field_lookup(enc);
-	if (idx == FIELD_NONE) {
-		fail(c, VMX_ERR_FIELD);
-		return;
-	}
-	if (fields[idx].class == FIELD_EXIT) {
-		fail(c, VMX_ERR_READ_ONLY);
-		return;
-	}
+	if (idx == FIELD_NONE)
+		return fail(c, VMX_ERR_FIELD);
+	if (fields[idx].class == FIELD_EXIT)
+		return fail(c, VMX_ERR_READ_ONLY);
 	if (enc & 1)
 		val = (vmcs12_read(c, v, idx) & 0xffffffff) | val << 32;
 	vmcs12_write(c, v, idx, truncate(fields[idx].encoding, val));
@@ -281,10 +243,8 @@ static void do_enter(struct pcpu *c, bool launch)
 	struct vcpu12 *v = c->cur12;
 	u32 error;
 
-	if (!v) {
-		fail_invalid();
-		return;
-	}
+	if (!v)
+		return fail_invalid();
 	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2)
 		error = VMX_ERR_MOV_SS;
 	else if (launch && v->launched12)
@@ -297,10 +257,8 @@ static void do_enter(struct pcpu *c, bool launch)
 		error = vmcs12_check_host(v->f, &l1_caps);
 	if (!error)
 		error = nested_enter(c, v);
-	if (error) {
-		fail(c, error);
-		return;
-	}
+	if (error)
+		return fail(c, error);
 	if (v->vm)		/* it may not run at all: its exit is then made up (an ordinary one: nested_run) */
 		v->launched12 = true;
 }
@@ -313,10 +271,8 @@ static void do_invept(struct pcpu *c)
 	if (!read_operand(c, &op, desc, 16))
 		return;
 	type = c->regs.r[op.reg2];
-	if (type < 1 || type > 2 || (type == 1 && !ept12_pointer_valid(desc[0]))) {
-		fail(c, VMX_ERR_INVEPT_OPERAND);
-		return;
-	}
+	if (type < 1 || type > 2 || (type == 1 && !ept12_pointer_valid(desc[0])))
+		return fail(c, VMX_ERR_INVEPT_OPERAND);
 	shadow_invalidate(type == 1 ? desc[0] : 0);
 	succeed();
 }
@@ -330,10 +286,8 @@ static void do_invvpid(struct pcpu *c)
 		return;
 	type = c->regs.r[op.reg2];
 	if (type > 3 || desc[0] >> 16 || (type != 2 && !desc[0]) ||
-	    (type == 0 && (u64)((s64)(desc[1] << 16) >> 16) != desc[1])) {
-		fail(c, VMX_ERR_INVEPT_OPERAND);
-		return;
-	}
+	    (type == 0 && (u64)((s64)(desc[1] << 16) >> 16) != desc[1]))
+		return fail(c, VMX_ERR_INVEPT_OPERAND);
 	/* VPID02 differs from VPID12: flush them all, whatever the type. */
 	invvpid(2, 0, 0);
 	succeed();
@@ -344,14 +298,10 @@ void nested_l1_instruction(struct pcpu *c, u32 reason)
 	u64 cpl = (vmread(VMCS_GUEST_SS_AR) >> 5) & 3;
 
 	/* KVM runs in 64-bit mode; VMX instructions in compatibility mode are #UD by the SDM. */
-	if (!(vmread(VMCS_GUEST_CS_AR) & BIT(13)) || (!c->vmxon && reason != EXIT_VMXON)) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
-	if (cpl) {
-		l1_inject_exception(13, true, 0);
-		return;
-	}
+	if (!(vmread(VMCS_GUEST_CS_AR) & BIT(13)) || (!c->vmxon && reason != EXIT_VMXON))
+		return l1_inject_exception(6, false, 0);
+	if (cpl)
+		return l1_inject_exception(13, true, 0);
 	switch (reason) {
 	case EXIT_VMXON:	do_vmxon(c); break;
 	case EXIT_VMXOFF:	c->vmxon = false; vmcs12_set_current(c, NULL); succeed(); break;

@@ -42,12 +42,13 @@ struct vcpu12 {
 	u64 f[NR_FIELDS];	/* by field index, fields.h */
 };
 
-/* What the CPU allows and what L1 is told (caps.c). */
+/* What the CPU allows and what L1 is told (caps.c): MSRs 480H to 490H, in their order. */
 struct vmx_caps {
 	u64 basic, pin, proc, exit, entry, misc;
-	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1, vmcs_enum;
 	u64 proc2, ept_vpid, true_pin, true_proc, true_exit, true_entry;
 };
+#define NR_VMX_CAPS	(sizeof(struct vmx_caps) / sizeof(u64))
 extern struct vmx_caps hw_caps, l1_caps;
 u32 caps_adjust(u32 want, u64 cap);	/* want with must-be-one bits set and others cleared */
 

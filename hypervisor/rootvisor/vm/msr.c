@@ -64,14 +64,10 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v, bool write)
 	u32 msr = (u32)c->regs.r[R_RCX];
 	u64 val = (u32)c->regs.r[R_RAX] | c->regs.r[R_RDX] << 32;
 
-	if ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3) {
-		pv_inject(13, true, 0);
-		return;
-	}
-	if (msr == MSR_EFER) {
-		efer(c, write);
-		return;
-	}
+	if ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3)
+		return pv_inject(13, true, 0);
+	if (msr == MSR_EFER)
+		return efer(c, write);
 	if (is_kvms(msr) && !(write && msr == MSR_X2APIC_ICR && !icr_allowed(val))) {
 		pv_switch_out(c, v->pv);
 		c->regs.r[R_RCX] = msr;

@@ -138,6 +138,12 @@ void pv_advance(void)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3ull);
 }
 
+void pv_answer(struct pcpu *c, s64 result)
+{
+	c->regs.r[R_RAX] = (u64)result;
+	pv_advance();
+}
+
 /* ---- out ---- */
 
 /* VMCS02 is current. True IF and blocking bits let KVM decide when to inject; nothing else shows. */
@@ -190,6 +196,13 @@ void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v)
 {
 	neutral_operands(v);
 	pv_reflect(c, v, EXIT_TRIPLE_FAULT, PENDING_NONE, CVM_DECOY_NOP, 0);
+}
+
+void pv_stop(struct pcpu *c, struct vcpu12 *v, u32 reason, u64 a, u64 b)
+{
+	vm_stop(v->vm, reason, a, b);
+	pv_switch_out(c, v->pv);
+	pv_reflect_stopped(c, v);
 }
 
 /* ---- in ---- */

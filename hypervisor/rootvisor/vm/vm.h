@@ -102,10 +102,13 @@ void pv_free(struct vcpu12 *v);
 void pv_inject(u32 vector, bool has_error, u32 error);	/* into the current VMCS02 */
 void pv_before_entry(struct vcpu12 *v);	/* queued event, interrupt window; VMCS02 current */
 void pv_advance(void);			/* true RIP over the exiting instruction */
+void pv_answer(struct pcpu *c, s64 result);	/* of a guest's VMCALL: RAX, and on */
 /* Back to KVM with a neutral VMCS12: reason and the rest of the exit information in f[]. */
 void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 decoy, u32 len);
 void pv_reflect_page(struct pcpu *c, struct vcpu12 *v, u64 gfn);
 void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v);
+/* vm_stop() of a vCPU whose true state is in the hardware. */
+void pv_stop(struct pcpu *c, struct vcpu12 *v, u32 reason, u64 a, u64 b);
 void pv_switch_out(struct pcpu *c, struct pvcpu *p);
 void pv_switch_in(struct pcpu *c, struct pvcpu *p);
 

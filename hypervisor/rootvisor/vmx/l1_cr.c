@@ -30,10 +30,8 @@ static void mov_to_cr0(u64 v)
 {
 	u64 efer = vmread(VMCS_GUEST_EFER), entry = vmread(VMCS_ENTRY_CTLS);
 
-	if (cr0_bad(v, efer, vmread(VMCS_GUEST_CR4))) {
-		l1_inject_gp();
-		return;
-	}
+	if (cr0_bad(v, efer, vmread(VMCS_GUEST_CR4)))
+		return l1_inject_gp();
 	if ((v & CR0_PG) && (efer & EFER_LME)) {
 		efer |= EFER_LMA;
 		entry |= ENTRY_IA32E;
@@ -56,10 +54,8 @@ static void mov_to_cr4(struct pcpu *c, u64 v)
 	if ((v & (CR4_SMXE | CR4_LA57)) || (v & ~rdmsr(MSR_VMX_CR4_FIXED1)) ||
 	    ((efer & EFER_LMA) && !(v & CR4_PAE)) ||
 	    ((v & CR4_PCIDE) && !(now & CR4_PCIDE) && (!(efer & EFER_LMA) || (vmread(VMCS_GUEST_CR3) & 0xfff))) ||
-	    (!(v & CR4_VMXE) && c->vmxon)) {
-		l1_inject_gp();
-		return;
-	}
+	    (!(v & CR4_VMXE) && c->vmxon))
+		return l1_inject_gp();
 	c->cr4_shadow_vmxe = v & CR4_VMXE;
 	vmwrite(VMCS_CR4_SHADOW, v);
 	vmwrite(VMCS_GUEST_CR4, v | CR4_VMXE);
