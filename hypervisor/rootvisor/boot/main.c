@@ -61,7 +61,8 @@ static void find_free(void)
 
 	free_map = mb.map;
 	if (!memmap_is_ram(&mb.map, pa(image_start), pa(image_end)))
-		rv_panic("the memory map has no RAM at %p-%p, where RootVisor is", image_start, image_end);
+		rv_panic("the memory map has no RAM at %lx-%lx, where RootVisor is", pa(image_start),
+			 pa(image_end));
 	memmap_set(&free_map, pa(image_start), pa(image_end), MEM_RESERVED);
 	for (u32 i = 0; i < ARRAY_SIZE(m); i++) {
 		if (!m[i]->end)
@@ -139,8 +140,8 @@ static void init_memory(void)
 	frames_take(pool, pool + size);
 	frames_take(pa(image_start), pa(image_end));
 	ept01_init();
-	rv_printf("RAM %lu MiB; RootVisor %p-%p, pool %lx-%lx, %lu pages free\n", ram / MIB, image_start,
-		  image_end, pool, pool + size, pool_free_pages());
+	rv_printf("RAM %lu MiB; RootVisor %lx-%lx, pool %lx-%lx, %lu pages free\n", ram / MIB,
+		  pa(image_start), pa(image_end), pool, pool + size, pool_free_pages());
 }
 
 static void copy_guardian(void)

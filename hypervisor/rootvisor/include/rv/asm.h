@@ -83,30 +83,17 @@ static inline void __attribute__((noreturn)) halt_forever(void)
 		__asm__ volatile("cli; hlt");
 }
 
-/* VMX instructions: false = VMfail. */
-static inline bool vmxon(u64 pa)
-{
-	bool ok;
-
-	__asm__ volatile("vmxon %1" : "=@cca"(ok) : "m"(pa) : "memory", "cc");
-	return ok;
-}
-
-static inline bool vmclear(u64 pa)
-{
-	bool ok;
-
-	__asm__ volatile("vmclear %1" : "=@cca"(ok) : "m"(pa) : "memory", "cc");
-	return ok;
-}
-
-static inline bool vmptrld(u64 pa)
-{
-	bool ok;
-
-	__asm__ volatile("vmptrld %1" : "=@cca"(ok) : "m"(pa) : "memory", "cc");
-	return ok;
-}
+/* VMX instructions on a physical address: false = VMfail. */
+#define RV_VMX_POINTER(insn) \
+	static inline bool insn(u64 pa) \
+	{ \
+		bool ok; \
+		__asm__ volatile(#insn " %1" : "=@cca"(ok) : "m"(pa) : "memory", "cc"); \
+		return ok; \
+	}
+RV_VMX_POINTER(vmxon)
+RV_VMX_POINTER(vmclear)
+RV_VMX_POINTER(vmptrld)
 
 static inline u64 vmread(u64 field)
 {
@@ -138,7 +125,6 @@ static inline void invvpid(u64 type, u64 vpid, u64 la)
 /* cpu/string.S or compiler-called helpers */
 void *memcpy(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
-int memcmp(const void *a, const void *b, size_t n);
 
 static inline void clear_page(void *p)
 {

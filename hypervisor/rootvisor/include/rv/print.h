@@ -3,7 +3,7 @@
 
 #include "rv/types.h"
 
-/* Serial (COM1) and, until Linux runs, the VGA text screen. Formats: %s %c %d %u %x %lx %lu %p %%,
+/* Serial (COM1) and, until Linux runs, the VGA text screen. Formats: %s %u %x %lu %lx,
  * width and zero padding. Each line begins with "rootvisor: ". */
 void rv_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
