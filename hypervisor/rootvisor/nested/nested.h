@@ -86,6 +86,8 @@ u32 vmcs12_check_controls(const u64 *f, const struct vmx_caps *caps);
 u32 vmcs12_check_host(const u64 *f, const struct vmx_caps *caps);
 
 /* enter.c */
+/* SDM vol. 3, 25.6.9: reads low, reads high, writes low, writes high, 1 KiB each. */
+u32 msr_bitmap_bit(u32 msr, bool write);
 u32 nested_enter(struct pcpu *c, struct vcpu12 *v);	/* L1 -> L2; 0 or a VMX instruction error */
 /* L2 -> L1 with the exit information in f[]; switches to vmcs01 and loads L1's host state. */
 void nested_to_l1(struct pcpu *c, struct vcpu12 *v);

@@ -30,7 +30,7 @@ static void on_exception(struct pcpu *c, struct vcpu12 *v)
 	}
 	if (INTR_VECTOR(info) == 1)	/* SDM vol. 3, table 28-1: the exit does not update DR6 */
 		write_dr6(read_dr6() | (vmread(VMCS_EXIT_QUALIFICATION) & 0x600f));
-	pv_inject(INTR_VECTOR(info), info & INTR_ERROR_CODE, (u32)vmread(VMCS_EXIT_INTR_ERROR));
+	l1_inject_exception(INTR_VECTOR(info), info & INTR_ERROR_CODE, (u32)vmread(VMCS_EXIT_INTR_ERROR));
 }
 
 static void on_triple_fault(struct pcpu *c, struct vcpu12 *v)
@@ -63,12 +63,12 @@ static void on_skip(struct pcpu *c, struct vcpu12 *v)
 
 static void on_undefined(struct pcpu *c, struct vcpu12 *v)
 {
-	pv_inject(6, false, 0);
+	l1_inject_exception(6, false, 0);
 }
 
 static void on_general_protection(struct pcpu *c, struct vcpu12 *v)
 {
-	pv_inject(13, true, 0);
+	l1_inject_exception(13, true, 0);
 }
 
 static u64 gpr_read(struct pcpu *c, u32 n)
@@ -98,7 +98,7 @@ static void on_cr_access(struct pcpu *c, struct vcpu12 *v)
 		if (!write_cr0_bits(gpr_read(c, gpr)))
 			return pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
 	} else if (type == 0 && cr == 4) {
-		pv_inject(13, true, 0);		/* VMXE: the guest has no VMX */
+		l1_inject_exception(13, true, 0);		/* VMXE: the guest has no VMX */
 		return;
 	} else if (type == 0 && cr == 8) {
 		v->pv->cr8 = gpr_read(c, gpr) & 15;
@@ -183,7 +183,7 @@ static void on_xsetbv(struct pcpu *c, struct vcpu12 *v)
 	if ((u32)c->regs.r[R_RCX] || ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3) || !(val & 1) ||
 	    (val & ~xcr0_allowed) || ((val & 4) && !(val & 2)) ||
 	    (avx512 && (avx512 != 0xe0 || !(val & 4))))
-		return pv_inject(13, true, 0);
+		return l1_inject_exception(13, true, 0);
 	v->pv->xcr0 = val;
 	xsetbv(0, val);
 	pv_advance();

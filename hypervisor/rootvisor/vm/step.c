@@ -91,7 +91,7 @@ static void next(struct pcpu *c, struct vcpu12 *v, int err, u64 need_gfn)
 	case CVM_G_STEP_EXCEPTION:
 		if (mb->step.vector == 14)
 			write_cr2(mb->step.data);
-		pv_inject(mb->step.vector & 31, mb->step.has_error, mb->step.error_code);
+		l1_inject_exception(mb->step.vector & 31, mb->step.has_error, mb->step.error_code);
 		break;
 	case CVM_G_STEP_LOAD:
 	case CVM_G_STEP_STORE:

@@ -99,7 +99,6 @@ struct pvcpu {
 void pv_init_features(void);
 int pv_create(struct pcpu *c, struct vcpu12 *v, struct vm *vm);	/* canonical entry state */
 void pv_free(struct vcpu12 *v);
-void pv_inject(u32 vector, bool has_error, u32 error);	/* into the current VMCS02 */
 void pv_before_entry(struct vcpu12 *v);	/* queued event, interrupt window; VMCS02 current */
 void pv_advance(void);			/* true RIP over the exiting instruction */
 void pv_answer(struct pcpu *c, s64 result);	/* of a guest's VMCALL: RAX, and on */
