@@ -18,6 +18,7 @@ TOP = pathlib.Path(__file__).resolve().parents[1]
 PARTS = [
     ("crypto glue", ["guardian/crypto"], None),
     ("RootVisor", ["rootvisor"], 6000),
+    ("hostboot", ["hostboot"], None),
     ("Guardian", ["guardian"], None),
     ("cvmboot", ["cvmboot"], None),
     ("ABI headers", ["include"], None),

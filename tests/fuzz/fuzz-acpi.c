@@ -1,12 +1,12 @@
-// SOURCES: hypervisor/rootvisor/boot/acpi.c
-// CFLAGS: -Ihypervisor/rootvisor -Ihypervisor/rootvisor/include
+// SOURCES: hypervisor/rootvisor/boot/acpi.c hypervisor/hostboot/acpi.c
+// CFLAGS: -Ihypervisor -Ihypervisor/rootvisor -Ihypervisor/rootvisor/include
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ACPI tables of a firmware: RSDP in the first 36 bytes, memory from 0x1000 on behind it. Checksums
  * are made right, or the fuzzer would never pass them. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "boot/acpi.h"
+#include "hostboot/acpi.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t rsdp[36], *out = malloc(4096);
     struct acpi_request q = { .rsdp = rsdp, .rsdp_size = 36, .at = 0x100000, .out = out, .out_size = 4096 };
     struct acpi_result res;
+    struct acpi_built built;
     const char *error = NULL;
     int r;
 
@@ -57,8 +58,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (!memory)
             abort();
         memcpy(memory, data + sizeof(rsdp), memory_size);
-        r = acpi_build(&ops, &q, &res, &error);
-        if ((r == 0) != (error == NULL) || res.used > q.out_size || res.nr_parked > ACPI_CPUS_MAX)
+        r = acpi_build(&ops, &q, &built, &error);
+        if ((r == 0) != (error == NULL) || built.used > q.out_size)
+            abort();
+        r = acpi_read(&ops, rsdp, sizeof(rsdp), 0, &res, &error);
+        if ((r == 0) != (error == NULL) || res.nr_parked > ACPI_CPUS_MAX)
             abort();
         free(memory);
     }

@@ -1,11 +1,11 @@
-// SOURCES: hypervisor/rootvisor/boot/bzimage.c hypervisor/rootvisor/boot/memmap.c hypervisor/rootvisor/boot/guardian_image.c
-// CFLAGS: -Ihypervisor/rootvisor -Ihypervisor/rootvisor/include
+// SOURCES: hypervisor/hostboot/bzimage.c hypervisor/rootvisor/boot/memmap.c hypervisor/rootvisor/boot/guardian_image.c
+// CFLAGS: -Ihypervisor -Ihypervisor/rootvisor -Ihypervisor/rootvisor/include
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Files that RootVisor is given as kernel and Guardian. */
+/* Files that hostboot and RootVisor are given as kernel and Guardian. */
 #include <stdlib.h>
 
-#include "boot/bzimage.h"
 #include "boot/guardian_image.h"
+#include "hostboot/bzimage.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The files that RootVisor loads: Linux and the Guardian. Each broken field is named. */
+/* The files that hostboot and RootVisor load: Linux and the Guardian. Each broken field is named. */
 #include "rv-test.h"
 
-#include "boot/bzimage.h"
 #include "boot/guardian_image.h"
 #include "cvm/guardian.h"
+#include "hostboot/bzimage.h"
 
 #define FILE_SIZE 0x8000u
 

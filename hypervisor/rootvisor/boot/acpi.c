@@ -2,22 +2,16 @@
 #include "boot/acpi.h"
 
 #include "boot/bytes.h"
-#include "cvm/abi.h"
 
-#define HEADER_SIZE	36u
-#define TABLE_MAX	0x10000u	/* bytes of an RSDT, XSDT or MADT that we copy */
-#define RSDP1_SIZE	20u
-#define RSDP2_SIZE	36u
-#define MADT_ENTRIES	44u
+#define TABLE_MAX	0x10000u	/* bytes of a table that we read */
 #define MADT_LAPIC	0
 #define MADT_X2APIC	9
 #define CPU_ENABLED	1u
-#define FADT_MIN	116u	/* ACPI 1.0 */
-#define GAS_IO		1	/* address space of a generic address structure */
+#define FADT_MIN	116u		/* ACPI 1.0 */
+#define GAS_IO		1		/* address space of a generic address structure */
 #define RESET_SUPPORTED	(1u << 10)
-#define CPU_ONLINE_CAPABLE 2u
 
-static u8 sum(const u8 *p, u32 n)
+u8 acpi_sum(const u8 *p, u32 n)
 {
 	u8 s = 0;
 
@@ -26,113 +20,72 @@ static u8 sum(const u8 *p, u32 n)
 	return s;
 }
 
-static bool is(const u8 *p, const char *want, u32 n)
+static bool is(const u8 *p, const char *want)
 {
-	for (u32 i = 0; i < n; i++)
-		if (p[i] != (u8)want[i])
+	while (*want)
+		if (*p++ != (u8)*want++)
 			return false;
 	return true;
 }
 
-/* Sets the byte at `at` so that [p, p + n) adds up to 0. */
-static void fix_checksum(u8 *p, u32 n, u32 at)
+const u8 *acpi_table(const struct acpi_ops *ops, u64 pa, const char *signature, u32 min, u32 *size)
 {
-	p[at] = 0;
-	p[at] = (u8)-sum(p, n);
-}
+	const u8 *p = ops->map(ops->ctx, pa, ACPI_HEADER);
 
-struct build {
-	const struct acpi_ops *ops;
-	const struct acpi_request *q;
-	struct acpi_result *res;
-	const char **error;
-};
-
-/* Room for n bytes of the output, 16-byte aligned; NULL if it is full. */
-static u8 *reserve(struct build *b, u32 n, u64 *pa)
-{
-	u32 at = (u32)ALIGN_UP((u64)b->res->used, 16);
-
-	*b->error = "the ACPI tables are too large for the space set aside";
-	if (at > b->q->out_size || n > b->q->out_size - at)
-		return NULL;
-	b->res->used = at + n;
-	*pa = b->q->at + at;
-	return b->q->out + at;
-}
-
-/* A table with this signature and a right checksum, or NULL. */
-static const u8 *find(struct build *b, u64 pa, const char *signature, u32 min, u32 *size)
-{
-	const u8 *p = b->ops->map(b->ops->ctx, pa, HEADER_SIZE);
-
-	if (!p || !is(p, signature, 4))
+	if (!p || !is(p, signature))
 		return NULL;
 	*size = get32(p + 4);
 	if (*size < min || *size > TABLE_MAX)
 		return NULL;
-	p = b->ops->map(b->ops->ctx, pa, *size);
-	return p && sum(p, *size) == 0 ? p : NULL;
+	p = ops->map(ops->ctx, pa, *size);
+	return p && acpi_sum(p, *size) == 0 ? p : NULL;
 }
 
-/* The MADT with all CPUs but one neither enabled nor online-capable. */
-static int copy_madt(struct build *b, const u8 *madt, u32 size, u64 *pa)
+bool acpi_roots(const u8 *rsdp, u32 rsdp_size, u64 *rsdt, u64 *xsdt)
 {
-	struct acpi_result *res = b->res;
-	u8 *m = reserve(b, size, pa);
+	*rsdt = *xsdt = 0;
+	if (rsdp_size < ACPI_RSDP1 || !is(rsdp, "RSD PTR ") || acpi_sum(rsdp, ACPI_RSDP1))
+		return false;
+	*rsdt = get32(rsdp + 16);
+	if (rsdp_size >= ACPI_RSDP2 && rsdp[15] >= 2 && acpi_sum(rsdp, ACPI_RSDP2) == 0)
+		*xsdt = get64(rsdp + 24);
+	return *rsdt || *xsdt;
+}
 
-	if (!m)
-		return -ENOSPC;
-	for (u32 i = 0; i < size; i++)
-		m[i] = madt[i];
-	res->nr_parked = 0;
-	for (u32 at = MADT_ENTRIES; at + 2 <= size; at += m[at + 1]) {
-		u32 type = m[at], len = m[at + 1], id, flags;
+int acpi_madt_cpu(const u8 *m, u32 size, struct acpi_cpu *cpu)
+{
+	for (; cpu->at + 2 <= size; cpu->at += m[cpu->at + 1]) {
+		const u8 *e = m + cpu->at;
 
-		*b->error = "the MADT is broken";
-		if (len < 2 || len > size - at)
+		if (e[1] < 2 || e[1] > size - cpu->at)
 			return -EINVAL;
-		if (type == MADT_LAPIC && len >= 8) {
-			id = m[at + 3];
-			flags = at + 4;
-		} else if (type == MADT_X2APIC && len >= 16) {
-			id = get32(m + at + 4);
-			flags = at + 8;
-		} else {
-			continue;
+		if (e[0] == MADT_LAPIC && e[1] >= 8) {
+			*cpu = (struct acpi_cpu) { cpu->at, e[3], cpu->at + 4 };
+			return 1;
 		}
-		if (id == b->q->keep_apic_id)
-			continue;
-		if (get32(m + flags) & CPU_ENABLED) {
-			if (res->nr_parked < ACPI_CPUS_MAX)
-				res->parked[res->nr_parked++] = id;
-			else
-				res->cpus_cut = true;
+		if (e[0] == MADT_X2APIC && e[1] >= 16) {
+			*cpu = (struct acpi_cpu) { cpu->at, get32(e + 4), cpu->at + 8 };
+			return 1;
 		}
-		put_le(m + flags, get32(m + flags) & ~(CPU_ENABLED | CPU_ONLINE_CAPABLE), 4);
 	}
-	fix_checksum(m, size, 9);
 	return 0;
 }
 
-static int add_cvmd(struct build *b, const u8 *model, u64 *pa)
+static int read_madt(struct acpi_result *res, const u8 *m, u32 size, u32 own_apic_id)
 {
-	u32 size = sizeof(struct cvm_acpi_table);
-	u8 *t = reserve(b, size, pa);
+	struct acpi_cpu cpu = { .at = ACPI_MADT_FIRST };
+	int r;
 
-	if (!t)
-		return -ENOSPC;
-	for (u32 i = 0; i < HEADER_SIZE; i++)
-		t[i] = model[i];	/* OEM ids as the firmware's */
-	for (u32 i = 0; i < 4; i++)
-		t[i] = (u8)CVM_ACPI_SIGNATURE[i];
-	put_le(t + 4, size, 4);
-	t[8] = 1;
-	put_le(t + HEADER_SIZE, b->q->abi_version, 4);
-	put_le(t + HEADER_SIZE + 4, b->q->secret[0], 8);
-	put_le(t + HEADER_SIZE + 12, b->q->secret[1], 8);
-	fix_checksum(t, size, 9);
-	return 0;
+	res->nr_parked = 0;
+	for (; (r = acpi_madt_cpu(m, size, &cpu)) > 0; cpu.at += m[cpu.at + 1]) {
+		if (cpu.id == own_apic_id || !(get32(m + cpu.flags) & CPU_ENABLED))
+			continue;
+		if (res->nr_parked < ACPI_CPUS_MAX)
+			res->parked[res->nr_parked++] = cpu.id;
+		else
+			res->cpus_cut = true;
+	}
+	return r;
 }
 
 /* A register as a legacy port, a generic address structure, or both. */
@@ -157,85 +110,32 @@ static void read_fadt(struct acpi_result *res, const u8 *f, u32 size)
 	}
 }
 
-/* RSDT or XSDT (entries of `width` bytes) with the MADT exchanged and CVMD added. */
-static int copy_root(struct build *b, u64 old, const char *signature, u32 width, u64 *cvmd, u64 *madt, u64 *pa)
+int acpi_read(const struct acpi_ops *ops, const u8 *rsdp, u32 rsdp_size, u32 own_apic_id, struct acpi_result *res,
+	      const char **error)
 {
-	u32 size, msize;
-	const u8 *r = find(b, old, signature, HEADER_SIZE, &size), *m;
-	u8 *t;
-	int err;
-
-	*b->error = width == 8 ? "the XSDT is broken" : "the RSDT is broken";
-	if (!r || (size - HEADER_SIZE) % width)
-		return -EINVAL;
-	if (!*cvmd) {
-		err = add_cvmd(b, r, cvmd);
-		if (err < 0)
-			return err;
-	}
-	t = reserve(b, size + width, pa);
-	if (!t)
-		return -ENOSPC;
-	for (u32 i = 0; i < size; i++)
-		t[i] = r[i];
-	for (u32 at = HEADER_SIZE; at < size; at += width) {
-		u64 entry = width == 8 ? get64(r + at) : get32(r + at);
-
-		m = find(b, entry, "FACP", FADT_MIN, &msize);
-		if (m)
-			read_fadt(b->res, m, msize);
-		m = find(b, entry, "APIC", MADT_ENTRIES, &msize);
-		if (!m)
-			continue;
-		if (!*madt) {
-			err = copy_madt(b, m, msize, madt);
-			if (err < 0)
-				return err;
-		}
-		put_le(t + at, *madt, width);
-	}
-	put_le(t + size, *cvmd, width);
-	put_le(t + 4, size + width, 4);
-	fix_checksum(t, size + width, 9);
-	return 0;
-}
-
-int acpi_build(const struct acpi_ops *ops, const struct acpi_request *q, struct acpi_result *res, const char **error)
-{
-	struct build b = { ops, q, res, error };
-	u64 rsdt, xsdt = 0, cvmd = 0, madt = 0, pa;
-	u8 *rsdp;
-	int r;
+	u32 size, n, width;
+	u64 rsdt, xsdt;
+	const u8 *root, *t;
 
 	*res = (struct acpi_result) { 0 };
 	*error = "the RSDP is broken";
-	if (q->rsdp_size < RSDP1_SIZE || !is(q->rsdp, "RSD PTR ", 8) || sum(q->rsdp, RSDP1_SIZE))
+	if (!acpi_roots(rsdp, rsdp_size, &rsdt, &xsdt))
 		return -EINVAL;
-	rsdt = get32(q->rsdp + 16);
-	if (q->rsdp_size >= RSDP2_SIZE && q->rsdp[15] >= 2 && sum(q->rsdp, RSDP2_SIZE) == 0)
-		xsdt = get64(q->rsdp + 24);
-	if (!rsdt && !xsdt)
+	/* Of the two the host uses the XSDT, if there is one. */
+	width = xsdt ? 8 : 4;
+	*error = xsdt ? "the XSDT is broken" : "the RSDT is broken";
+	root = acpi_table(ops, xsdt ? xsdt : rsdt, xsdt ? "XSDT" : "RSDT", ACPI_HEADER, &size);
+	if (!root || (size - ACPI_HEADER) % width)
 		return -EINVAL;
-	rsdp = reserve(&b, RSDP2_SIZE, &res->rsdp);
-	if (!rsdp)
-		return -ENOSPC;
-	for (u32 i = 0; i < RSDP2_SIZE; i++)
-		rsdp[i] = i < (xsdt ? RSDP2_SIZE : RSDP1_SIZE) ? q->rsdp[i] : 0;
-	if (xsdt) {
-		r = copy_root(&b, xsdt, "XSDT", 8, &cvmd, &madt, &pa);
-		if (r < 0)
-			return r;
-		put_le(rsdp + 24, pa, 8);
+	*error = "the MADT is broken";
+	for (u32 at = ACPI_HEADER; at < size; at += width) {
+		t = acpi_table(ops, get_le(root + at, width), "FACP", FADT_MIN, &n);
+		if (t)
+			read_fadt(res, t, n);
+		t = acpi_table(ops, get_le(root + at, width), "APIC", ACPI_MADT_FIRST, &n);
+		if (t && read_madt(res, t, n, own_apic_id) < 0)
+			return -EINVAL;
 	}
-	if (rsdt) {
-		r = copy_root(&b, rsdt, "RSDT", 4, &cvmd, &madt, &pa);
-		if (r < 0)
-			return r;
-		put_le(rsdp + 16, pa, 4);
-	}
-	fix_checksum(rsdp, RSDP1_SIZE, 8);
-	if (xsdt)
-		fix_checksum(rsdp, RSDP2_SIZE, 32);
 	*error = NULL;
 	return 0;
 }

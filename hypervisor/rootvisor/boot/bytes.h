@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the parsers of boot/ share: little-endian numbers at any address, naming an error. */
-#ifndef RV_BYTES_H
-#define RV_BYTES_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -24,11 +23,3 @@ static inline int bad(const char **error, const char *text)
 	*error = text;
 	return -EINVAL;
 }
-
-static inline void put_le(u8 *p, u64 v, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		p[i] = (u8)(v >> 8 * i);
-}
-
-#endif

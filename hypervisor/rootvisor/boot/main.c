@@ -2,23 +2,17 @@
 /* From the boot loader to the first instruction of the host. */
 #include "boot/acpi.h"
 #include "boot/guardian_image.h"
-#include "boot/linux.h"
+#include "boot/host.h"
 #include "boot/multiboot2.h"
 #include "cpu/cpu.h"
 #include "cpu/features.h"
 #include "memory/memory.h"
-#include "rv/asm.h"
-#include "rv/boot.h"
-#include "rv/log.h"
-#include "rv/nested.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 
 #define MIB		((u64)1 << 20)
 #define GIB4		((u64)1 << 32)
 #define POOL_MIN	(48 * MIB)
 #define POOL_RAM_SHARE	32u		/* one part in so many of RAM */
-#define ACPI_PAGES	8u
 
 struct rv_boot rv_boot;
 
@@ -40,25 +34,12 @@ static void __attribute__((noreturn)) halt(const char *why)
 /* The host without protection, if the command line allows that; else the end. */
 static void __attribute__((noreturn)) give_up(void)
 {
-	u64 rsdp = memmap_find_high(&free_map, PAGE_SIZE, PAGE_SIZE, MIB, GIB4);
-	struct linux_entry e;
-	const char *error;
-
 	if (!mb.fallback_native)
 		halt("no fallback=native on the command line");
 	if (!mb.kernel.end)
 		halt("there is no module vmlinuz to fall back to");
 	rv_printf("fallback=native: starting Linux WITHOUT protection\n");
-	/* UEFI firmware tells the loader alone where the ACPI tables are. */
-	if (!mb.rsdp_size || !rsdp || memmap_set(&mb.map, rsdp, rsdp + PAGE_SIZE, MEM_ACPI) < 0)
-		rsdp = 0;
-	if (rsdp) {
-		memcpy(va(rsdp), mb.rsdp, mb.rsdp_size);
-		memmap_set(&free_map, rsdp, rsdp + PAGE_SIZE, MEM_RESERVED);
-	}
-	if (linux_load(&mb, &free_map, &mb.map, rsdp, &e, &error) < 0)
-		halt(error);
-	linux_enter_native(&e);
+	host_enter_native(&mb, &mb.map, &free_map);
 }
 
 static void parse_boot_info(u32 magic, u64 info)
@@ -80,7 +61,8 @@ static void find_free(void)
 
 	free_map = mb.map;
 	if (!memmap_is_ram(&mb.map, pa(image_start), pa(image_end)))
-		rv_panic("the memory map has no RAM at %p-%p, where RootVisor is", image_start, image_end);
+		rv_panic("the memory map has no RAM at %lx-%lx, where RootVisor is", pa(image_start),
+			 pa(image_end));
 	memmap_set(&free_map, pa(image_start), pa(image_end), MEM_RESERVED);
 	for (u32 i = 0; i < ARRAY_SIZE(m); i++) {
 		if (!m[i]->end)
@@ -158,8 +140,8 @@ static void init_memory(void)
 	frames_take(pool, pool + size);
 	frames_take(pa(image_start), pa(image_end));
 	ept01_init();
-	rv_printf("RAM %lu MiB; RootVisor %p-%p, pool %lx-%lx, %lu pages free\n", ram / MIB, image_start,
-		  image_end, pool, pool + size, pool_free_pages());
+	rv_printf("RAM %lu MiB; RootVisor %lx-%lx, pool %lx-%lx, %lu pages free\n", ram / MIB,
+		  pa(image_start), pa(image_end), pool, pool + size, pool_free_pages());
 }
 
 static void copy_guardian(void)
@@ -190,7 +172,6 @@ static const u8 *acpi_map(void *ctx, u64 at, u64 size)
 {
 	u64 top = memmap_ram_top(&mb.map);
 
-	(void)ctx;
 	if (top < GIB4)
 		top = GIB4;
 	return at && at < top && size <= top - at ? va(at) : NULL;
@@ -210,22 +191,12 @@ static u32 own_apic_id(void)
 	return r[1] >> 24;
 }
 
-static void init_acpi(void)
+static void read_acpi(void)
 {
 	static const struct acpi_ops ops = { .map = acpi_map };
-	const u64 size = ACPI_PAGES * PAGE_SIZE;
-	u64 at = memmap_find_high(&free_map, size, PAGE_SIZE, MIB, GIB4);
 	const char *error;
-	struct acpi_request q = {
-		.rsdp = mb.rsdp, .rsdp_size = mb.rsdp_size, .secret = { rv_boot.secret[0], rv_boot.secret[1] },
-		.abi_version = CVM_ABI_VERSION, .keep_apic_id = pcpus[0].apic_id, .at = at, .out = va(at),
-		.out_size = (u32)size };
 
-	if (!at || memmap_set(&host_map, at, at + size, MEM_ACPI) < 0)
-		rv_panic("no memory for the ACPI tables");
-	memmap_set(&free_map, at, at + size, MEM_RESERVED);
-	memset(va(at), 0, size);
-	if (acpi_build(&ops, &q, &acpi, &error) < 0)
+	if (acpi_read(&ops, mb.rsdp, mb.rsdp_size, pcpus[0].apic_id, &acpi, &error) < 0)
 		rv_panic("ACPI: %s", error);
 	power_ports = acpi.power;
 	if (acpi.power_by_memory)
@@ -249,8 +220,7 @@ static void park_others(void)
 void rv_main(u32 magic, u64 info)
 {
 	struct pcpu *c = &pcpus[0];
-	struct linux_entry entry;
-	const char *error;
+	struct host_entry entry;
 
 	rv_boot.tsc_start = rdtsc();
 	rv_boot.image_start = pa(image_start);
@@ -273,10 +243,9 @@ void rv_main(u32 magic, u64 info)
 	rv_boot.tsc_khz = tsc_measure_khz();
 	if (!rv_boot.tsc_khz)
 		rv_panic("cannot measure the frequency of the TSC");
-	init_acpi();
+	read_acpi();
 	park_others();
-	if (linux_load(&mb, &free_map, &host_map, acpi.rsdp, &entry, &error) < 0)
-		rv_panic("%s", error);
+	entry = host_prepare(&mb, &host_map, &free_map, true);
 
 	cpu_vmxon(c);
 	c->host_xsave = pool_get_contig(2);

@@ -1,27 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "boot/memmap.h"
 
-static u32 rank(u32 type)
-{
-	switch (type) {
-	case MEM_RAM:
-		return 1;
-	case MEM_ACPI:
-		return 2;
-	case MEM_NVS:
-		return 3;
-	case MEM_BAD:
-		return 5;
-	default:
-		return 4;
-	}
-}
-
-static u32 known(u32 type)
-{
-	return type >= MEM_RAM && type <= MEM_BAD ? type : MEM_RESERVED;
-}
-
 static int append(struct memmap *out, u64 start, u64 end, u32 type)
 {
 	struct memmap_range *last = out->n ? &out->r[out->n - 1] : NULL;
@@ -35,53 +14,6 @@ static int append(struct memmap *out, u64 start, u64 end, u32 type)
 	if (out->n == MEMMAP_MAX)
 		return -ENOSPC;
 	out->r[out->n++] = (struct memmap_range) { .start = start, .end = end, .type = type };
-	return 0;
-}
-
-static void sort(u64 *v, u32 n)
-{
-	for (u32 i = 1; i < n; i++) {
-		u64 x = v[i];
-		u32 j = i;
-
-		for (; j && v[j - 1] > x; j--)
-			v[j] = v[j - 1];
-		v[j] = x;
-	}
-}
-
-int memmap_normalise(struct memmap *m)
-{
-	struct memmap out = { 0 };
-	u64 cut[2 * MEMMAP_MAX];
-	u32 n = 0;
-	int r;
-
-	if (m->n > MEMMAP_MAX)
-		return -ENOSPC;
-	for (u32 i = 0; i < m->n; i++) {
-		if (m->r[i].end < m->r[i].start)
-			return -EINVAL;
-		cut[n++] = m->r[i].start;
-		cut[n++] = m->r[i].end;
-	}
-	sort(cut, n);
-	for (u32 i = 0; i + 1 < n; i++) {
-		u32 type = 0;
-
-		if (cut[i] == cut[i + 1])
-			continue;
-		for (u32 j = 0; j < m->n; j++)
-			if (m->r[j].start <= cut[i] && m->r[j].end >= cut[i + 1] &&
-			    (!type || rank(m->r[j].type) > rank(type)))
-				type = known(m->r[j].type);
-		if (!type)
-			continue;
-		r = append(&out, cut[i], cut[i + 1], type);
-		if (r < 0)
-			return r;
-	}
-	*m = out;
 	return 0;
 }
 
@@ -110,6 +42,31 @@ int memmap_set(struct memmap *m, u64 start, u64 end, u32 type)
 	if (!r)
 		*m = out;
 	return r;
+}
+
+int memmap_normalise(struct memmap *m)
+{
+	static const u32 careful[] = { MEM_RAM, MEM_ACPI, MEM_NVS, MEM_RESERVED, MEM_BAD };
+	struct memmap out = { 0 };
+
+	if (m->n > MEMMAP_MAX)
+		return -ENOSPC;
+	for (u32 t = 0; t < ARRAY_SIZE(careful); t++)
+		for (u32 i = 0; i < m->n; i++) {
+			const struct memmap_range *e = &m->r[i];
+			u32 type = e->type >= MEM_RAM && e->type <= MEM_BAD ? e->type : MEM_RESERVED;
+			int r;
+
+			if (e->end < e->start)
+				return -EINVAL;
+			if (type != careful[t] || e->start == e->end)
+				continue;
+			r = memmap_set(&out, e->start, e->end, type);
+			if (r < 0)
+				return r;
+		}
+	*m = out;
+	return 0;
 }
 
 /* The part of r in [min, max); false if empty or not RAM. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A memory map as a sorted list of disjoint ranges. Pure: also compiled in user space. */
-#ifndef RV_MEMMAP_H
-#define RV_MEMMAP_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -38,5 +37,3 @@ u64 memmap_find_high(const struct memmap *m, u64 size, u64 align, u64 min, u64 m
 bool memmap_is_ram(const struct memmap *m, u64 start, u64 end);
 u64 memmap_ram_bytes(const struct memmap *m);
 u64 memmap_ram_top(const struct memmap *m);	/* end of the highest RAM range */
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the boot loader hands over (Multiboot2 1.6, section 3.4). Pure: also compiled in user space. */
-#ifndef RV_MULTIBOOT2_H
-#define RV_MULTIBOOT2_H
+#pragma once
 
 #include "boot/memmap.h"
 
@@ -26,5 +25,3 @@ struct mb2_info {
 /* info: the boot information, of which `limit` bytes may be read, 8-byte aligned. 0, or -EINVAL /
  * -ENOSPC with *error set to a text that names what is wrong. */
 int mb2_parse(const void *info, size_t limit, struct mb2_info *out, const char **error);
-
-#endif

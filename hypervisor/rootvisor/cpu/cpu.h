@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The CPU under RootVisor: console, descriptor tables, page tables, features, the other CPUs. */
-#ifndef RV_CPU_H
-#define RV_CPU_H
+#pragma once
 
 #include "rv/pcpu.h"
 
@@ -42,5 +41,3 @@ int smp_park(const u32 *apic_ids, u32 n, u64 trampoline);
 
 /* Enables VMX on this CPU (CR0/CR4 fixed bits, FEATURE_CONTROL) and enters root operation. */
 void cpu_vmxon(struct pcpu *c);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which CPU features RootVisor cannot do without. The decision is pure. */
-#ifndef RV_FEATURES_H
-#define RV_FEATURES_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -31,5 +30,3 @@ void features_report(const struct cpu_raw *raw);
 
 /* Optional secondary controls that the CPU allows, of `wanted`. */
 u64 features_proc2_optional(u64 wanted);
-
-#endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cpu/features.h"
-#include "rv/asm.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 
 void features_read(struct cpu_raw *raw)
 {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cpu/cpu.h"
 #include "cpu/stacks.h"
-#include "rv/asm.h"
-#include "rv/mem.h"
-#include "rv/print.h"
+#include "rv/rv.h"
 
 #define P	BIT(0)
 #define W	BIT(1)

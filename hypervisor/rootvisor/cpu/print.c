@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Console: COM1 (115200 8N1) and the VGA text screen. No wait is unbounded. */
-#include "rv/print.h"
+#include "rv/rv.h"
 
 #include <stdarg.h>
 
 #include "cpu/cpu.h"
-#include "rv/asm.h"
 
 #define COM1		0x3f8
 #define COM_LSR		(COM1 + 5)
@@ -80,7 +79,7 @@ static void put_string(const char *s)
 		put_char(*s++);
 }
 
-static void put_number(u64 v, u32 base, bool negative, u32 width, char pad)
+static void put_number(u64 v, u32 base, u32 width, char pad)
 {
 	char buf[24];
 	u32 n = 0;
@@ -89,8 +88,6 @@ static void put_number(u64 v, u32 base, bool negative, u32 width, char pad)
 		buf[n++] = "0123456789abcdef"[v % base];
 		v /= base;
 	} while (v);
-	if (negative)
-		buf[n++] = '-';
 	for (; width > n; width--)
 		put_char(pad);
 	while (n)
@@ -103,7 +100,6 @@ static void vprint(const char *fmt, va_list ap)
 		u32 width = 0;
 		char pad = ' ';
 		bool is_long = false;
-		s64 d;
 
 		if (*fmt != '%') {
 			put_char(*fmt);
@@ -119,28 +115,10 @@ static void vprint(const char *fmt, va_list ap)
 		case 's':
 			put_string(va_arg(ap, const char *));
 			break;
-		case 'c':
-			put_char((char)va_arg(ap, int));
-			break;
-		case 'd':
-			d = is_long ? va_arg(ap, s64) : va_arg(ap, int);
-			put_number(d < 0 ? 0 - (u64)d : (u64)d, 10, d < 0, width, pad);
-			break;
 		case 'u':
-			put_number(is_long ? va_arg(ap, u64) : va_arg(ap, u32), 10, false, width, pad);
-			break;
-		case 'p':
-			put_string("0x");
-			put_number(va_arg(ap, u64), 16, false, width, pad);
-			break;
 		case 'x':
-			put_number(is_long ? va_arg(ap, u64) : va_arg(ap, u32), 16, false, width, pad);
+			put_number(is_long ? va_arg(ap, u64) : va_arg(ap, u32), *fmt == 'u' ? 10 : 16, width, pad);
 			break;
-		case '%':
-			put_char('%');
-			break;
-		case 0:
-			return;
 		}
 	}
 }

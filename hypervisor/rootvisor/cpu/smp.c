@@ -3,10 +3,7 @@
  * nothing to one that does not wait for it: so a parked CPU is out of the host's reach. */
 #include "cpu/cpu.h"
 #include "cpu/stacks.h"
-#include "rv/asm.h"
-#include "rv/boot.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 
 #define LAPIC		0xfee00000ull
 #define LAPIC_ICR_LOW	0x300
@@ -36,10 +33,8 @@ static void send_ipi(u32 apic_id, u32 command)
 {
 	volatile u32 *low = (u32 *)(LAPIC + LAPIC_ICR_LOW), *high = (u32 *)(LAPIC + LAPIC_ICR_HIGH);
 
-	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC) {
-		wrmsr(MSR_X2APIC_ICR, (u64)apic_id << 32 | command);
-		return;
-	}
+	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
+		return wrmsr(MSR_X2APIC_ICR, (u64)apic_id << 32 | command);
 	*high = apic_id << 24;
 	*low = command;
 	for (u32 i = 0; i < 100000 && *low & ICR_BUSY; i++)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef RV_STACKS_H
-#define RV_STACKS_H
+#pragma once
 
 #include "rv/pcpu.h"
 
@@ -12,5 +11,3 @@ struct cpu_stacks {
 	u8 fault[PAGE_SIZE];
 };
 extern struct cpu_stacks cpu_stacks[CVM_MAX_CPUS];
-
-#endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The three functions that the compiler may call. */
+/* The two functions that the compiler may call. */
 #include "rv/asm.h"
 
 void *memcpy(void *dst, const void *src, size_t n)
@@ -16,14 +16,4 @@ void *memset(void *dst, int c, size_t n)
 
 	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
 	return dst;
-}
-
-int memcmp(const void *a, const void *b, size_t n)
-{
-	const u8 *x = a, *y = b;
-
-	for (; n; n--, x++, y++)
-		if (*x != *y)
-			return *x < *y ? -1 : 1;
-	return 0;
 }

@@ -3,9 +3,7 @@
  * Two are not: an NMI, which belongs to the host, and #GP in cpu/safe.S. */
 #include "cpu/cpu.h"
 #include "cpu/stacks.h"
-#include "rv/asm.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 
 #define VECTOR_NMI	2
 #define VECTOR_DF	8

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Into VMX root operation. SDM vol. 3, 24.7-24.8. */
 #include "cpu/cpu.h"
-#include "rv/asm.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 
 static u8 vmxon_region[CVM_MAX_CPUS][PAGE_SIZE] __attribute__((aligned(4096)));
 

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "rv/log.h"
-
-#include "rv/asm.h"
-#include "rv/boot.h"
-#include "rv/pcpu.h"
-#include "rv/print.h"
+#include "rv/rv.h"
 
 #define LOG_SIZE	512u
 #define LINES_A_SECOND	20u

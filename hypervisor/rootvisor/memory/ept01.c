@@ -7,9 +7,7 @@
  */
 #include "memory/memory.h"
 #include "memory/mtrr.h"
-#include "rv/asm.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 
 #define GIB			0x40000000ull
 #define REGION			0x200000ull

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Set-up of the memory units by boot/. */
-#ifndef RV_MEMORY_H
-#define RV_MEMORY_H
+#pragma once
 
 #include "boot/memmap.h"
 #include "rv/mem.h"
@@ -16,5 +15,3 @@ void pool_wipe(void);
  * RootVisor. Panics if the pool is too small for the table. */
 void frames_init(const struct memmap *m);
 void frames_take(u64 start, u64 end);
-
-#endif

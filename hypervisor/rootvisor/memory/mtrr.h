@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Memory types by the MTRRs, SDM vol. 3, 12.11. The look-up is pure. */
-#ifndef RV_MTRR_H
-#define RV_MTRR_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -23,5 +22,3 @@ u8 mtrr_type(const struct mtrr *m, u64 addr);
 u8 mtrr_range_type(const struct mtrr *m, u64 addr, u64 size);
 
 void mtrr_read(struct mtrr *m);		/* mtrr_read.c: of this CPU */
-
-#endif

@@ -2,9 +2,7 @@
 /* RootVisor's own pages: a bitmap over one range that boot carved out of RAM. Invariant: a free
  * page is all zero, so nothing that a page held outlives pool_put(). */
 #include "memory/memory.h"
-#include "rv/asm.h"
-#include "rv/mem.h"
-#include "rv/print.h"
+#include "rv/rv.h"
 
 static u64 base, pages, free_pages, hint, mark;
 static u64 *used;			/* one bit a page */

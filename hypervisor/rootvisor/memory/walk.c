@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The host's linear addresses. Tables and data are read and written in host frames only. */
 #include "memory/walk.h"
-#include "rv/asm.h"
-#include "rv/mem.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 
 static int read_entry(void *ctx, u64 addr, u64 *entry)
 {
-	(void)ctx;
 	if (!frame_is_host(addr >> PAGE_SHIFT))
 		return -EPERM;
 	*entry = *(volatile u64 *)va(addr);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* 4-level page walk over memory that its owner may change meanwhile. Pure: also in user space. */
-#ifndef RV_WALK_H
-#define RV_WALK_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -15,5 +14,3 @@ struct walk_ops {
  * the end of its 4 KiB page. 0; -EFAULT: not mapped or not permitted, or a reserved bit above
  * phys_bits; -EPERM as read_entry. */
 int walk4(const struct walk_ops *ops, u64 cr3, u32 phys_bits, u64 la, bool write, bool user, u64 *pa, u64 *left);
-
-#endif

@@ -32,27 +32,14 @@ static u64 offer(u64 hw, u64 bits)
 void nested_init(void)
 {
 	u32 r[4];
+	u64 *hw = (u64 *)&hw_caps;
 
 	fields_init();
+	for (u32 i = 0; i < NR_VMX_CAPS; i++)
+		hw[i] = rdmsr(MSR_VMX_BASIC + i);
 	cpuid(0x80000008, 0, r);
-	hw_caps.phys_bits = l1_caps.phys_bits = r[0] & 0xff;
-	hw_caps.basic = rdmsr(MSR_VMX_BASIC);
-	hw_caps.pin = rdmsr(MSR_VMX_PIN);
-	hw_caps.proc = rdmsr(MSR_VMX_PROC);
-	hw_caps.exit = rdmsr(MSR_VMX_EXIT);
-	hw_caps.entry = rdmsr(MSR_VMX_ENTRY);
-	hw_caps.misc = rdmsr(MSR_VMX_MISC);
-	hw_caps.cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
-	hw_caps.cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
-	hw_caps.cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
-	hw_caps.cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
-	hw_caps.proc2 = rdmsr(MSR_VMX_PROC2);
-	hw_caps.ept_vpid = rdmsr(MSR_VMX_EPT_VPID);
-	hw_caps.true_pin = rdmsr(MSR_VMX_TRUE_PIN);
-	hw_caps.true_proc = rdmsr(MSR_VMX_TRUE_PROC);
-	hw_caps.true_exit = rdmsr(MSR_VMX_TRUE_EXIT);
-	hw_caps.true_entry = rdmsr(MSR_VMX_TRUE_ENTRY);
-
+	hw_caps.phys_bits = r[0] & 0xff;
+	l1_caps = hw_caps;		/* the CR0 and CR4 bits, by and large */
 	l1_caps.basic = VMCS12_REVISION | PAGE_SIZE << 32 | 6ull << 50 | (hw_caps.basic & BIT(54)) | BIT(55);
 	l1_caps.pin = offer(hw_caps.pin, PIN_OFFER);
 	l1_caps.proc = offer(hw_caps.proc, PROC_OFFER);
@@ -65,10 +52,8 @@ void nested_init(void)
 	l1_caps.proc2 = offer(hw_caps.proc2, PROC2_OFFER);
 	/* EFER.LMA stored at exit (UG), HLT activity state, no CR3 targets, MSR lists of 512 */
 	l1_caps.misc = hw_caps.misc & (BIT(5) | BIT(6));
-	l1_caps.cr0_fixed0 = hw_caps.cr0_fixed0;
-	l1_caps.cr0_fixed1 = hw_caps.cr0_fixed1;
-	l1_caps.cr4_fixed0 = hw_caps.cr4_fixed0;
-	l1_caps.cr4_fixed1 = hw_caps.cr4_fixed1 & ~(BIT(12) | BIT(14));	/* LA57, SMXE: vmx/l1_cr.c */
+	l1_caps.vmcs_enum = 0x17ull << 1;
+	l1_caps.cr4_fixed1 &= ~(BIT(12) | BIT(14));	/* LA57, SMXE: vmx/l1_cr.c */
 	/* 4 levels, WB, 2 MiB; INVEPT single, all; INVVPID all four */
 	l1_caps.ept_vpid = BIT(6) | BIT(14) | BIT(16) | BIT(20) | BIT(25) | BIT(26) |
 			   BIT(32) | BIT(40) | BIT(41) | BIT(42) | BIT(43);
@@ -78,19 +63,12 @@ void nested_init(void)
 
 bool nested_cap_msr(u32 msr, u64 *val)
 {
-	const u64 all[] = {
-		l1_caps.basic, l1_caps.pin, l1_caps.proc, l1_caps.exit, l1_caps.entry, l1_caps.misc,
-		l1_caps.cr0_fixed0, l1_caps.cr0_fixed1, l1_caps.cr4_fixed0, l1_caps.cr4_fixed1,
-		0x17ull << 1, l1_caps.proc2, l1_caps.ept_vpid, l1_caps.true_pin, l1_caps.true_proc,
-		l1_caps.true_exit, l1_caps.true_entry,
-	};
-
 	if (msr == MSR_FEATURE_CONTROL) {
 		*val = 5;		/* locked, VMX outside SMX: else Linux would not use VMX */
 		return true;
 	}
-	if (msr < MSR_VMX_BASIC || msr - MSR_VMX_BASIC >= ARRAY_SIZE(all))
+	if (msr < MSR_VMX_BASIC || msr - MSR_VMX_BASIC >= NR_VMX_CAPS)
 		return false;		/* 0x491, VMFUNC, is not offered */
-	*val = all[msr - MSR_VMX_BASIC];
+	*val = ((u64 *)&l1_caps)[msr - MSR_VMX_BASIC];
 	return true;
 }

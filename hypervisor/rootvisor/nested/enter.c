@@ -10,8 +10,7 @@ static const struct { u32 msr; bool write; } passable[] = {
 	{ MSR_SPEC_CTRL, true }, { MSR_PRED_CMD, true }, { MSR_TSC, false },
 };
 
-/* SDM vol. 3, 25.6.9: reads low, reads high, writes low, writes high, 1 KiB each. */
-static u32 bitmap_bit(u32 msr, bool write)
+u32 msr_bitmap_bit(u32 msr, bool write)
 {
 	u32 bit = msr & 0x1fff;
 
@@ -35,9 +34,9 @@ static void merge_msr_bitmap(struct vcpu12 *v)
 	if (!(F12(v, VMCS_PROC_CTLS) & PROC_MSR_BITMAPS) || !frame_is_host(page >> PAGE_SHIFT))
 		return;			/* all ones: every access exits */
 	for (u32 i = 0; i < ARRAY_SIZE(passable); i++) {
-		merge_msr_bit(v->msr_bitmap02, va(page), bitmap_bit(passable[i].msr, false));
+		merge_msr_bit(v->msr_bitmap02, va(page), msr_bitmap_bit(passable[i].msr, false));
 		if (passable[i].write)
-			merge_msr_bit(v->msr_bitmap02, va(page), bitmap_bit(passable[i].msr, true));
+			merge_msr_bit(v->msr_bitmap02, va(page), msr_bitmap_bit(passable[i].msr, true));
 	}
 }
 
@@ -236,19 +235,6 @@ void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualifica
 	nested_to_l1(c, v);
 }
 
-/* What interrupted event delivery goes on at the next entry: L1 never hears of the exit. */
-static void redeliver(void)
-{
-	u64 info = vmread(VMCS_IDT_VECTORING_INFO);
-
-	if (!(info & INTR_VALID))
-		return;
-	vmwrite(VMCS_ENTRY_INTR_INFO, info & ~BIT(12));
-	if (info & INTR_ERROR_CODE)
-		vmwrite(VMCS_ENTRY_ERROR_CODE, vmread(VMCS_IDT_VECTORING_ERROR));
-	vmwrite(VMCS_ENTRY_INSTR_LEN, vmread(VMCS_EXIT_INSTR_LEN));
-}
-
 static void ordinary_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 {
 	if (reason == EXIT_EPT_VIOLATION) {
@@ -258,7 +244,7 @@ static void ordinary_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 
 		if (shadow_fault(c, v, gpa, &qual, &misconfig)) {
 			vmcs_load(c, &v->vmcs02);
-			redeliver();
+			l1_requeue_event();	/* L1 never hears of the exit */
 			return;
 		}
 		vmcs_load(c, &v->vmcs02);

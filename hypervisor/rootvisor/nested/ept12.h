@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Walk of the EPT that L1 made for a guest. Pure: reads entries through a callback. */
-#ifndef RV_NESTED_EPT12_H
-#define RV_NESTED_EPT12_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -30,5 +29,3 @@ enum ept12_status ept12_walk(u64 eptp, u64 gpa, ept12_read_fn read, struct ept12
 bool ept12_pointer_valid(u64 eptp);
 /* ept12_walk over host frames (shadow.c). */
 enum ept12_status ept12_lookup(u64 eptp, u64 gpa, struct ept12_leaf *leaf);
-
-#endif

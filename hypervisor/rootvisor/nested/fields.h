@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The fields that a VMCS12 has: this table is the whitelist of what enters VMCS02. Pure. */
-#ifndef RV_NESTED_FIELDS_H
-#define RV_NESTED_FIELDS_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -40,5 +39,3 @@ static inline u32 field_index(u32 e)
 {
 	return field_slots[field_slot(e)] - 1u;
 }
-
-#endif

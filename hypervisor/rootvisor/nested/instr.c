@@ -2,6 +2,7 @@
 /* The VMX instructions, as L1 executes them. SDM vol. 3, chapter 31. */
 #include "nested/nested.h"
 #include "nested/operand.h"
+#include "vmx/vmx.h"
 
 #define ARITH_FLAGS	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
@@ -22,20 +23,13 @@ static void fail_invalid(void)
 	l1_skip_instruction();
 }
 
-static void fail(struct pcpu *c, u32 error)
+void nested_vmfail(struct pcpu *c, u32 error)
 {
-	if (!c->cur12) {
-		fail_invalid();
-		return;
-	}
+	if (!c->cur12)
+		return fail_invalid();
 	F12(c->cur12, VMCS_INSTRUCTION_ERROR) = error;
 	set_flags(RFLAGS_ZF);
 	l1_skip_instruction();
-}
-
-void nested_vmfail(struct pcpu *c, u32 error)
-{
-	fail(c, error);
 }
 
 static int operand(struct pcpu *c, struct vmx_operand *op)
@@ -57,9 +51,9 @@ static void operand_fault(struct pcpu *c, u64 la, bool write, int err)
 			return;		/* sealed: the instruction runs again */
 		if (!f || f->owner == FRAME_ROOTVISOR)
 			log_event(CVM_EV_DENIED, CVM_R_HOST_TOUCHES_ROOTVISOR, 0, NULL, pa, vmread(VMCS_GUEST_RIP));
-		l1_inject_exception(13, true, 0);
+		l1_inject_gp();
 	} else if ((u64)((s64)(la << 16) >> 16) != la) {
-		l1_inject_exception(13, true, 0);
+		l1_inject_gp();
 	} else {
 		write_cr2(la);
 		/* error code: present (then it is read-only) and write */
@@ -74,7 +68,7 @@ static bool read_operand(struct pcpu *c, struct vmx_operand *op, void *buf, u64 
 	int err;
 
 	if (operand(c, op) < 0 || op->is_reg) {
-		l1_inject_exception(6, false, 0);
+		l1_inject_ud();
 		return false;
 	}
 	err = l1_read(op->la, buf, n, false, &la);
@@ -95,41 +89,39 @@ static void do_vmxon(struct pcpu *c)
 	struct vmx_operand op;
 	u64 ptr;
 
-	if (c->vmxon) {
-		fail(c, VMX_ERR_VMXON_IN_ROOT);
-		return;
-	}
-	if (!(c->cr4_shadow_vmxe)) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
+	if (c->vmxon)
+		return nested_vmfail(c, VMX_ERR_VMXON_IN_ROOT);
+	if (!(c->cr4_shadow_vmxe))
+		return l1_inject_ud();
 	if (!read_operand(c, &op, &ptr, 8))
 		return;
-	if (!vmcs_page_ok(ptr) || *(volatile u32 *)va(ptr) != VMCS12_REVISION) {
-		fail_invalid();
-		return;
-	}
+	if (!vmcs_page_ok(ptr) || *(volatile u32 *)va(ptr) != VMCS12_REVISION)
+		return fail_invalid();
 	c->vmxon = true;
 	c->vmxon_ptr = ptr;
 	succeed();
 }
 
-static void do_vmclear(struct pcpu *c)
+/* The operand of VMCLEAR and VMPTRLD. False: the instruction is done with; the errors are those of this one. */
+static bool vmcs_operand(struct pcpu *c, u64 *ptr, u32 bad_address, u32 is_vmxon_page)
 {
 	struct vmx_operand op;
+
+	if (!read_operand(c, &op, ptr, 8))
+		return false;
+	if (vmcs_page_ok(*ptr) && *ptr != c->vmxon_ptr)
+		return true;
+	nested_vmfail(c, vmcs_page_ok(*ptr) ? is_vmxon_page : bad_address);
+	return false;
+}
+
+static void do_vmclear(struct pcpu *c)
+{
 	struct vcpu12 *v;
 	u64 ptr;
 
-	if (!read_operand(c, &op, &ptr, 8))
+	if (!vmcs_operand(c, &ptr, VMX_ERR_VMCLEAR_ADDR, VMX_ERR_VMCLEAR_VMXON))
 		return;
-	if (!vmcs_page_ok(ptr)) {
-		fail(c, VMX_ERR_VMCLEAR_ADDR);
-		return;
-	}
-	if (ptr == c->vmxon_ptr) {
-		fail(c, VMX_ERR_VMCLEAR_VMXON);
-		return;
-	}
 	v = vcpu12_find(ptr);
 	if (v)
 		vcpu12_clear(c, v);
@@ -138,101 +130,73 @@ static void do_vmclear(struct pcpu *c)
 
 static void do_vmptrld(struct pcpu *c)
 {
-	struct vmx_operand op;
 	struct vcpu12 *v;
 	u64 ptr;
 
-	if (!read_operand(c, &op, &ptr, 8))
+	if (!vmcs_operand(c, &ptr, VMX_ERR_VMPTRLD_ADDR, VMX_ERR_VMPTRLD_VMXON))
 		return;
-	if (!vmcs_page_ok(ptr)) {
-		fail(c, VMX_ERR_VMPTRLD_ADDR);
-		return;
-	}
-	if (ptr == c->vmxon_ptr) {
-		fail(c, VMX_ERR_VMPTRLD_VMXON);
-		return;
-	}
-	if (*(volatile u32 *)va(ptr) != VMCS12_REVISION) {
-		fail(c, VMX_ERR_VMPTRLD_REVISION);
-		return;
-	}
+	if (*(volatile u32 *)va(ptr) != VMCS12_REVISION)
+		return nested_vmfail(c, VMX_ERR_VMPTRLD_REVISION);
 	v = vcpu12_load(ptr);
 	if (!v) {
 		rv_printf("no room for another VMCS of the host (at most %u)\n", NR_VCPU12);
-		fail(c, VMX_ERR_VMPTRLD_ADDR);
-		return;
+		return nested_vmfail(c, VMX_ERR_VMPTRLD_ADDR);
 	}
 	vmcs12_set_current(c, v);
 	succeed();
 }
 
-static void do_vmptrst(struct pcpu *c)
+/* Writes the memory operand and ends the instruction, or injects an exception. */
+static void write_operand(struct pcpu *c, const struct vmx_operand *op, u64 val)
 {
-	struct vmx_operand op;
-	u64 la, ptr = c->cur12 ? c->cur12->gpa : ~0ull;
-	int err;
+	u64 la;
+	int err = l1_write(op->la, &val, 8, false, &la);
 
-	if (operand(c, &op) < 0 || op.is_reg) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
-	err = l1_write(op.la, &ptr, 8, false, &la);
 	if (err < 0)
 		operand_fault(c, la, true, err);
 	else
 		succeed();
 }
 
+static void do_vmptrst(struct pcpu *c)
+{
+	struct vmx_operand op;
+
+	if (operand(c, &op) < 0 || op.is_reg)
+		return l1_inject_ud();
+	write_operand(c, &op, c->cur12 ? c->cur12->gpa : ~0ull);
+}
+
 static void do_vmread(struct pcpu *c)
 {
 	struct vcpu12 *v = c->cur12;
 	struct vmx_operand op;
-	u64 enc, val, la;
+	u64 enc, val;
 	u32 idx;
 
-	if (!v) {
-		fail_invalid();
-		return;
-	}
-	if (operand(c, &op) < 0) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
+	if (!v)
+		return fail_invalid();
+	if (operand(c, &op) < 0)
+		return l1_inject_ud();
 	enc = c->regs.r[op.reg2];
 	idx = field_lookup(enc);
-	if (idx == FIELD_NONE) {
-		fail(c, VMX_ERR_FIELD);
-		return;
-	}
-	val = vmcs12_read(c, v, idx);
-	if (enc & 1)
-		val >>= 32;
-	if (op.is_reg) {
-		if (op.reg == R_RSP)
-			vmwrite(VMCS_GUEST_RSP, val);
-		else
-			c->regs.r[op.reg] = val;
-	} else {
-		int err = l1_write(op.la, &val, 8, false, &la);
-
-		if (err < 0) {
-			operand_fault(c, la, true, err);
-			return;
-		}
-	}
+	if (idx == FIELD_NONE)
+		return nested_vmfail(c, VMX_ERR_FIELD);
+	val = vmcs12_read(c, v, idx) >> (enc & 1 ? 32 : 0);
+	if (!op.is_reg)
+		return write_operand(c, &op, val);
+	if (op.reg == R_RSP)
+		vmwrite(VMCS_GUEST_RSP, val);
+	else
+		c->regs.r[op.reg] = val;
 	succeed();
 }
 
 static u64 truncate(u32 encoding, u64 val)
 {
-	switch ((encoding >> 13) & 3) {
-	case 0:
-		return val & 0xffff;
-	case 2:
-		return val & 0xffffffff;
-	default:
-		return val;
-	}
+	u32 width = (encoding >> 13) & 3;
+
+	return width == 0 ? (u16)val : width == 2 ? (u32)val : val;
 }
 
 static void do_vmwrite(struct pcpu *c)
@@ -242,34 +206,24 @@ static void do_vmwrite(struct pcpu *c)
 	u64 enc, val = 0, la;
 	u32 idx;
 
-	if (!v) {
-		fail_invalid();
-		return;
-	}
-	if (operand(c, &op) < 0) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
+	if (!v)
+		return fail_invalid();
+	if (operand(c, &op) < 0)
+		return l1_inject_ud();
 	if (op.is_reg) {
 		val = c->regs.r[op.reg];
 	} else {
 		int err = l1_read(op.la, &val, 8, false, &la);
 
-		if (err < 0) {
-			operand_fault(c, la, false, err);
-			return;
-		}
+		if (err < 0)
+			return operand_fault(c, la, false, err);
 	}
 	enc = c->regs.r[op.reg2];
 	idx = field_lookup(enc);
-	if (idx == FIELD_NONE) {
-		fail(c, VMX_ERR_FIELD);
-		return;
-	}
-	if (fields[idx].class == FIELD_EXIT) {
-		fail(c, VMX_ERR_READ_ONLY);
-		return;
-	}
+	if (idx == FIELD_NONE)
+		return nested_vmfail(c, VMX_ERR_FIELD);
+	if (fields[idx].class == FIELD_EXIT)
+		return nested_vmfail(c, VMX_ERR_READ_ONLY);
 	if (enc & 1)
 		val = (vmcs12_read(c, v, idx) & 0xffffffff) | val << 32;
 	vmcs12_write(c, v, idx, truncate(fields[idx].encoding, val));
@@ -281,10 +235,8 @@ static void do_enter(struct pcpu *c, bool launch)
 	struct vcpu12 *v = c->cur12;
 	u32 error;
 
-	if (!v) {
-		fail_invalid();
-		return;
-	}
+	if (!v)
+		return fail_invalid();
 	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2)
 		error = VMX_ERR_MOV_SS;
 	else if (launch && v->launched12)
@@ -297,10 +249,8 @@ static void do_enter(struct pcpu *c, bool launch)
 		error = vmcs12_check_host(v->f, &l1_caps);
 	if (!error)
 		error = nested_enter(c, v);
-	if (error) {
-		fail(c, error);
-		return;
-	}
+	if (error)
+		return nested_vmfail(c, error);
 	if (v->vm)		/* it may not run at all: its exit is then made up (an ordinary one: nested_run) */
 		v->launched12 = true;
 }
@@ -313,10 +263,8 @@ static void do_invept(struct pcpu *c)
 	if (!read_operand(c, &op, desc, 16))
 		return;
 	type = c->regs.r[op.reg2];
-	if (type < 1 || type > 2 || (type == 1 && !ept12_pointer_valid(desc[0]))) {
-		fail(c, VMX_ERR_INVEPT_OPERAND);
-		return;
-	}
+	if (type < 1 || type > 2 || (type == 1 && !ept12_pointer_valid(desc[0])))
+		return nested_vmfail(c, VMX_ERR_INVEPT_OPERAND);
 	shadow_invalidate(type == 1 ? desc[0] : 0);
 	succeed();
 }
@@ -330,10 +278,8 @@ static void do_invvpid(struct pcpu *c)
 		return;
 	type = c->regs.r[op.reg2];
 	if (type > 3 || desc[0] >> 16 || (type != 2 && !desc[0]) ||
-	    (type == 0 && (u64)((s64)(desc[1] << 16) >> 16) != desc[1])) {
-		fail(c, VMX_ERR_INVEPT_OPERAND);
-		return;
-	}
+	    (type == 0 && (u64)((s64)(desc[1] << 16) >> 16) != desc[1]))
+		return nested_vmfail(c, VMX_ERR_INVEPT_OPERAND);
 	/* VPID02 differs from VPID12: flush them all, whatever the type. */
 	invvpid(2, 0, 0);
 	succeed();
@@ -344,14 +290,10 @@ void nested_l1_instruction(struct pcpu *c, u32 reason)
 	u64 cpl = (vmread(VMCS_GUEST_SS_AR) >> 5) & 3;
 
 	/* KVM runs in 64-bit mode; VMX instructions in compatibility mode are #UD by the SDM. */
-	if (!(vmread(VMCS_GUEST_CS_AR) & BIT(13)) || (!c->vmxon && reason != EXIT_VMXON)) {
-		l1_inject_exception(6, false, 0);
-		return;
-	}
-	if (cpl) {
-		l1_inject_exception(13, true, 0);
-		return;
-	}
+	if (!(vmread(VMCS_GUEST_CS_AR) & BIT(13)) || (!c->vmxon && reason != EXIT_VMXON))
+		return l1_inject_ud();
+	if (cpl)
+		return l1_inject_gp();
 	switch (reason) {
 	case EXIT_VMXON:	do_vmxon(c); break;
 	case EXIT_VMXOFF:	c->vmxon = false; vmcs12_set_current(c, NULL); succeed(); break;
@@ -364,6 +306,6 @@ void nested_l1_instruction(struct pcpu *c, u32 reason)
 	case EXIT_VMRESUME:	do_enter(c, false); break;
 	case EXIT_INVEPT:	do_invept(c); break;
 	case EXIT_INVVPID:	do_invvpid(c); break;
-	default:		l1_inject_exception(6, false, 0); break;
+	default:		l1_inject_ud(); break;
 	}
 }

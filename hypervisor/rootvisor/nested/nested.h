@@ -6,16 +6,9 @@
  * information live in f[]. Of a protected guest everything that L1 sees lives in f[]:
  * VMCS02 is out of its reach.
  */
-#ifndef RV_NESTED_NESTED_H
-#define RV_NESTED_NESTED_H
+#pragma once
 
-#include "rv/asm.h"
-#include "rv/log.h"
-#include "rv/mem.h"
-#include "rv/nested.h"
-#include "rv/pcpu.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "nested/ept12.h"
 #include "nested/fields.h"
 
@@ -49,13 +42,14 @@ struct vcpu12 {
 	u64 f[NR_FIELDS];	/* by field index, fields.h */
 };
 
-/* What the CPU allows and what L1 is told (caps.c). */
+/* What the CPU allows and what L1 is told (caps.c): MSRs 480H to 490H, in their order. */
 struct vmx_caps {
 	u64 basic, pin, proc, exit, entry, misc;
-	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1, vmcs_enum;
 	u64 proc2, ept_vpid, true_pin, true_proc, true_exit, true_entry;
 	u32 phys_bits;		/* MAXPHYADDR */
 };
+#define NR_VMX_CAPS	(offsetof(struct vmx_caps, phys_bits) / sizeof(u64))
 extern struct vmx_caps hw_caps, l1_caps;
 u32 caps_adjust(u32 want, u64 cap);	/* want with must-be-one bits set and others cleared */
 
@@ -93,6 +87,8 @@ u32 vmcs12_check_controls(const u64 *f, const struct vmx_caps *caps);
 u32 vmcs12_check_host(const u64 *f, const struct vmx_caps *caps);
 
 /* enter.c */
+/* SDM vol. 3, 25.6.9: reads low, reads high, writes low, writes high, 1 KiB each. */
+u32 msr_bitmap_bit(u32 msr, bool write);
 u32 nested_enter(struct pcpu *c, struct vcpu12 *v);	/* L1 -> L2; 0 or a VMX instruction error */
 /* L2 -> L1 with the exit information in f[]; switches to vmcs01 and loads L1's host state. */
 void nested_to_l1(struct pcpu *c, struct vcpu12 *v);
@@ -114,5 +110,3 @@ void vm_enter(struct pcpu *c, struct vcpu12 *v);		/* L1 resumed it */
 void vm_handle_exit(struct pcpu *c, struct vcpu12 *v, u32 reason);
 void vm_vcpu_gone(struct pcpu *c, struct vcpu12 *v);		/* its VMCS page was re-initialised */
 bool guest_call(struct pcpu *c, struct vcpu12 *v);		/* VMCALL of an ordinary guest: ours? */
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Operands of VMX instructions, from the exit's instruction information. Pure. */
-#ifndef RV_NESTED_OPERAND_H
-#define RV_NESTED_OPERAND_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -18,5 +17,3 @@ struct vmx_operand {
  * or segment that does not occur in 64-bit mode. */
 int vmx_decode_operand(u32 info, u64 disp, const u64 gpr[16], u64 fs_base, u64 gs_base,
 		       struct vmx_operand *op);
-
-#endif

@@ -97,9 +97,7 @@ void vcpu12_clear(struct pcpu *c, struct vcpu12 *v)
 		p->nonce = v->nonce;
 	}
 	v->launched12 = false;
-	if (!v->vm && !v->launching) {
-		vcpu12_free(c, v);
-		return;
-	}
+	if (!v->vm && !v->launching)
+		return vcpu12_free(c, v);
 	vmcs_clear(c, &v->vmcs02);	/* L1 may load it on another CPU next */
 }

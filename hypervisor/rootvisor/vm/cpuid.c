@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* CPUID of protected guests: answered here, so that the host cannot lie. What the guest
  * cannot use under protection, or what would make KVM write into its memory, is hidden. */
-#include "rv/boot.h"
 #include "vm/vm.h"
 
 enum { A, B, C, D };

@@ -15,7 +15,7 @@ static const u32 direct_msrs[] = {
 
 static void open_msr(u8 *bitmap, u32 msr, bool write)
 {
-	u32 bit = (msr & 0x1fff) + (msr >= 0xc0000000 ? 0x2000 : 0) + (write ? 0x4000 : 0);
+	u32 bit = msr_bitmap_bit(msr, write);
 
 	bitmap[bit >> 3] &= (u8)~(1 << (bit & 7));
 }

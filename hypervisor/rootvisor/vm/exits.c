@@ -3,13 +3,6 @@
  * In a handler VMCS02 is current and the guest's true state is in the hardware. */
 #include "vm/vm.h"
 
-static void stop(struct pcpu *c, struct vcpu12 *v, u32 reason, u64 a, u64 b)
-{
-	vm_stop(v->vm, reason, a, b);
-	pv_switch_out(c, v->pv);
-	pv_reflect_stopped(c, v);
-}
-
 /* Hands an exit to KVM that carries nothing of the guest. */
 static void reflect_plain(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 len)
 {
@@ -37,12 +30,12 @@ static void on_exception(struct pcpu *c, struct vcpu12 *v)
 	}
 	if (INTR_VECTOR(info) == 1)	/* SDM vol. 3, table 28-1: the exit does not update DR6 */
 		write_dr6(read_dr6() | (vmread(VMCS_EXIT_QUALIFICATION) & 0x600f));
-	pv_inject(INTR_VECTOR(info), info & INTR_ERROR_CODE, (u32)vmread(VMCS_EXIT_INTR_ERROR));
+	l1_inject_exception(INTR_VECTOR(info), info & INTR_ERROR_CODE, (u32)vmread(VMCS_EXIT_INTR_ERROR));
 }
 
 static void on_triple_fault(struct pcpu *c, struct vcpu12 *v)
 {
-	stop(c, v, CVM_R_TRIPLE_FAULT, 0, 0);
+	pv_stop(c, v, CVM_R_TRIPLE_FAULT, 0, 0);
 }
 
 static void on_intr_window(struct pcpu *c, struct vcpu12 *v)
@@ -65,23 +58,17 @@ static void on_hlt(struct pcpu *c, struct vcpu12 *v)
 
 static void on_skip(struct pcpu *c, struct vcpu12 *v)
 {
-	(void)c;
-	(void)v;
 	pv_advance();
 }
 
 static void on_undefined(struct pcpu *c, struct vcpu12 *v)
 {
-	(void)c;
-	(void)v;
-	pv_inject(6, false, 0);
+	l1_inject_exception(6, false, 0);
 }
 
 static void on_general_protection(struct pcpu *c, struct vcpu12 *v)
 {
-	(void)c;
-	(void)v;
-	pv_inject(13, true, 0);
+	l1_inject_exception(13, true, 0);
 }
 
 static u64 gpr_read(struct pcpu *c, u32 n)
@@ -108,12 +95,10 @@ static void on_cr_access(struct pcpu *c, struct vcpu12 *v)
 	u32 cr = qual & 15, type = (qual >> 4) & 3, gpr = (qual >> 8) & 15;
 
 	if (type == 0 && cr == 0) {
-		if (!write_cr0_bits(gpr_read(c, gpr))) {
-			stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
-			return;
-		}
+		if (!write_cr0_bits(gpr_read(c, gpr)))
+			return pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
 	} else if (type == 0 && cr == 4) {
-		pv_inject(13, true, 0);		/* VMXE: the guest has no VMX */
+		l1_inject_exception(13, true, 0);		/* VMXE: the guest has no VMX */
 		return;
 	} else if (type == 0 && cr == 8) {
 		v->pv->cr8 = gpr_read(c, gpr) & 15;
@@ -123,7 +108,7 @@ static void on_cr_access(struct pcpu *c, struct vcpu12 *v)
 		else
 			c->regs.r[gpr] = v->pv->cr8;
 	} else {
-		stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
+		pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
 		return;
 	}
 	pv_advance();
@@ -180,10 +165,8 @@ static void on_ept_violation(struct pcpu *c, struct vcpu12 *v)
 		return;
 	}
 	/* A device address: only data accesses of an instruction can be presented to KVM. */
-	if ((qual & EPT_X) || v->pv->redeliver_info) {
-		stop(c, v, CVM_R_DECODE, gpa, qual);
-		return;
-	}
+	if ((qual & EPT_X) || v->pv->redeliver_info)
+		return pv_stop(c, v, CVM_R_DECODE, gpa, qual);
 	struct cvm_g_access access = {
 		.kind = CVM_G_MMIO, .write = !!(qual & EPT_W), .gpa = gpa, .vcpu = v->pv->number,
 		.linear = vmread(VMCS_GUEST_LINEAR_ADDRESS), .linear_valid = !!(qual & BIT(7)),
@@ -199,10 +182,8 @@ static void on_xsetbv(struct pcpu *c, struct vcpu12 *v)
 
 	if ((u32)c->regs.r[R_RCX] || ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3) || !(val & 1) ||
 	    (val & ~xcr0_allowed) || ((val & 4) && !(val & 2)) ||
-	    (avx512 && (avx512 != 0xe0 || !(val & 4)))) {
-		pv_inject(13, true, 0);
-		return;
-	}
+	    (avx512 && (avx512 != 0xe0 || !(val & 4))))
+		return l1_inject_exception(13, true, 0);
 	v->pv->xcr0 = val;
 	xsetbv(0, val);
 	pv_advance();
@@ -245,10 +226,8 @@ void vm_handle_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 
 	vm->stats.exits++;
 	vm->stats.by_reason[(reason & 0xffff) < CVM_EXIT_REASONS ? reason & 0xffff : 0]++;
-	if (reason & EXIT_REASON_FAILED) {
-		stop(c, v, CVM_R_ENTRY_FAILED, reason & 0xffff, vmread(VMCS_EXIT_QUALIFICATION));
-		return;
-	}
+	if (reason & EXIT_REASON_FAILED)
+		return pv_stop(c, v, CVM_R_ENTRY_FAILED, reason & 0xffff, vmread(VMCS_EXIT_QUALIFICATION));
 	vectoring = vmread(VMCS_IDT_VECTORING_INFO);
 	if (vectoring & INTR_VALID) {	/* KVM never hears of it: delivery goes on at the next entry */
 		v->pv->redeliver_info = vectoring & ~BIT(12);
@@ -258,7 +237,7 @@ void vm_handle_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 	if (reason < CVM_EXIT_REASONS && handlers[reason])
 		handlers[reason](c, v);
 	else
-		stop(c, v, CVM_R_BAD_EXIT, reason, vmread(VMCS_EXIT_QUALIFICATION));
+		pv_stop(c, v, CVM_R_BAD_EXIT, reason, vmread(VMCS_EXIT_QUALIFICATION));
 	if (c->in_l2)
 		pv_before_entry(v);
 }

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* VMCALLs of a protected guest (cvm/abi.h). */
-#include "rv/boot.h"
 #include "vm/vm.h"
 
 #define KVM_ENOSYS	1000	/* what a KVM guest expects of an unknown call */
-
-static void answer(struct pcpu *c, s64 result)
-{
-	c->regs.r[R_RAX] = (u64)result;
-	pv_advance();
-}
 
 /* The argument block, in private RAM. 0 with *p; -EAGAIN: page not there yet, *gfn says which. */
 static int block(struct pcpu *c, struct vcpu12 *v, u64 size, void **p, u64 *gfn)
@@ -75,14 +68,10 @@ void pv_guest_call(struct pcpu *c, struct vcpu12 *v)
 	u64 gfn = 0;
 	int err;
 
-	if ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3) {
-		pv_inject(6, false, 0);
-		return;
-	}
-	if ((nr & CVM_CALL_MAGIC_MASK) != CVM_CALL_MAGIC) {
-		answer(c, -KVM_ENOSYS);
-		return;
-	}
+	if ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3)
+		return l1_inject_exception(6, false, 0);
+	if ((nr & CVM_CALL_MAGIC_MASK) != CVM_CALL_MAGIC)
+		return pv_answer(c, -KVM_ENOSYS);
 	switch (nr & ~CVM_CALL_MAGIC_MASK) {
 	case CVM_GUEST_VERSION:		err = CVM_ABI_VERSION; break;
 	case CVM_GUEST_PROTECT:		err = -EPERM; break;
@@ -101,6 +90,6 @@ void pv_guest_call(struct pcpu *c, struct vcpu12 *v)
 	} else if (err == -EAGAIN) {
 		pv_reflect_page(c, v, gfn);	/* and the VMCALL runs again */
 	} else {
-		answer(c, err);
+		pv_answer(c, err);
 	}
 }

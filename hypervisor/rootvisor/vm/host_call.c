@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* VMCALLs of the host, from any ring, authorised by the secret (cvm/abi.h). */
-#include "rv/boot.h"
 #include "vm/calls.h"
 #include "vm/vm.h"
 

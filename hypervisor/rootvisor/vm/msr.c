@@ -51,7 +51,7 @@ static void efer(struct pcpu *c, bool write)
 		c->regs.r[R_RDX] = old >> 32;
 	} else if ((val & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) ||
 		   ((val ^ old) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG)) {
-		pv_inject(13, true, 0);
+		l1_inject_exception(13, true, 0);
 		return;
 	} else {
 		vmwrite(VMCS_GUEST_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));
@@ -64,14 +64,10 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v, bool write)
 	u32 msr = (u32)c->regs.r[R_RCX];
 	u64 val = (u32)c->regs.r[R_RAX] | c->regs.r[R_RDX] << 32;
 
-	if ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3) {
-		pv_inject(13, true, 0);
-		return;
-	}
-	if (msr == MSR_EFER) {
-		efer(c, write);
-		return;
-	}
+	if ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3)
+		return l1_inject_exception(13, true, 0);
+	if (msr == MSR_EFER)
+		return efer(c, write);
 	if (is_kvms(msr) && !(write && msr == MSR_X2APIC_ICR && !icr_allowed(val))) {
 		pv_switch_out(c, v->pv);
 		c->regs.r[R_RCX] = msr;
@@ -92,6 +88,6 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v, bool write)
 	} else if (write && write_ignored(msr)) {
 		pv_advance();
 	} else {
-		pv_inject(13, true, 0);
+		l1_inject_exception(13, true, 0);
 	}
 }

@@ -233,7 +233,6 @@ bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification)
 	struct vm *vm;
 	u64 gfn, *e;
 
-	(void)qualification;
 	if (!f || f->owner != FRAME_PRIVATE)
 		return f && f->owner == FRAME_HOST;
 	vm = &vms[f->vm];

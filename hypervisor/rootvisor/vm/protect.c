@@ -5,7 +5,6 @@
  * take the frames of all components, measure them, commit. Until the commit the vCPU is
  * an ordinary one and nothing in it is trusted.
  */
-#include "rv/boot.h"
 #include "vm/vm.h"
 
 #define TAKE_ROUND	256u		/* frames */
@@ -22,16 +21,10 @@ static bool flat_unpaged_ring0(void)
 	       !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM);
 }
 
-static void answer(struct pcpu *c, s64 result)
-{
-	c->regs.r[R_RAX] = (u64)result;
-	pv_advance();
-}
-
 static void refuse(struct pcpu *c, struct vcpu12 *v, int err)
 {
 	log_event(CVM_EV_DENIED, CVM_R_BAD_PROTECT, 0, NULL, (u64)-err, v->gpa);
-	answer(c, err);
+	pv_answer(c, err);
 }
 
 /* The block is copied once; what the guest or host change afterwards does not count. */
@@ -200,7 +193,6 @@ void vm_vcpu_gone(struct pcpu *c, struct vcpu12 *v)
 {
 	struct vm *vm = v->vm ? v->vm : v->launching;
 
-	(void)c;
 	vm_stop(vm, CVM_R_RESET, v->gpa, 0);
 	vm->vcpu = NULL;
 	pv_free(v);
@@ -216,7 +208,7 @@ bool guest_call(struct pcpu *c, struct vcpu12 *v)
 		return false;
 	switch (nr & ~CVM_CALL_MAGIC_MASK) {
 	case CVM_GUEST_VERSION:
-		answer(c, CVM_ABI_VERSION);
+		pv_answer(c, CVM_ABI_VERSION);
 		break;
 	case CVM_GUEST_PROTECT:
 		protect(c, v);
@@ -225,10 +217,10 @@ bool guest_call(struct pcpu *c, struct vcpu12 *v)
 	case CVM_GUEST_REPORT:
 	case CVM_GUEST_RTMR_EXTEND:
 	case CVM_GUEST_STOP:
-		answer(c, -EPERM);
+		pv_answer(c, -EPERM);
 		break;
 	default:
-		answer(c, -ENOSYS);
+		pv_answer(c, -ENOSYS);
 		break;
 	}
 	return true;

@@ -53,20 +53,29 @@ static void wrpkru(u32 v)
 	__asm__ volatile("wrpkru" : : "a"(v), "c"(0), "d"(0));
 }
 
-static void read_debug(u64 dr[4])
+/* Debug registers: what the CPU holds goes to old, then it takes new. */
+static void switch_debug(u64 old[4], u64 *old6, const u64 new[4], u64 new6)
 {
-	dr[0] = read_dr0();
-	dr[1] = read_dr1();
-	dr[2] = read_dr2();
-	dr[3] = read_dr3();
+	old[0] = read_dr0();
+	old[1] = read_dr1();
+	old[2] = read_dr2();
+	old[3] = read_dr3();
+	*old6 = read_dr6();
+	write_dr0(new[0]);
+	write_dr1(new[1]);
+	write_dr2(new[2]);
+	write_dr3(new[3]);
+	write_dr6(new6);
 }
 
-static void write_debug(const u64 dr[4])
+static void switch_msrs(u64 *old, const u64 *new)
 {
-	write_dr0(dr[0]);
-	write_dr1(dr[1]);
-	write_dr2(dr[2]);
-	write_dr3(dr[3]);
+	for (u32 i = 0; i < NR_SWITCHED_MSRS; i++)
+		if (has_msr[i]) {
+			old[i] = rdmsr(switched_msrs[i]);
+			if (old[i] != new[i])
+				wrmsr(switched_msrs[i], new[i]);
+		}
 }
 
 /* L1's x87..AVX-512 image at VMLAUNCH is KVM's copy of the guest's: never the host's own, dropped. */
@@ -74,16 +83,8 @@ void pv_switch_in(struct pcpu *c, struct pvcpu *p)
 {
 	p->l1.cr2 = read_cr2();
 	write_cr2(p->cr2);
-	read_debug(p->l1.dr);
-	p->l1.dr6 = read_dr6();
-	write_debug(p->dr);
-	write_dr6(p->dr6);
-	for (u32 i = 0; i < NR_SWITCHED_MSRS; i++)
-		if (has_msr[i]) {
-			p->l1.msr[i] = rdmsr(switched_msrs[i]);
-			if (p->l1.msr[i] != p->msr[i])
-				wrmsr(switched_msrs[i], p->msr[i]);
-		}
+	switch_debug(p->l1.dr, &p->l1.dr6, p->dr, p->dr6);
+	switch_msrs(p->l1.msr, p->msr);
 	p->l1.xcr0 = xgetbv(0);
 	if (has_pku)
 		p->l1.pkru = rdpkru();
@@ -103,26 +104,10 @@ void pv_switch_out(struct pcpu *c, struct pvcpu *p)
 	if (has_pku)
 		wrpkru(p->l1.pkru);
 	xsetbv(0, p->l1.xcr0);
-	for (u32 i = 0; i < NR_SWITCHED_MSRS; i++)
-		if (has_msr[i]) {
-			p->msr[i] = rdmsr(switched_msrs[i]);
-			if (p->l1.msr[i] != p->msr[i])
-				wrmsr(switched_msrs[i], p->l1.msr[i]);
-		}
-	read_debug(p->dr);
-	p->dr6 = read_dr6();
-	write_debug(p->l1.dr);
-	write_dr6(p->l1.dr6);
+	switch_msrs(p->msr, p->l1.msr);
+	switch_debug(p->dr, &p->dr6, p->l1.dr, p->l1.dr6);
 	p->cr2 = read_cr2();
 	write_cr2(p->l1.cr2);
-}
-
-void pv_inject(u32 vector, bool has_error, u32 error)
-{
-	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | INTR_TYPE_HW_EXC << 8 | vector |
-				      (has_error ? INTR_ERROR_CODE : 0));
-	if (has_error)
-		vmwrite(VMCS_ENTRY_ERROR_CODE, error);
 }
 
 /* An instruction that RootVisor completed: the trap that the CPU would raise behind it. */
@@ -144,6 +129,12 @@ void pv_advance(void)
 	if (shadow & 3)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3ull);
 	pv_single_step();
+}
+
+void pv_answer(struct pcpu *c, s64 result)
+{
+	c->regs.r[R_RAX] = (u64)result;
+	pv_advance();
 }
 
 /* ---- out ---- */
@@ -198,6 +189,13 @@ void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v)
 {
 	neutral_operands(v);
 	pv_reflect(c, v, EXIT_TRIPLE_FAULT, PENDING_NONE, CVM_DECOY_NOP, 0);
+}
+
+void pv_stop(struct pcpu *c, struct vcpu12 *v, u32 reason, u64 a, u64 b)
+{
+	vm_stop(v->vm, reason, a, b);
+	pv_switch_out(c, v->pv);
+	pv_reflect_stopped(c, v);
 }
 
 /* ---- in ---- */
@@ -331,7 +329,7 @@ void vm_enter(struct pcpu *c, struct vcpu12 *v)
 			if (!c->in_l2)
 				return;		/* the next step of an instruction went out at once */
 			if (gp)
-				pv_inject(13, true, 0);
+				l1_inject_exception(13, true, 0);
 			pv_before_entry(v);
 			return;
 		}

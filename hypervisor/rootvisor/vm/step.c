@@ -6,13 +6,6 @@
  */
 #include "vm/vm.h"
 
-static void stop(struct pcpu *c, struct vcpu12 *v, u32 reason, u64 a, u64 b)
-{
-	vm_stop(v->vm, reason, a, b);
-	pv_switch_out(c, v->pv);
-	pv_reflect_stopped(c, v);
-}
-
 static void cpu_to_mailbox(struct pcpu *c, struct cvm_g_cpu *g)
 {
 	memcpy(g->gpr, c->regs.r, sizeof(g->gpr));
@@ -61,10 +54,8 @@ void pv_present_step(struct pcpu *c, struct vcpu12 *v)
 	u32 size = p->step.size;
 	struct ept12_leaf leaf;
 
-	if (!step_ok(p) || (!p->step_pio && vm_gfn_is_ram(v->vm, p->step.gpa >> PAGE_SHIFT))) {
-		stop(c, v, CVM_R_DECODE, p->step.gpa, p->step.kind);
-		return;
-	}
+	if (!step_ok(p) || (!p->step_pio && vm_gfn_is_ram(v->vm, p->step.gpa >> PAGE_SHIFT)))
+		return pv_stop(c, v, CVM_R_DECODE, p->step.gpa, p->step.kind);
 	p->size = size;
 	pv_switch_out(c, p);
 	c->regs.r[R_RAX] = is_store ? p->step.data & (size == 4 ? 0xffffffff : size == 2 ? 0xffff : 0xff) : 0;
@@ -90,14 +81,10 @@ static void next(struct pcpu *c, struct vcpu12 *v, int err, u64 need_gfn)
 	struct cvm_g_mailbox *mb = v->vm->guardian.mb;
 	struct pvcpu *p = v->pv;
 
-	if (err == -EAGAIN) {
-		pv_reflect_page(c, v, need_gfn);
-		return;
-	}
-	if (err) {
-		stop(c, v, CVM_R_DECODE, (u64)-err, mb->access.gpa);
-		return;
-	}
+	if (err == -EAGAIN)
+		return pv_reflect_page(c, v, need_gfn);
+	if (err)
+		return pv_stop(c, v, CVM_R_DECODE, (u64)-err, mb->access.gpa);
 	switch (mb->step.kind) {
 	case CVM_G_STEP_DONE:
 		commit(c, &mb->cpu);
@@ -105,7 +92,7 @@ static void next(struct pcpu *c, struct vcpu12 *v, int err, u64 need_gfn)
 	case CVM_G_STEP_EXCEPTION:
 		if (mb->step.vector == 14)
 			write_cr2(mb->step.data);
-		pv_inject(mb->step.vector & 31, mb->step.has_error, mb->step.error_code);
+		l1_inject_exception(mb->step.vector & 31, mb->step.has_error, mb->step.error_code);
 		break;
 	case CVM_G_STEP_LOAD:
 	case CVM_G_STEP_STORE:
@@ -113,7 +100,7 @@ static void next(struct pcpu *c, struct vcpu12 *v, int err, u64 need_gfn)
 		pv_present_step(c, v);
 		break;
 	default:
-		stop(c, v, CVM_R_DECODE, mb->step.kind, mb->step.gpa);
+		pv_stop(c, v, CVM_R_DECODE, mb->step.kind, mb->step.gpa);
 		break;
 	}
 }
@@ -142,9 +129,7 @@ void pv_step_done(struct pcpu *c, struct vcpu12 *v, u64 data)
 	mb->data = data;
 	err = guardian_call(c, &v->vm->guardian, CVM_G_CONTINUE, v, &need);
 	/* A store into RAM may need its page first; the access already happened and must not again. */
-	if (err == -EAGAIN) {
-		stop(c, v, CVM_R_DECODE, need, EAGAIN);
-		return;
-	}
+	if (err == -EAGAIN)
+		return pv_stop(c, v, CVM_R_DECODE, need, EAGAIN);
 	next(c, v, err, need);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Guardian contexts: an EPT, a VMCS and a mailbox each, entered by upcall (cvm/guardian.h). */
-#include "rv/boot.h"
 #include "vm/vm.h"
 
 #define GUARDIAN_CR0	(CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG | BIT(1) /* MP */)

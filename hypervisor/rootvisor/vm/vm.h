@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Protected VMs: their frames, their vCPUs' true state, their Guardians. */
-#ifndef RV_VM_VM_H
-#define RV_VM_VM_H
+#pragma once
 
 #include "cvm/guardian.h"
 #include "nested/nested.h"
@@ -100,14 +99,16 @@ struct pvcpu {
 void pv_init_features(void);
 int pv_create(struct pcpu *c, struct vcpu12 *v, struct vm *vm);	/* canonical entry state */
 void pv_free(struct vcpu12 *v);
-void pv_inject(u32 vector, bool has_error, u32 error);	/* into the current VMCS02 */
 void pv_before_entry(struct vcpu12 *v);	/* queued event, interrupt window; VMCS02 current */
 void pv_single_step(void);
 void pv_advance(void);			/* true RIP over the exiting instruction */
+void pv_answer(struct pcpu *c, s64 result);	/* of a guest's VMCALL: RAX, and on */
 /* Back to KVM with a neutral VMCS12: reason and the rest of the exit information in f[]. */
 void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 decoy, u32 len);
 void pv_reflect_page(struct pcpu *c, struct vcpu12 *v, u64 gfn);
 void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v);
+/* vm_stop() of a vCPU whose true state is in the hardware. */
+void pv_stop(struct pcpu *c, struct vcpu12 *v, u32 reason, u64 a, u64 b);
 void pv_switch_out(struct pcpu *c, struct pvcpu *p);
 void pv_switch_in(struct pcpu *c, struct pvcpu *p);
 
@@ -126,5 +127,3 @@ extern u64 xcr0_allowed;
 /* All of these components, to and from a 64-aligned area of up to 4 KiB; XCR0 must be xcr0_allowed. */
 void xstate_save(u8 *area);
 void xstate_restore(const u8 *area);
-
-#endif

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* CPUID as the host sees it: the machine's own, less what vmcs01 or RootVisor cannot let it have. */
 #include "cpu/features.h"
-#include "rv/asm.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/vmx.h"
 
 enum { EAX, EBX, ECX, EDX };
 
 #define ALL	0xffffffffu
 
-/* Bits hidden. Index ALL = any subleaf. */
+/* Leaves hidden whole: architectural performance monitoring, SGX, Intel PT. */
+static const u32 hidden_leaves[] = { 0xa, 0x12, 0x14 };
+/* Bits hidden. Subleaf ALL = any. */
 static const struct {
 	u32 leaf, subleaf, reg, bits;
 } hidden[] = {
@@ -19,18 +20,6 @@ static const struct {
 	{ 0x7, 0, EBX, BIT(2) | BIT(25) },		/* SGX, Intel PT */
 	{ 0x7, 0, ECX, BIT(5) | BIT(16) | BIT(30) },	/* WAITPKG, LA57, SGX launch control */
 	{ 0xd, 1, ECX, BIT(8) },			/* XSAVES of Intel PT state */
-	{ 0xa, ALL, EAX, ALL },				/* architectural performance monitoring */
-	{ 0xa, ALL, EBX, ALL },
-	{ 0xa, ALL, ECX, ALL },
-	{ 0xa, ALL, EDX, ALL },
-	{ 0x12, ALL, EAX, ALL },			/* SGX */
-	{ 0x12, ALL, EBX, ALL },
-	{ 0x12, ALL, ECX, ALL },
-	{ 0x12, ALL, EDX, ALL },
-	{ 0x14, ALL, EAX, ALL },			/* Intel PT */
-	{ 0x14, ALL, EBX, ALL },
-	{ 0x14, ALL, ECX, ALL },
-	{ 0x14, ALL, EDX, ALL },
 };
 
 static void set_bit(u32 *v, u32 bit, bool on)
@@ -47,6 +36,9 @@ void l1_cpuid(struct pcpu *c)
 	for (u32 i = 0; i < ARRAY_SIZE(hidden); i++)
 		if (hidden[i].leaf == leaf && (hidden[i].subleaf == ALL || hidden[i].subleaf == sub))
 			r[hidden[i].reg] &= ~hidden[i].bits;
+	for (u32 i = 0; i < ARRAY_SIZE(hidden_leaves); i++)
+		if (hidden_leaves[i] == leaf)
+			memset(r, 0, sizeof(r));
 	/* Bits that mirror the CR4 of whoever asks. */
 	if (leaf == 1)
 		set_bit(&r[ECX], 27, cr4 & CR4_OSXSAVE);

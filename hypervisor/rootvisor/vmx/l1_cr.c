@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Writes of the host to CR0 and CR4 that touch RootVisor's bits (NE; VMXE, SMXE, LA57). */
-#include "rv/asm.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/vmx.h"
 
 #define INVVPID_ALL		2
@@ -34,10 +32,8 @@ static void mov_to_cr0(u64 v)
 {
 	u64 efer = vmread(VMCS_GUEST_EFER), entry = vmread(VMCS_ENTRY_CTLS);
 
-	if (cr0_bad(v, efer, vmread(VMCS_GUEST_CR4))) {
-		l1_inject_gp();
-		return;
-	}
+	if (cr0_bad(v, efer, vmread(VMCS_GUEST_CR4)))
+		return l1_inject_gp();
 	if ((v & CR0_PG) && (efer & EFER_LME)) {
 		efer |= EFER_LMA;
 		entry |= ENTRY_IA32E;
@@ -60,10 +56,8 @@ static void mov_to_cr4(struct pcpu *c, u64 v)
 	if ((v & (CR4_SMXE | CR4_LA57)) || (v & ~rdmsr(MSR_VMX_CR4_FIXED1)) ||
 	    ((efer & EFER_LMA) && !(v & CR4_PAE)) || ((v & CR4_CET) && !(vmread(VMCS_GUEST_CR0) & CR0_WP)) ||
 	    ((v & CR4_PCIDE) && !(now & CR4_PCIDE) && (!(efer & EFER_LMA) || (vmread(VMCS_GUEST_CR3) & 0xfff))) ||
-	    (!(v & CR4_VMXE) && c->vmxon)) {
-		l1_inject_gp();
-		return;
-	}
+	    (!(v & CR4_VMXE) && c->vmxon))
+		return l1_inject_gp();
 	c->cr4_shadow_vmxe = v & CR4_VMXE;
 	vmwrite(VMCS_CR4_SHADOW, v);
 	vmwrite(VMCS_GUEST_CR4, v | CR4_VMXE);

@@ -2,12 +2,7 @@
 /* Exits of the host, by name. What has no handler here cannot happen with vmcs01's controls:
  * RootVisor stops the machine rather than guess. */
 #include "cpu/cpu.h"
-#include "rv/asm.h"
-#include "rv/log.h"
-#include "rv/mem.h"
-#include "rv/nested.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/power.h"
 #include "vmx/vmx.h"
 
@@ -49,14 +44,12 @@ static void l1_xsetbv(struct pcpu *c)
 
 static void l1_invd(struct pcpu *c)
 {
-	(void)c;
 	__asm__ volatile("wbinvd" : : : "memory");	/* INVD would lose RootVisor's writes */
 	l1_skip_instruction();
 }
 
 static void l1_undefined(struct pcpu *c)
 {
-	(void)c;
 	l1_inject_ud();
 }
 
@@ -145,10 +138,8 @@ static const struct {
 
 void l1_handle_exit(struct pcpu *c, u32 reason)
 {
-	if ((reason >= EXIT_VMCLEAR && reason <= EXIT_VMXON) || reason == EXIT_INVEPT || reason == EXIT_INVVPID) {
-		nested_l1_instruction(c, reason);
-		return;
-	}
+	if ((reason >= EXIT_VMCLEAR && reason <= EXIT_VMXON) || reason == EXIT_INVEPT || reason == EXIT_INVVPID)
+		return nested_l1_instruction(c, reason);
 	if (reason >= CVM_EXIT_REASONS || !l1_exits[reason].handle)
 		rv_panic("CPU %u: exit of the host without a handler: %u (%s), qualification %lx, rip %lx", c->id,
 			 reason, reason < CVM_EXIT_REASONS && l1_exits[reason].name ? l1_exits[reason].name : "?",

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The few ports that exit: see vmx/power.h. All else goes to the hardware without us. */
-#include "rv/asm.h"
-#include "rv/log.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/power.h"
 #include "vmx/vmx.h"
 

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* MSRs that the host does not reach directly. */
-#include "rv/asm.h"
-#include "rv/log.h"
-#include "rv/nested.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/vmx.h"
 
 #define APIC_BASE_ENABLES	(BIT(10) | BIT(11))
@@ -77,10 +73,8 @@ void l1_rdmsr(struct pcpu *c)
 	u64 v;
 
 	/* No rule: outside the bitmap's ranges, where no MSR exists. */
-	if (!rule || rule->policy != NESTED || !nested_cap_msr(msr, &v)) {
-		l1_inject_gp();
-		return;
-	}
+	if (!rule || rule->policy != NESTED || !nested_cap_msr(msr, &v))
+		return l1_inject_gp();
 	c->regs.r[R_RAX] = (u32)v;
 	c->regs.r[R_RDX] = v >> 32;
 	l1_skip_instruction();
@@ -104,15 +98,11 @@ void l1_wrmsr(struct pcpu *c)
 	u64 v = (u32)c->regs.r[R_RAX] | c->regs.r[R_RDX] << 32;
 	const struct msr_rule *rule = rule_of(msr);
 
-	if (!rule || rule->policy == NESTED) {
-		l1_inject_gp();
-		return;
-	}
+	if (!rule || rule->policy == NESTED)
+		return l1_inject_gp();
 	if (rule->policy == IGNORE || (rule->policy == APIC_BASE && write_apic_base(v)) ||
-	    (rule->policy == XSS && !(v & XSS_PT) && wrmsr_safe(MSR_XSS, v) == 0)) {
-		l1_skip_instruction();
-		return;
-	}
+	    (rule->policy == XSS && !(v & XSS_PT) && wrmsr_safe(MSR_XSS, v) == 0))
+		return l1_skip_instruction();
 	log_event(CVM_EV_DENIED, CVM_R_BAD_MSR, 0, NULL, msr, v);
 	l1_inject_gp();
 }

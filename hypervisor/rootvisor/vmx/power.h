@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Writes to I/O ports that end the run: after a reset or a sleep RootVisor is gone, but memory keeps
  * what it held. So memory is wiped first. The decision is pure. */
-#ifndef RV_POWER_H
-#define RV_POWER_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -29,5 +28,3 @@ extern struct power_ports power_ports;	/* set at boot */
 /* wipe.c: zeroes all private frames and all of RootVisor's memory but its code, does the write, and
  * if the machine still runs, resets it. */
 void power_end(u16 port, u32 size, u32 value) __attribute__((noreturn));
-
-#endif

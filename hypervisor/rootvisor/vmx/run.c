@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "rv/asm.h"
-#include "rv/nested.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/vmx.h"
 
 #define INTERRUPTIBILITY_STI		BIT(0)
@@ -23,7 +20,7 @@ static void inject_nmi(struct pcpu *c)
 
 /* An event whose delivery the exit interrupted is delivered again, unless the handler injects
  * another one in its place. */
-static void requeue_event(void)
+void l1_requeue_event(void)
 {
 	u64 info = vmread(VMCS_IDT_VECTORING_INFO);
 
@@ -58,7 +55,7 @@ static void run_l1(struct pcpu *c)
 	c->stats.exits++;
 	if (reason < CVM_EXIT_REASONS)
 		c->stats.by_reason[reason]++;
-	requeue_event();
+	l1_requeue_event();
 	l1_handle_exit(c, reason);
 }
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cpu/cpu.h"
-#include "rv/asm.h"
-#include "rv/mem.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/vmx.h"
 
 extern const u8 vmx_exit_point[];

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The VMCS of the host: Linux with the whole machine but RootVisor's memory. */
 #include "cpu/features.h"
-#include "rv/asm.h"
-#include "rv/mem.h"
-#include "rv/print.h"
-#include "rv/vmcs.h"
+#include "rv/rv.h"
 #include "vmx/power.h"
 #include "vmx/vmx.h"
 
 #define VPID_HOST		1
 
 #define AR_CODE64		0xa09b
-#define AR_DATA			0xc093
-#define AR_TSS_BUSY		0x008b
-#define AR_UNUSABLE		0x10000
-#define ENTRY_CS		0x10
-#define ENTRY_DS		0x18
 
 static u8 io_bitmap01[2 * PAGE_SIZE] __attribute__((aligned(4096)));
 
@@ -28,13 +20,6 @@ static u64 controls(u32 msr, u64 want)
 		rv_panic("VMX control MSR %x does not allow %lx", msr, want & ~(cap >> 32));
 	return want | (u32)cap;
 }
-
-static const u16 zero_fields[] = {
-	VMCS_EXCEPTION_BITMAP, VMCS_PF_MASK, VMCS_PF_MATCH, VMCS_CR3_TARGET_COUNT, VMCS_EXIT_MSR_STORE_COUNT,
-	VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT, VMCS_ENTRY_INTR_INFO, VMCS_TSC_OFFSET,
-	VMCS_GUEST_IDTR_BASE, VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_DEBUGCTL, VMCS_GUEST_SYSENTER_CS,
-	VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP, VMCS_GUEST_INTERRUPTIBILITY, VMCS_GUEST_ACTIVITY,
-	VMCS_GUEST_PENDING_DBG, VMCS_GUEST_RSP };
 
 static void init_controls(struct pcpu *c)
 {
@@ -53,31 +38,17 @@ static void init_controls(struct pcpu *c)
 	vmwrite(VMCS_MSR_BITMAP, pa(c->msr_bitmap01));
 	vmwrite(VMCS_IO_BITMAP_A, pa(io_bitmap01));
 	vmwrite(VMCS_IO_BITMAP_B, pa(io_bitmap01) + PAGE_SIZE);
-	vmwrite(VMCS_LINK_POINTER, ~0ull);
+	vmwrite(VMCS_EXCEPTION_BITMAP, 0);
 	if (proc2 & PROC2_XSAVES)
 		vmwrite(0x202c, 0);	/* XSS-exiting bitmap */
 	vmwrite(VMCS_CR0_MASK, CR0_NE);
 	vmwrite(VMCS_CR4_MASK, CR4_OWNED);
 }
 
-static void init_segment(u32 i, u16 sel, u32 limit, u32 ar)
+/* boot/host.c: hostboot's first instruction. It loads its own descriptor tables. */
+static void init_guest(const struct host_entry *e)
 {
-	vmwrite(VMCS_GUEST_ES_SEL + 2 * i, sel);
-	vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, limit);
-	vmwrite(VMCS_GUEST_ES_AR + 2 * i, ar);
-	vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
-}
-
-static void init_guest(const struct linux_entry *e)
-{
-	static const u16 sel[6] = { ENTRY_DS, ENTRY_CS, ENTRY_DS, ENTRY_DS, ENTRY_DS, ENTRY_DS };
-
-	for (u32 i = 0; i < 6; i++)
-		init_segment(i, sel[i], 0xffffffff, i == 1 ? AR_CODE64 : AR_DATA);
-	init_segment(6, 0, 0, AR_UNUSABLE);
-	init_segment(7, 0, 0x67, AR_TSS_BUSY);
-	vmwrite(VMCS_GUEST_GDTR_BASE, e->gdt);
-	vmwrite(VMCS_GUEST_GDTR_LIMIT, e->gdt_limit);
+	vmcs_init_flat(AR_CODE64);
 	vmwrite(VMCS_GUEST_CR0, CR0_PE | CR0_ET | CR0_NE | CR0_PG);
 	vmwrite(VMCS_CR0_SHADOW, CR0_PE | CR0_ET | CR0_NE | CR0_PG);
 	vmwrite(VMCS_GUEST_CR3, e->cr3);
@@ -85,12 +56,12 @@ static void init_guest(const struct linux_entry *e)
 	vmwrite(VMCS_CR4_SHADOW, CR4_PAE);
 	vmwrite(VMCS_GUEST_EFER, EFER_LME | EFER_LMA);
 	vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
-	vmwrite(VMCS_GUEST_DR7, 0x400);
 	vmwrite(VMCS_GUEST_RFLAGS, 2);
 	vmwrite(VMCS_GUEST_RIP, e->rip);
+	vmwrite(VMCS_GUEST_RSP, 0);
 }
 
-void vmcs01_init(struct pcpu *c, const struct linux_entry *e)
+void vmcs01_init(struct pcpu *c, const struct host_entry *e)
 {
 	c->msr_bitmap01 = pool_get();
 	if (!c->msr_bitmap01 || vmcs_alloc(&c->vmcs01) < 0)
@@ -99,9 +70,8 @@ void vmcs01_init(struct pcpu *c, const struct linux_entry *e)
 	power_bitmap(&power_ports, io_bitmap01);
 	vmcs_load(c, &c->vmcs01);
 	vmcs_init_host_state(c);
-	vmcs_zero(zero_fields, ARRAY_SIZE(zero_fields));
 	init_controls(c);
 	init_guest(e);
 	c->regs = (struct gregs) { 0 };
-	c->regs.r[R_RSI] = e->rsi;
+	c->regs.r[R_RDI] = e->rdi;
 }

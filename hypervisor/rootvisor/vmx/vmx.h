@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inside vmx/. */
-#ifndef RV_VMX_H
-#define RV_VMX_H
+#pragma once
 
 #include "rv/pcpu.h"
 
-/* How the host starts, in long mode (Documentation/x86/boot.rst, 64-bit entry). */
-struct linux_entry {
-	u64 rip;
-	u64 rsi;			/* boot_params */
+/* How the host starts, in long mode. */
+struct host_entry {
+	u64 rip, rdi;
 	u64 cr3;			/* identity map */
-	u64 gdt;			/* with __BOOT_CS 10h and __BOOT_DS 18h */
-	u32 gdt_limit;
 };
 
 /* vmcs.c: writes 0 to these fields of the current VMCS. */
 void vmcs_zero(const u16 *fields, u32 n);
 
 /* vmcs01.c: builds the host's VMCS; it is current afterwards. */
-void vmcs01_init(struct pcpu *c, const struct linux_entry *e);
+void vmcs01_init(struct pcpu *c, const struct host_entry *e);
 
 /* l1_cpuid.c, l1_msr.c, l1_cr.c, l1_io.c: handlers of one exit */
 void l1_cpuid(struct pcpu *c);
@@ -38,5 +34,3 @@ void l1_msr_bitmap(u8 *bitmap);
 #define VECTOR_GP	13
 static inline void l1_inject_gp(void) { l1_inject_exception(VECTOR_GP, true, 0); }
 static inline void l1_inject_ud(void) { l1_inject_exception(VECTOR_UD, false, 0); }
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cpu/stacks.h"
 #include "memory/memory.h"
-#include "rv/asm.h"
-#include "rv/print.h"
+#include "rv/rv.h"
 #include "vmx/power.h"
 
 struct power_ports power_ports;

@@ -25,6 +25,7 @@ FATAL = [
     (re.compile(r"ROOTVISOR PANIC.*"), "RootVisor panicked"),
     (re.compile(r"Kernel panic - not syncing.*"), "the host kernel panicked"),
     (re.compile(r"ROOTVISOR HALT.*"), "RootVisor halted"),
+    (re.compile(r"HOSTBOOT HALT.*"), "hostboot found no way into Linux"),
     (re.compile(r"error: .*(multiboot|file `).*"), "GRUB failed"),
 ]
 

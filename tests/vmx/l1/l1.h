@@ -12,6 +12,21 @@
 #include "rv/types.h"
 #include "rv/vmcs.h"
 
+/* What RootVisor has no use for, or refuses (SDM vol. 3, appendix A; 25.8.3) */
+#define PIN_PREEMPTION_TIMER	BIT(6)
+#define PROC_TPR_SHADOW		BIT(21)
+#define PROC_MTF		BIT(27)
+#define PROC2_DESC_TABLE	BIT(2)
+#define PROC2_VMFUNC		BIT(13)
+#define PROC2_EPT_VE		BIT(18)
+#define EXIT_LOAD_PERF_GLOBAL	BIT(12)
+#define ENTRY_SMM		BIT(10)
+#define ENTRY_DUAL_MONITOR	BIT(11)
+#define ENTRY_LOAD_PERF_GLOBAL	BIT(13)
+#define INTR_TYPE_SW_INT	4u
+#define INTR_TYPE_PRIV_EXC	5u
+#define INTR_TYPE_SW_EXC	6u
+
 /* ---- tests and their outcome ---- */
 enum status { SUCCESS, SKIP, ERROR, FAILURE };	/* the most severe one is kept */
 struct test {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inline wrappers of privileged instructions. None of them hides a fault: what may
  * fault on values that the host chose goes through cpu/safe.S. */
-#ifndef RV_ASM_H
-#define RV_ASM_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -84,30 +83,17 @@ static inline void __attribute__((noreturn)) halt_forever(void)
 		__asm__ volatile("cli; hlt");
 }
 
-/* VMX instructions: false = VMfail. */
-static inline bool vmxon(u64 pa)
-{
-	bool ok;
-
-	__asm__ volatile("vmxon %1" : "=@cca"(ok) : "m"(pa) : "memory", "cc");
-	return ok;
-}
-
-static inline bool vmclear(u64 pa)
-{
-	bool ok;
-
-	__asm__ volatile("vmclear %1" : "=@cca"(ok) : "m"(pa) : "memory", "cc");
-	return ok;
-}
-
-static inline bool vmptrld(u64 pa)
-{
-	bool ok;
-
-	__asm__ volatile("vmptrld %1" : "=@cca"(ok) : "m"(pa) : "memory", "cc");
-	return ok;
-}
+/* VMX instructions on a physical address: false = VMfail. */
+#define RV_VMX_POINTER(insn) \
+	static inline bool insn(u64 pa) \
+	{ \
+		bool ok; \
+		__asm__ volatile(#insn " %1" : "=@cca"(ok) : "m"(pa) : "memory", "cc"); \
+		return ok; \
+	}
+RV_VMX_POINTER(vmxon)
+RV_VMX_POINTER(vmclear)
+RV_VMX_POINTER(vmptrld)
 
 static inline u64 vmread(u64 field)
 {
@@ -139,7 +125,6 @@ static inline void invvpid(u64 type, u64 vpid, u64 la)
 /* cpu/string.S or compiler-called helpers */
 void *memcpy(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
-int memcmp(const void *a, const void *b, size_t n);
 
 static inline void clear_page(void *p)
 {
@@ -147,5 +132,3 @@ static inline void clear_page(void *p)
 
 	__asm__ volatile("rep stosq" : "+D"(p), "+c"(n) : "a"(0ull) : "memory");
 }
-
-#endif

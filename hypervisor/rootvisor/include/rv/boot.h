@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What boot leaves behind for the rest. */
-#ifndef RV_BOOT_H
-#define RV_BOOT_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -21,5 +20,3 @@ extern struct rv_boot rv_boot;
 
 #define RV_VERSION	((0u << 16) | (1u << 8) | 0u)
 #define RV_SVN		1u
-
-#endif

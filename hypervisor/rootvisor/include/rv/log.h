@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The security log: a ring of events, numbered without gaps. */
-#ifndef RV_LOG_H
-#define RV_LOG_H
+#pragma once
 
 #include "cvm/abi.h"
 #include "rv/types.h"
@@ -10,5 +9,3 @@
 void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1);
 /* Fills a page with events from sequence number `first` on (or the oldest held). Returns count. */
 u32 log_read(u64 first, struct cvm_event_page *out);
-
-#endif

@@ -3,8 +3,7 @@
  * Memory: the pool of RootVisor's own pages, the frame table, the host's EPT (EPT01).
  * RootVisor runs with an identity map of all physical memory: pointer = physical address.
  */
-#ifndef RV_MEM_H
-#define RV_MEM_H
+#pragma once
 
 #include "rv/types.h"
 
@@ -65,5 +64,3 @@ int l1_read(u64 la, void *dst, u64 n, bool user, u64 *fault_la);
 int l1_write(u64 la, const void *src, u64 n, bool user, u64 *fault_la);
 /* Where la leads, whoever owns that frame. Errors as above; -EPERM: for a page table. */
 int l1_translate(u64 la, bool write, bool user, u64 *phys);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Nested VMX: what vmx/ calls in nested/ and vm/. */
-#ifndef RV_NESTED_H
-#define RV_NESTED_H
+#pragma once
 
 #include "rv/pcpu.h"
 
@@ -19,5 +18,3 @@ bool nested_cap_msr(u32 msr, u64 *val);
 bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification);
 /* While c->in_l2: enter the right VMCS and handle its exit. One round. */
 void nested_run(struct pcpu *c);
-
-#endif

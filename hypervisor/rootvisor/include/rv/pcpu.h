@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What each CPU owns: its registers of the running context, its VMCSs, its counters. */
-#ifndef RV_PCPU_H
-#define RV_PCPU_H
+#pragma once
 
 #include "cvm/abi.h"
 #include "rv/types.h"
@@ -73,6 +72,5 @@ void pcpu_run(struct pcpu *c) __attribute__((noreturn));
 /* vmx/l1_exits.c: one exit of the host. nested/ hangs its own handlers in by link. */
 void l1_handle_exit(struct pcpu *c, u32 reason);
 void l1_skip_instruction(void);				/* current VMCS must be vmcs01 */
-void l1_inject_exception(u32 vector, bool has_error, u32 error);	/* into the current VMCS's guest */
-
-#endif
+void l1_requeue_event(void);		/* vmx/run.c: what the exit interrupted goes on at the next entry */
+void l1_inject_exception(u32 vector, bool has_error, u32 error);	/* current VMCS's guest */

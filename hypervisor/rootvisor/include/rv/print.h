@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef RV_PRINT_H
-#define RV_PRINT_H
+#pragma once
 
 #include "rv/types.h"
 
-/* Serial (COM1) and, until Linux runs, the VGA text screen. Formats: %s %c %d %u %x %lx %lu %p %%,
+/* Serial (COM1) and, until Linux runs, the VGA text screen. Formats: %s %u %x %lu %lx,
  * width and zero padding. Each line begins with "rootvisor: ". */
 void rv_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -12,5 +11,3 @@ void rv_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void rv_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #define RV_BUG_ON(c)	do { if (c) rv_panic("%s:%d: %s", __FILE__, __LINE__, #c); } while (0)
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef RV_TYPES_H
-#define RV_TYPES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,5 +36,3 @@ typedef int64_t s64;
 #define ENOSYS	38
 #define EBADMSG	74
 #define EOPNOTSUPP 95
-
-#endif

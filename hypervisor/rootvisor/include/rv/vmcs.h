@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* VMCS field encodings, exit reasons and control bits. SDM vol. 3, appendices A-C. */
-#ifndef RV_VMCS_H
-#define RV_VMCS_H
+#pragma once
 
 /* 16-bit. Segment fields step by 2 in the order ES CS SS DS FS GS LDTR TR. */
 enum {
@@ -66,7 +65,6 @@ enum {
 #define PIN_EXT_INTR		BIT(0)
 #define PIN_NMI			BIT(3)
 #define PIN_VIRTUAL_NMI		BIT(5)
-#define PIN_PREEMPTION_TIMER	BIT(6)
 /* Primary processor-based controls */
 #define PROC_INTR_WINDOW	BIT(2)
 #define PROC_TSC_OFFSET		BIT(3)
@@ -79,34 +77,27 @@ enum {
 #define PROC_CR3_STORE		BIT(16)
 #define PROC_CR8_LOAD		BIT(19)
 #define PROC_CR8_STORE		BIT(20)
-#define PROC_TPR_SHADOW		BIT(21)
 #define PROC_NMI_WINDOW		BIT(22)
 #define PROC_MOV_DR		BIT(23)
 #define PROC_UNCOND_IO		BIT(24)
 #define PROC_IO_BITMAPS		BIT(25)
-#define PROC_MTF		BIT(27)
 #define PROC_MSR_BITMAPS	BIT(28)
 #define PROC_MONITOR		BIT(29)
 #define PROC_PAUSE		BIT(30)
 #define PROC_SECONDARY		BIT(31)
 /* Secondary */
 #define PROC2_EPT		BIT(1)
-#define PROC2_DESC_TABLE	BIT(2)
 #define PROC2_RDTSCP		BIT(3)
 #define PROC2_VPID		BIT(5)
 #define PROC2_WBINVD		BIT(6)
 #define PROC2_UNRESTRICTED	BIT(7)
-#define PROC2_PLE		BIT(10)
 #define PROC2_RDRAND		BIT(11)
 #define PROC2_INVPCID		BIT(12)
-#define PROC2_VMFUNC		BIT(13)
 #define PROC2_RDSEED		BIT(16)
-#define PROC2_EPT_VE		BIT(18)
 #define PROC2_XSAVES		BIT(20)
 /* VM-exit controls */
 #define EXIT_SAVE_DEBUG		BIT(2)
 #define EXIT_HOST64		BIT(9)
-#define EXIT_LOAD_PERF_GLOBAL	BIT(12)
 #define EXIT_ACK_INTR		BIT(15)
 #define EXIT_SAVE_PAT		BIT(18)
 #define EXIT_LOAD_PAT		BIT(19)
@@ -115,9 +106,6 @@ enum {
 /* VM-entry controls */
 #define ENTRY_LOAD_DEBUG	BIT(2)
 #define ENTRY_IA32E		BIT(9)
-#define ENTRY_SMM		BIT(10)
-#define ENTRY_DUAL_MONITOR	BIT(11)
-#define ENTRY_LOAD_PERF_GLOBAL	BIT(13)
 #define ENTRY_LOAD_PAT		BIT(14)
 #define ENTRY_LOAD_EFER		BIT(15)
 
@@ -147,9 +135,6 @@ enum {
 #define INTR_TYPE_EXT		0u
 #define INTR_TYPE_NMI		2u
 #define INTR_TYPE_HW_EXC	3u
-#define INTR_TYPE_SW_INT	4u
-#define INTR_TYPE_PRIV_EXC	5u
-#define INTR_TYPE_SW_EXC	6u
 
 /* EPT entries */
 #define EPT_R			BIT(0)
@@ -158,7 +143,6 @@ enum {
 #define EPT_RWX			(EPT_R | EPT_W | EPT_X)
 #define EPT_MT_SHIFT		3
 #define EPT_MT_WB		(6ull << EPT_MT_SHIFT)
-#define EPT_MT_UC		(0ull << EPT_MT_SHIFT)
 #define EPT_IPAT		BIT(6)
 #define EPT_LARGE		BIT(7)
 #define EPT_SUPPRESS_VE		BIT(63)
@@ -188,7 +172,6 @@ enum {
 #define EFER_LMA		BIT(10)
 #define EFER_NXE		BIT(11)
 #define CR0_PE			BIT(0)
-#define CR0_TS			BIT(3)
 #define CR0_ET			BIT(4)
 #define CR0_NE			BIT(5)
 #define CR0_WP			BIT(16)
@@ -210,7 +193,4 @@ enum {
 #define RFLAGS_TF		BIT(8)
 #define RFLAGS_IF		BIT(9)
 #define RFLAGS_OF		BIT(11)
-#define RFLAGS_RF		BIT(16)
 #define RFLAGS_VM		BIT(17)
-
-#endif

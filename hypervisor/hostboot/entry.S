@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* void linux_enter_native(const struct linux_entry *e): the 64-bit boot protocol without VMX.
- * Runs at most once, on the boot CPU, on RootVisor's stack until the jump. */
+/* The first instruction of the host, and its jump into Linux: see handoff.h. */
 #define E_RIP		0
 #define E_RSI		8
 #define E_CR3		16
 #define E_GDT		24
 #define E_GDT_LIMIT	32
 
-	.text
-	.globl linux_enter_native
-linux_enter_native:
+	.section .entry, "ax"
+	.globl hostboot_entry
+hostboot_entry:
 	cli
 	cld
+	leaq stack_top(%rip), %rsp
+	xorl %ebp, %ebp
+	call hostboot_main
+	ud2
+
+	.text
+/* void linux_enter(const struct linux_entry *e): the 64-bit boot protocol */
+	.globl linux_enter
+	.hidden linux_enter
+linux_enter:
 	movq E_RIP(%rdi), %rax
 	movq E_RSI(%rdi), %rsi
 	movq E_CR3(%rdi), %rcx
@@ -33,4 +42,9 @@ linux_enter_native:
 	pushq $0x10
 	pushq %rax
 	lretq
+
+	.bss
+	.balign 16
+	.skip 16384
+stack_top:
 	.section .note.GNU-stack, "", @progbits

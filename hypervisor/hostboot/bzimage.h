@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The Linux/x86 boot protocol (Documentation/x86/boot.rst), 64-bit entry. Pure: also compiled in
  * user space. */
-#ifndef RV_BZIMAGE_H
-#define RV_BZIMAGE_H
+#pragma once
 
 #include "boot/memmap.h"
 
@@ -33,5 +32,3 @@ struct boot_params_args {
 
 /* Fills the zero page for the kernel in `file`, which bzimage_parse() accepted. */
 void boot_params_fill(u8 page[4096], const u8 *file, const struct bzimage *k, const struct boot_params_args *a);
-
-#endif

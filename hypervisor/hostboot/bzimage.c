@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "boot/bzimage.h"
+#include "hostboot/bzimage.h"
 
-#include "boot/bytes.h"
+#include "hostboot/put.h"
 
 /* Setup header, offsets in file and zero page. */
 #define SETUP_SECTS		0x1f1

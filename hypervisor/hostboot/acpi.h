@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ACPI tables as the host gets them: the firmware's, with one more (CVMD) and, in the MADT, only
+ * the CPU that the host runs on. ACPI 6.5, 5.2. Pure: also compiled in user space. */
+#pragma once
+
+#include "boot/acpi.h"
+
+struct acpi_request {
+	const u8 *rsdp;
+	u32 rsdp_size;			/* 20 or 36 */
+	u64 secret[2];
+	u32 abi_version;
+	u32 keep_apic_id;		/* the only CPU that stays enabled */
+	u64 at;				/* physical address of the new tables, below 4 GiB, 16-byte aligned */
+	u8 *out;			/* where to write them */
+	u32 out_size;
+};
+
+struct acpi_built {
+	u64 rsdp;			/* physical address of the new RSDP */
+	u32 used;			/* bytes of out[] */
+};
+
+/* 0; -EINVAL: a table is broken; -ENOSPC: out[] is too small. *error names it. */
+int acpi_build(const struct acpi_ops *ops, const struct acpi_request *q, struct acpi_built *res, const char **error);
