@@ -80,13 +80,26 @@ static bool map_meta(struct guardian *g, const struct cvm_protect *p)
 	return true;
 }
 
+/* One entry may last so long: far above any operation, and the host is back before its users give up. */
+#define TIME_OUT_S	20u
+
+/* In units of the VMX-preemption timer, which every entry starts anew. SDM vol. 3, 26.5.1 and A.6. */
+static u64 time_out(void)
+{
+	u64 ticks = rv_boot.tsc_khz * 1000 * TIME_OUT_S >> (hw_caps.misc & 31);
+
+	return ticks < 0xffffffff ? ticks : 0xffffffff;
+}
+
 static void init_vmcs(struct pcpu *c, struct guardian *g)
 {
 	const struct cvm_g_header *h = header();
 
 	vmcs_load(c, &g->vmcs);
 	vmcs_init_host_state(c);
-	vmwrite(VMCS_PIN_CTLS, caps_adjust(PIN_NMI, hw_caps.true_pin));
+	vmwrite(VMCS_PIN_CTLS, caps_adjust(PIN_NMI | PIN_PREEMPTION_TIMER, hw_caps.true_pin));
+	if (vmread(VMCS_PIN_CTLS) & PIN_PREEMPTION_TIMER)
+		vmwrite(VMCS_PREEMPTION_TIMER, time_out());
 	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)(PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR3_LOAD |
 		PROC_CR8_LOAD | PROC_CR8_STORE | PROC_MOV_DR | PROC_UNCOND_IO | PROC_MONITOR |
 		PROC_SECONDARY), hw_caps.true_proc));

@@ -101,6 +101,7 @@ extern struct user_trap {			/* how ring 3 ended */
 	u32 code;
 	u64 error, cr2, regs[16];
 } user_trap;
+void set_ring0_stack(u64 rsp);			/* for traps out of ring 3 */
 void user_enter(u64 regs[16], u64 rip, u64 rsp);
 void run_guarded(void (*fn)(void));
 extern u64 external_interrupts;			/* that L1's own IDT received */

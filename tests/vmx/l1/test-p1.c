@@ -163,3 +163,35 @@ TEST(p1_huge, "attack-P1-guest-on-large-leaf")
 	big[DATA + 5] ^= 1;
 	expect_stopped(&a, CMD(&a, FW_READ, DATA), CVM_R_INTEGRITY);
 }
+
+/* The host's own stack lies in a private frame when an event is delivered: sealed, and the event is delivered once more. */
+TEST(p1_stack, "attack-P1-host-stack-in-private-frame")
+{
+	static const struct { u8 code[8]; u32 trap; u64 error; } events[] = {
+		{ { 0xcd, 0x80 }, TRAP(0x80), 0 },				/* int 80h */
+		{ { 0x0f, 0x0b }, UD, 0 },
+		{ { 0x48, 0x8b, 0x06 }, PF, 4 },				/* mov rax, [rsi] */
+		{ { 0xf4 }, GP, 0 } };						/* hlt */
+	u8 *text = page_alloc(), *stack = page_alloc();
+
+	begin();
+	vm1_start_protected(&a);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, 4 * WORDS, WORD), 0);
+	for (u32 i = 0; i < ARRAY_SIZE(events); i++) {
+		u64 regs[16] = { [RSI] = win_map(42, 0, 0) };
+
+		about("event", i);
+		copy(text, events[i].code, 8);
+		set_ring0_stack(a.hpa[(DATA >> 12) + i] + 4096);
+		user_trap.code = NO_TRAP;
+		user_enter(regs, win_map(43, (u64)text, PTE_P | PTE_U), win_map(44, (u64)stack, PTE_P | PTE_W | PTE_U) + 4096);
+		set_ring0_stack((u64)trap_stack_top);
+		EXPECT_EQ(user_trap.code, events[i].trap);
+		EXPECT_EQ(user_trap.error, events[i].error);
+		if (events[i].trap == PF)
+			EXPECT_EQ(user_trap.cr2, regs[RSI]);
+		EXPECT(!frame_has((u8 *)a.hpa[(DATA >> 12) + i], WORD));
+	}
+	about(NULL, 0);
+	expect_stopped(&a, CMD(&a, FW_READ, DATA), CVM_R_INTEGRITY);	/* the host wrote there */
+}

@@ -79,6 +79,11 @@ void traps_init(void)
 	__asm__ volatile("lidt %0" : : "m"(r));
 }
 
+void set_ring0_stack(u64 rsp)
+{
+	tss.rsp0 = rsp;
+}
+
 u32 try_read(u64 la, u64 *v)
 {
 	u64 x = 0;
