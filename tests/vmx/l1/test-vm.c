@@ -178,6 +178,26 @@ TEST(single_step, "protected-single-step")
 	}
 }
 
+/* `mutants` boots this with Guardians that do in place of sealing what a Guardian must not do. */
+TEST(guardian, "attack-P7-guardian-misbehaves")
+{
+	if (!machine_option("guardian=misbehaves"))
+		SKIP_TEST("needs a Guardian that misbehaves, see tests/vmx/l1/mutants");
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_ordinary(&plain);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(CMD(&plain, FW_FILL, DATA, WORDS, WORD), 0);
+	EXPECT(!frame_has(vm1_frame(&a, DATA >> 12), WORD));		/* still no plaintext for the host */
+	expect_stopped(&a, CMD(&a, FW_READ, OTHER), CVM_R_GUARDIAN_FAULT);
+	EXPECT_EQ(CMD(&plain, FW_CHECK, DATA, WORDS, WORD), 0);
+	EXPECT_EQ(plain.answer[0], 0);
+	vm1_destroy(&a);
+	vm1_start_protected(&a);					/* the next VM has a Guardian of its own */
+	EXPECT_EQ(CMD(&a, FW_WRITE, DATA, 1), 0);
+	expect_running(&a);
+}
+
 TEST(report, "protected-host-report")
 {
 	static struct cvm_report_call call __attribute__((aligned(4096)));
