@@ -66,7 +66,6 @@ enum {
 #define PIN_NMI			BIT(3)
 #define PIN_VIRTUAL_NMI		BIT(5)
 #define PIN_PREEMPTION_TIMER	BIT(6)
-#define PIN_PREEMPTION_TIMER	BIT(6)
 /* Primary processor-based controls */
 #define PROC_INTR_WINDOW	BIT(2)
 #define PROC_TSC_OFFSET		BIT(3)
