@@ -24,8 +24,8 @@ static int read_entry(sd_bus_message *m, struct entry *e) {
     r = sd_bus_message_enter_container(m, 'r', ENTRY "att");
     if (r <= 0)
         return r;
-    r = sd_bus_message_read(m, ENTRY, &e->id, &e->time, &e->source, &e->machine, &e->uuid, &e->event, &e->code, &e->reason, &e->message,
-                            &e->who);
+    r = sd_bus_message_read(m, ENTRY, &e->id, &e->time, &e->source, &e->machine, &e->uuid, &e->event,
+                            &e->code, &e->reason, &e->message, &e->who);
     if (r >= 0)
         r = sd_bus_message_read_array(m, 't', (const void **)&e->args, &e->args_size);
     if (r >= 0)
@@ -70,7 +70,8 @@ static int print_entries(sd_bus_message *reply) {
     while ((r = read_entry(reply, &e)) > 0) {
         char time[TIME_MAX_SIZE];
         const char *cells[] = {format_time(e.time, time), e.source, e.machine, e.event, e.message, e.who};
-        bool bad = strcmp(e.event, "vm-stopped") == 0 || strcmp(e.event, "failed") == 0 || strcmp(e.event, "denied") == 0;
+        bool bad = strcmp(e.event, "vm-stopped") == 0 || strcmp(e.event, "failed") == 0 ||
+                   strcmp(e.event, "denied") == 0;
 
         if (table_add(t, cells, ELEMENTSOF(cells), 3, bad ? "red" : NULL) < 0)
             return fail("audit", EXIT_FAILED, "out of memory");
@@ -98,7 +99,8 @@ static int print_entries_json(sd_bus_message *reply) {
 static void help(void) {
     puts("cvmctl audit [NAME] [OPTION...]\n"
          "\n"
-         "Lists security events of RootVisor and actions of cvmd, oldest first; only those of machine NAME if given.\n"
+         "Lists security events of RootVisor and actions of cvmd, oldest first; only those of machine NAME "
+         "if given.\n"
          "\n"
          "      --after ID    only events behind this id\n"
          "      --limit N     at most N events\n"
@@ -145,8 +147,8 @@ int verb_audit(int argc, char **argv) {
 
     r = client_connect(argv[0], &bus);
     if (r == 0)
-        r = client_call(argv[0], bus, "ReadAudit", CLIENT_TIMEOUT_USEC, &reply, "tsu", after, optind < argc ? argv[optind] : "",
-                        (uint32_t)limit);
+        r = client_call(argv[0], bus, "ReadAudit", CLIENT_TIMEOUT_USEC, &reply, "tsu", after,
+                        optind < argc ? argv[optind] : "", (uint32_t)limit);
     if (r != 0)
         return r;
     r = sd_bus_message_enter_container(reply, 'a', "(" ENTRY "att)");

@@ -21,7 +21,8 @@ int client_connect(const char *verb, sd_bus **ret) {
     } else
         r = sd_bus_open_system(&bus);
     if (r < 0)
-        return fail(verb, EXIT_NO_DAEMON, "the system bus cannot be reached: %s (is dbus running?)", strerror(-r));
+        return fail(verb, EXIT_NO_DAEMON, "the system bus cannot be reached: %s (is dbus running?)",
+                    strerror(-r));
     *ret = bus;
     bus = NULL;
     return 0;
@@ -31,22 +32,18 @@ static const struct {
     const char *name;
     int status;
 } statuses[] = {
-    {"org.cvmd1.Error.NoSuchMachine", EXIT_NO_MACHINE},
-    {"org.cvmd1.Error.Denied", EXIT_REFUSED},
-    {"org.cvmd1.Error.NoRootVisor", EXIT_REFUSED},
-    {"org.cvmd1.Error.UnsafeHost", EXIT_REFUSED},
-    {"org.cvmd1.Error.NotProtected", EXIT_REFUSED},
-    {"org.cvmd1.Error.InvalidName", EXIT_USAGE},
-    {"org.cvmd1.Error.InvalidMemory", EXIT_USAGE},
-    {"org.cvmd1.Error.InvalidVCPUs", EXIT_USAGE},
-    {"org.cvmd1.Error.InvalidCommandLine", EXIT_USAGE},
-    {"org.cvmd1.Error.InvalidArgument", EXIT_USAGE},
+    {"org.cvmd1.Error.NoSuchMachine", EXIT_NO_MACHINE}, {"org.cvmd1.Error.Denied", EXIT_REFUSED},
+    {"org.cvmd1.Error.NoRootVisor", EXIT_REFUSED},      {"org.cvmd1.Error.UnsafeHost", EXIT_REFUSED},
+    {"org.cvmd1.Error.NotProtected", EXIT_REFUSED},     {"org.cvmd1.Error.InvalidName", EXIT_USAGE},
+    {"org.cvmd1.Error.InvalidMemory", EXIT_USAGE},      {"org.cvmd1.Error.InvalidVCPUs", EXIT_USAGE},
+    {"org.cvmd1.Error.InvalidCommandLine", EXIT_USAGE}, {"org.cvmd1.Error.InvalidArgument", EXIT_USAGE},
     {SD_BUS_ERROR_ACCESS_DENIED, EXIT_REFUSED},
 };
 
 int client_fail(const char *verb, int r, const sd_bus_error *error) {
     if (!sd_bus_error_is_set(error))
-        return fail(verb, EXIT_NO_DAEMON, "the talk with cvmd broke off: %s; see 'systemctl status cvmd'", strerror(-r));
+        return fail(verb, EXIT_NO_DAEMON, "the talk with cvmd broke off: %s; see 'systemctl status cvmd'",
+                    strerror(-r));
     for (size_t i = 0; i < ELEMENTSOF(statuses); i++)
         if (strcmp(error->name, statuses[i].name) == 0) {
             if (strcmp(error->name, SD_BUS_ERROR_ACCESS_DENIED) == 0)
@@ -55,15 +52,20 @@ int client_fail(const char *verb, int r, const sd_bus_error *error) {
         }
     if (strncmp(error->name, "org.cvmd1.", 10) == 0)
         return fail(verb, EXIT_FAILED, "%s", error->message);
-    if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) || sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
-        sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) || sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT) ||
-        strncmp(error->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0 || strncmp(error->name, "org.freedesktop.systemd1.", 25) == 0 ||
+    if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+        sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
+        sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
+        sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT) ||
+        strncmp(error->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0 ||
+        strncmp(error->name, "org.freedesktop.systemd1.", 25) == 0 ||
         sd_bus_error_has_name(error, SD_BUS_ERROR_DISCONNECTED))
-        return fail(verb, EXIT_NO_DAEMON, "cvmd does not answer: %s; see 'systemctl status cvmd'", error->message ?: error->name);
+        return fail(verb, EXIT_NO_DAEMON, "cvmd does not answer: %s; see 'systemctl status cvmd'",
+                    error->message ?: error->name);
     return fail(verb, EXIT_FAILED, "%s", error->message ?: error->name);
 }
 
-int client_call(const char *verb, sd_bus *bus, const char *member, uint64_t timeout, sd_bus_message **reply, const char *types, ...) {
+int client_call(const char *verb, sd_bus *bus, const char *member, uint64_t timeout, sd_bus_message **reply,
+                const char *types, ...) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_message_ sd_bus_message *m = NULL;
     va_list ap;
@@ -186,12 +188,14 @@ static int read_value(sd_bus_message *m, json_object **ret) {
     }
 }
 
-int client_properties(const char *verb, sd_bus *bus, const char *path, const char *interface, json_object **ret) {
+int client_properties(const char *verb, sd_bus *bus, const char *path, const char *interface,
+                      json_object **ret) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_message_ sd_bus_message *reply = NULL, *m = NULL;
     int r;
 
-    r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", path, "org.freedesktop.DBus.Properties", "GetAll");
+    r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", path, "org.freedesktop.DBus.Properties",
+                                       "GetAll");
     if (r >= 0)
         r = sd_bus_message_append(m, "s", interface);
     if (r >= 0)

@@ -27,10 +27,12 @@ int client_fail(const char *verb, int r, const sd_bus_error *error);
  *
  * Returns 0, or prints and returns an exit status.
  */
-int client_call(const char *verb, sd_bus *bus, const char *member, uint64_t timeout, sd_bus_message **reply, const char *types, ...);
+int client_call(const char *verb, sd_bus *bus, const char *member, uint64_t timeout, sd_bus_message **reply,
+                const char *types, ...);
 
 /* All properties of one interface as a JSON object, named as on the bus. Same results. */
-int client_properties(const char *verb, sd_bus *bus, const char *path, const char *interface, json_object **ret);
+int client_properties(const char *verb, sd_bus *bus, const char *path, const char *interface,
+                      json_object **ret);
 /* The same of a machine by its name. */
 int client_machine(const char *verb, sd_bus *bus, const char *name, json_object **ret);
 /* Object path of a machine. */

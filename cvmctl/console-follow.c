@@ -33,7 +33,8 @@ static bool take(struct line *l, const char *p, size_t n, const regex_t *re) {
     return re && l->n && regexec(re, l->text, 0, NULL, 0) == 0;
 }
 
-static int follow(int log, off_t offset, const regex_t *re, uint64_t timeout, int (*active)(void *userdata), void *userdata) {
+static int follow(int log, off_t offset, const regex_t *re, uint64_t timeout, int (*active)(void *userdata),
+                  void *userdata) {
     static struct line line;
     const struct timespec pause = {.tv_nsec = POLL_MSEC * 1000000};
     uint64_t waited = 0;
@@ -55,7 +56,8 @@ static int follow(int log, off_t offset, const regex_t *re, uint64_t timeout, in
         if (last)
             return re ? fail("console", EXIT_FAILED, "the machine ended before a line matched") : EXIT_OK;
         if (timeout && waited >= timeout)
-            return fail("console", EXIT_FAILED, re ? "no line matched within %u s" : "the machine still runs after %u s",
+            return fail("console", EXIT_FAILED,
+                        re ? "no line matched within %u s" : "the machine still runs after %u s",
                         (unsigned)(timeout / 1000));
         if (polls % ACTIVE_EVERY == 0) {
             int r = active(userdata);
@@ -70,7 +72,8 @@ static int follow(int log, off_t offset, const regex_t *re, uint64_t timeout, in
     }
 }
 
-int console_follow(int log, off_t start, const char *until, uint64_t timeout, int (*active)(void *userdata), void *userdata) {
+int console_follow(int log, off_t start, const char *until, uint64_t timeout, int (*active)(void *userdata),
+                   void *userdata) {
     char text[128];
     regex_t re;
     int r;

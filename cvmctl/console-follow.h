@@ -22,6 +22,7 @@ struct console_machine {
  *
  * Returns an exit status: 0 matched (or, without @until, ended), 1 not, 2 no regular expression.
  */
-int console_follow(int log, off_t start, const char *until, uint64_t timeout, int (*active)(void *userdata), void *userdata);
+int console_follow(int log, off_t start, const char *until, uint64_t timeout, int (*active)(void *userdata),
+                   void *userdata);
 
 #endif

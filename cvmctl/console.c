@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cvmctl console: by hand on a terminal, or by script: what was printed since boot comes from the log file that
- * QEMU writes, input goes to the console's socket.
+ * cvmctl console: by hand on a terminal, or by script: what was printed since boot comes from the log file
+ * that QEMU writes, input goes to the console's socket.
  */
 #include "console-follow.h"
 
@@ -29,7 +29,8 @@ struct console_options {
 static void help(void) {
     puts("cvmctl console NAME [OPTION...]\n"
          "\n"
-         "Connects the terminal to the machine's console; Ctrl-] ends the connection. If standard input is no\n"
+         "Connects the terminal to the machine's console; Ctrl-] ends the connection. If standard input is "
+         "no\n"
          "terminal, it is sent to the console, and what comes back is printed for some time behind its end.\n"
          "\n"
          "      --log                  print what the console printed since boot, and end\n"
@@ -154,8 +155,8 @@ static uint64_t now_msec(void) {
 }
 
 /*
- * Between two descriptors and the console until the escape, the end of the console, or @tail_msec behind the end
- * of the input. @escape: honour Ctrl-].
+ * Between two descriptors and the console until the escape, the end of the console, or @tail_msec behind the
+ * end of the input. @escape: honour Ctrl-].
  */
 static int relay(int console, bool escape, uint64_t tail_msec) {
     struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = console, .events = POLLIN}};
@@ -276,7 +277,8 @@ int verb_console(int argc, char **argv) {
     r = open_fd(bus, "OpenConsole", o.name, &console);
     if (r != 0)
         return r;
-    r = isatty(STDIN_FILENO) ? interactive(console, o.name) : relay(console, false, (o.timeout ?: DEFAULT_TAIL_SEC) * 1000u);
+    r = isatty(STDIN_FILENO) ? interactive(console, o.name)
+                             : relay(console, false, (o.timeout ?: DEFAULT_TAIL_SEC) * 1000u);
     close(console);
     return r;
 }

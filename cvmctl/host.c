@@ -52,8 +52,9 @@ static uint64_t number(json_object *o, const char *key) {
 }
 
 int verb_host(int argc, char **argv) {
-    static const char help[] = "cvmctl host [--json]\n\nTells whether RootVisor protects this host, what it is, the memory it\n"
-                               "owns, and its exit counters.";
+    static const char help[] =
+        "cvmctl host [--json]\n\nTells whether RootVisor protects this host, what it is, the memory it\n"
+        "owns, and its exit counters.";
     _cleanup_json_ json_object *p = NULL, *o = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
     uint64_t khz;

@@ -19,7 +19,8 @@ struct launch_options {
 static void help(void) {
     puts("cvmctl launch NAME --kernel FILE --memory SIZE [OPTION...]\n"
          "\n"
-         "Starts a machine, and returns when it runs: a protected one when RootVisor has taken its memory from the\n"
+         "Starts a machine, and returns when it runs: a protected one when RootVisor has taken its memory "
+         "from the\n"
          "host and measured what it starts.\n"
          "\n"
          "      --kernel FILE    Linux kernel, a bzImage\n"
@@ -113,8 +114,8 @@ static int append_request(sd_bus_message *m, const struct launch_options *o, int
     if (r >= 0)
         r = sd_bus_message_open_container(m, 'a', "{sv}");
     if (r >= 0)
-        r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "Kernel", "h", kernel, "Memory", "t", o->memory, "VCPUs", "u", (uint32_t)o->vcpus,
-                                  "Unprotected", "b", (int)o->unprotected);
+        r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "Kernel", "h", kernel, "Memory", "t", o->memory,
+                                  "VCPUs", "u", (uint32_t)o->vcpus, "Unprotected", "b", (int)o->unprotected);
     if (r >= 0 && initrd >= 0)
         r = sd_bus_message_append(m, "{sv}", "Initrd", "h", initrd);
     if (r >= 0 && o->cmdline)
@@ -167,6 +168,7 @@ int verb_launch(int argc, char **argv) {
         j = machine_to_json(p);
         return print_json(j);
     }
-    printf("Machine '%s' runs%s.\n", o.name, o.unprotected ? ", not protected: the host can read it" : " protected");
+    printf("Machine '%s' runs%s.\n", o.name,
+           o.unprotected ? ", not protected: the host can read it" : " protected");
     return EXIT_OK;
 }

@@ -49,8 +49,9 @@ static const char *text(json_object *o, const char *key) {
 
 static int add_row(struct libscols_table *t, json_object *p) {
     _cleanup_free_ char *memory = format_value(FORMAT_BYTES, json_object_object_get(p, "Memory"));
-    const char *cells[] = {text(p, "Name"),  text(p, "State"),  text(p, "ProtectionLevel"), memory ?: "",
-                           text(p, "VCPUs"), text(p, "Frames"), text(p, "Exits"),           text(p, "Reason")};
+    const char *cells[] = {text(p, "Name"),  text(p, "State"), text(p, "ProtectionLevel"),
+                           memory ?: "",     text(p, "VCPUs"), text(p, "Frames"),
+                           text(p, "Exits"), text(p, "Reason")};
 
     return table_add(t, cells, ELEMENTSOF(cells), 1, state_colour(text(p, "State")));
 }
@@ -77,7 +78,8 @@ static int collect(const char *verb, sd_bus *bus, json_object *all) {
 
 int verb_list(int argc, char **argv) {
     static const char help[] = "cvmctl list [--json]\n\nLists the machines that cvmd knows, running or not.";
-    static const char *const columns[] = {"NAME", "STATE", "PROTECTION", "MEMORY", "VCPUS", "FRAMES", "EXITS", "REASON", NULL};
+    static const char *const columns[] = {"NAME",   "STATE", "PROTECTION", "MEMORY", "VCPUS",
+                                          "FRAMES", "EXITS", "REASON",     NULL};
     _cleanup_json_ json_object *all = json_object_new_array(), *out = json_object_new_array();
     _cleanup_bus_ sd_bus *bus = NULL;
     struct libscols_table *t;
@@ -110,7 +112,8 @@ int verb_list(int argc, char **argv) {
 }
 
 int verb_show(int argc, char **argv) {
-    static const char help[] = "cvmctl show NAME [--json]\n\nTells state, protection level, launch measurement and counters of a machine.";
+    static const char help[] = "cvmctl show NAME [--json]\n\nTells state, protection level, launch "
+                               "measurement and counters of a machine.";
     _cleanup_json_ json_object *p = NULL, *o = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
     int r;

@@ -38,7 +38,8 @@ static const struct verb {
 };
 
 static void help(FILE *f) {
-    fputs("cvmctl [OPTION...] VERB [...]\n\nRuns and judges protected virtual machines; see cvmctl(1).\n\n", f);
+    fputs("cvmctl [OPTION...] VERB [...]\n\nRuns and judges protected virtual machines; see cvmctl(1).\n\n",
+          f);
     for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
         fprintf(f, "  %-8s %-40s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
     fputs("\n  --json                output as JSON, with any verb\n"
@@ -72,7 +73,8 @@ int usage_error(const char *verb, const char *fmt, ...) {
     return EXIT_USAGE;
 }
 
-int parse_simple(int argc, char **argv, const char *text, int min, int max, const struct option *flag, bool *value) {
+int parse_simple(int argc, char **argv, const char *text, int min, int max, const struct option *flag,
+                 bool *value) {
     struct option options[4] = {
         {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'},

@@ -37,7 +37,8 @@ json_object *fields_to_json(const struct field *fields, size_t n, json_object *p
         if (fields[i].format == FORMAT_TIME) {
             uint64_t usec = json_object_get_uint64(v);
 
-            json_object_object_add(o, fields[i].key, usec ? json_object_new_string(format_time(usec, time)) : NULL);
+            json_object_object_add(o, fields[i].key,
+                                   usec ? json_object_new_string(format_time(usec, time)) : NULL);
         } else
             json_object_object_add(o, fields[i].key, json_object_get(v));
     }
@@ -156,7 +157,8 @@ struct libscols_table *table_new(const char *const *columns) {
     return t;
 }
 
-int table_add(struct libscols_table *t, const char *const *cells, size_t n, size_t coloured, const char *colour_name) {
+int table_add(struct libscols_table *t, const char *const *cells, size_t n, size_t coloured,
+              const char *colour_name) {
     struct libscols_line *line = scols_table_new_line(t, NULL);
 
     if (!line)

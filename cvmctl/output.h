@@ -48,7 +48,8 @@ struct libscols_table *table_new(const char *const *columns);
 /* Print, free, return an exit status. */
 int table_print(struct libscols_table *t);
 /* Append a row of copied cells; @colour_name (of libsmartcols) for the cell @coloured, or NULL. */
-int table_add(struct libscols_table *t, const char *const *cells, size_t n, size_t coloured, const char *colour_name);
+int table_add(struct libscols_table *t, const char *const *cells, size_t n, size_t coloured,
+              const char *colour_name);
 /* Colour of a machine's state, NULL for none. */
 const char *state_colour(const char *state);
 

@@ -70,7 +70,8 @@ int parse_nonce(const char *arg, uint8_t nonce[NONCE_SIZE], struct cvm_error *e)
         return 0;
     r = cvm_read_file(arg, 4096, &buf, &size, &why);
     if (r < 0)
-        return cvm_error_set(e, r, "the nonce is neither %u hexadecimal digits nor a readable file: %.200s", 2 * NONCE_SIZE, why.text);
+        return cvm_error_set(e, r, "the nonce is neither %u hexadecimal digits nor a readable file: %.200s",
+                             2 * NONCE_SIZE, why.text);
     if (size == NONCE_SIZE) {
         memcpy(nonce, buf, NONCE_SIZE);
         return 0;
@@ -79,6 +80,7 @@ int parse_nonce(const char *arg, uint8_t nonce[NONCE_SIZE], struct cvm_error *e)
     while (size && isspace((unsigned char)text[size - 1]))
         size--;
     if (cvm_hex_decode(text, size, nonce, NONCE_SIZE) < 0)
-        return cvm_error_set(e, -EINVAL, "'%s' holds neither %u bytes nor %u hexadecimal digits", arg, NONCE_SIZE, 2 * NONCE_SIZE);
+        return cvm_error_set(e, -EINVAL, "'%s' holds neither %u bytes nor %u hexadecimal digits", arg,
+                             NONCE_SIZE, 2 * NONCE_SIZE);
     return 0;
 }

@@ -16,16 +16,17 @@ struct report_options {
 };
 
 static void help(void) {
-    puts("cvmctl report NAME --nonce HEX|FILE -o FILE [OPTION...]\n"
-         "\n"
-         "Fetches a report of a running protected machine, bound to your nonce and signed by the Quoter, for\n"
-         "'cvmctl verify' on a machine that you trust.\n"
-         "\n"
-         "      --nonce HEX|FILE  64 bytes of your choice, fresh each time\n"
-         "  -o, --output FILE     where to; - means standard output\n"
-         "      --raw             the bare report (binary), without the key to check it with\n"
-         "      --json            tell about the written file as JSON\n"
-         "  -h, --help");
+    puts(
+        "cvmctl report NAME --nonce HEX|FILE -o FILE [OPTION...]\n"
+        "\n"
+        "Fetches a report of a running protected machine, bound to your nonce and signed by the Quoter, for\n"
+        "'cvmctl verify' on a machine that you trust.\n"
+        "\n"
+        "      --nonce HEX|FILE  64 bytes of your choice, fresh each time\n"
+        "  -o, --output FILE     where to; - means standard output\n"
+        "      --raw             the bare report (binary), without the key to check it with\n"
+        "      --json            tell about the written file as JSON\n"
+        "  -h, --help");
 }
 
 /* Returns -1 to go on, or the exit status. */
@@ -115,7 +116,8 @@ static int compose(sd_bus *bus, const struct cvm_report *report, char **ret) {
     json_object_object_get_ex(host, "ReportKey", &hex);
     s = json_object_get_string(hex) ?: "";
     if (cvm_hex_decode(s, strlen(s), key.point, sizeof(key.point)) < 0)
-        return fail("report", EXIT_FAILED, "RootVisor gives no report key; --raw writes the report without it");
+        return fail("report", EXIT_FAILED,
+                    "RootVisor gives no report key; --raw writes the report without it");
     r = cvm_evidence_compose(report, &key, ret);
     return r < 0 ? fail("report", EXIT_FAILED, "RootVisor's report key is no point of P-256") : 0;
 }

@@ -6,10 +6,11 @@
 #include <stdio.h>
 
 int verb_stop(int argc, char **argv) {
-    static const char help[] = "cvmctl stop NAME [--force] [--json]\n\n"
-                               "Asks the guest to power off; ends it when it does not within StopTimeoutSec= of\n"
-                               "cvmd.conf(5). Returns when its memory is back with the host, cleared.\n\n"
-                               "  -f, --force   end it at once";
+    static const char help[] =
+        "cvmctl stop NAME [--force] [--json]\n\n"
+        "Asks the guest to power off; ends it when it does not within StopTimeoutSec= of\n"
+        "cvmd.conf(5). Returns when its memory is back with the host, cleared.\n\n"
+        "  -f, --force   end it at once";
     static const struct option force_option = {"force", no_argument, NULL, 'f'};
     _cleanup_json_ json_object *p = NULL, *o = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
@@ -36,7 +37,8 @@ int verb_stop(int argc, char **argv) {
 }
 
 int verb_delete(int argc, char **argv) {
-    static const char help[] = "cvmctl delete NAME [--json]\n\nForgets a machine that is stopped or failed, and removes its files.";
+    static const char help[] =
+        "cvmctl delete NAME [--json]\n\nForgets a machine that is stopped or failed, and removes its files.";
     _cleanup_json_ json_object *o = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
     int r;

@@ -18,8 +18,8 @@ int acpi_table_parse(const void *buf, size_t size, uint32_t *abi, uint64_t secre
     if (memcmp(t.acpi_header, CVM_ACPI_SIGNATURE, 4) != 0)
         return cvm_error_set(e, -EBADMSG, "the ACPI table CVMD has another signature");
     if (length != sizeof(t) || size != sizeof(t))
-        return cvm_error_set(e, -EBADMSG, "the ACPI table CVMD says %u bytes, has %zu, should have %zu", length, size,
-                             sizeof(t));
+        return cvm_error_set(e, -EBADMSG, "the ACPI table CVMD says %u bytes, has %zu, should have %zu",
+                             length, size, sizeof(t));
     for (size_t i = 0; i < sizeof(t); i++)
         sum = (uint8_t)(sum + ((const uint8_t *)&t)[i]);
     if (sum != 0)

@@ -20,7 +20,8 @@ static void append(struct manager *m, const struct store_audit *a) {
         log_error("The audit log cannot be written: %s (%s: %s)", strerror(-r), a->event, a->message);
 }
 
-void audit(struct manager *m, const struct machine *machine, const char *event, const char *who, const char *fmt, ...) {
+void audit(struct manager *m, const struct machine *machine, const char *event, const char *who,
+           const char *fmt, ...) {
     char message[512];
     va_list ap;
 
@@ -64,8 +65,8 @@ static void append_event(struct manager *m, const struct cvm_event *e, uint64_t 
     else if (e->type == CVM_EV_VM_RELEASED)
         snprintf(message, sizeof(message), "the last frame of VM %u went back to the host", e->vm);
     else
-        snprintf(message, sizeof(message), "%s (arguments 0x%" PRIx64 ", 0x%" PRIx64 ", CPU %u)", reason_text(e->reason), e->arg[0],
-                 e->arg[1], e->cpu);
+        snprintf(message, sizeof(message), "%s (arguments 0x%" PRIx64 ", 0x%" PRIx64 ", CPU %u)",
+                 reason_text(e->reason), e->arg[0], e->arg[1], e->cpu);
     append(m, &(struct store_audit){
                   .time = event_time(e, tsc_khz),
                   .source = "rootvisor",
@@ -98,7 +99,8 @@ void audit_pull(struct manager *m) {
         if (info.tsc_khz == 0)
             (void)rootvisor_host_info(m->rootvisor, &info);
         if (page.ev[0].seq > m->next_seq)
-            audit(m, NULL, "events-lost", NULL, "%" PRIu64 " events of RootVisor were overwritten before cvmd read them",
+            audit(m, NULL, "events-lost", NULL,
+                  "%" PRIu64 " events of RootVisor were overwritten before cvmd read them",
                   page.ev[0].seq - m->next_seq);
 
         /* One transaction a page. */

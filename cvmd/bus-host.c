@@ -8,14 +8,16 @@
 #include <string.h>
 
 #define GETTER(fn)                                                                                           \
-    static int fn(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,        \
-                  sd_bus_error *error)
+    static int fn(sd_bus *bus, const char *path, const char *interface, const char *property,                \
+                  sd_bus_message *reply, void *userdata, sd_bus_error *error)
 #define UNUSED (void)bus, (void)path, (void)interface, (void)property, (void)error
 
 static int look(struct manager *m, sd_bus_error *error) {
     int r = manager_look_host(m);
 
-    return r < 0 ? sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor does not tell about the host: %s", strerror(-r)) : 0;
+    return r < 0 ? sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor does not tell about the host: %s",
+                                     strerror(-r))
+                 : 0;
 }
 
 GETTER(get_level) {
@@ -52,7 +54,8 @@ GETTER(get_text) {
     if (!m->rootvisor)
         return sd_bus_message_append(reply, "s", "");
     if (strcmp(property, "RootVisorVersion") == 0) {
-        snprintf(version, sizeof(version), "%u.%u.%u", m->info.version >> 16, m->info.version >> 8 & 0xff, m->info.version & 0xff);
+        snprintf(version, sizeof(version), "%u.%u.%u", m->info.version >> 16, m->info.version >> 8 & 0xff,
+                 m->info.version & 0xff);
         s = version;
     } else if (strcmp(property, "RootVisorDigest") == 0)
         s = cvm_hex_encode(m->info.rootvisor_digest, CVM_DIGEST_SIZE, digest);

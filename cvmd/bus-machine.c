@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-int bus_machine_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found, sd_bus_error *error) {
+int bus_machine_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found,
+                     sd_bus_error *error) {
     _cleanup_free_ char *name = NULL;
     struct manager *m = userdata;
     int r;
@@ -32,7 +33,8 @@ static void strv_free(char **l) {
 }
 CVM_DEFINE_CLEANUP(char **, strv_free)
 
-int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes, sd_bus_error *error) {
+int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes,
+                          sd_bus_error *error) {
     _cleanup_(strv_freep) char **l = NULL;
     struct manager *m = userdata;
 
@@ -68,8 +70,8 @@ int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s) {
 }
 
 #define GETTER(fn)                                                                                           \
-    static int fn(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,        \
-                  sd_bus_error *error)
+    static int fn(sd_bus *bus, const char *path, const char *interface, const char *property,                \
+                  sd_bus_message *reply, void *userdata, sd_bus_error *error)
 #define UNUSED (void)bus, (void)path, (void)interface, (void)property, (void)error
 
 GETTER(get_string) { /* @userdata: the struct machine; by name */
@@ -139,7 +141,10 @@ GETTER(get_u32) {
     struct machine *m = userdata;
 
     UNUSED;
-    return sd_bus_message_append(reply, "u", strcmp(property, "VCPUs") == 0 ? m->vcpus : m->vm_present ? m->vm.id : 0);
+    return sd_bus_message_append(reply, "u",
+                                 strcmp(property, "VCPUs") == 0 ? m->vcpus
+                                 : m->vm_present                ? m->vm.id
+                                                                : 0);
 }
 
 GETTER(get_exits_by_reason) {
@@ -169,19 +174,24 @@ static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *err
     if (r < 0)
         return r;
     if (size != sizeof(report.user_data))
-        return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "the nonce has %zu bytes, not %zu", size, sizeof(report.user_data));
+        return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "the nonce has %zu bytes, not %zu", size,
+                                 sizeof(report.user_data));
     if (!m->protected)
-        return sd_bus_error_setf(error, BUS_ERROR_NOT_PROTECTED, "machine '%s' is not protected: it has no report", m->name);
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_PROTECTED,
+                                 "machine '%s' is not protected: it has no report", m->name);
     m->refreshed = 0;
     machine_refresh(m);
     if (!m->vm_present || !m->manager->rootvisor)
-        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' is %s: a report needs a running one", m->name,
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING,
+                                 "machine '%s' is %s: a report needs a running one", m->name,
                                  machine_state_to_string(m->state));
     r = rootvisor_vm_report(m->manager->rootvisor, m->vm.id, nonce, &report);
     if (r == -EBUSY)
-        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' is not under protection yet, or not any more", m->name);
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING,
+                                 "machine '%s' is not under protection yet, or not any more", m->name);
     if (r < 0)
-        return sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor made no report of '%s': %s", m->name, strerror(-r));
+        return sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor made no report of '%s': %s", m->name,
+                                 strerror(-r));
     r = sd_bus_message_new_method_return(call, &reply);
     if (r >= 0)
         r = sd_bus_message_append_array(reply, 'y', &report, sizeof(report));
@@ -190,7 +200,8 @@ static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *err
 
 const sd_bus_vtable bus_machine_vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("ay", nonce), SD_BUS_RESULT("ay", report), method_report, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("ay", nonce), SD_BUS_RESULT("ay", report), method_report,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("UUID", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("State", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -21,7 +21,8 @@ static int authorize(sd_bus_message *call, char **who, sd_bus_error *error) {
     pid_t pid = 0;
     int r;
 
-    r = sd_bus_query_sender_creds(call, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID | SD_BUS_CREDS_COMM | SD_BUS_CREDS_AUGMENT, &creds);
+    r = sd_bus_query_sender_creds(
+        call, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID | SD_BUS_CREDS_COMM | SD_BUS_CREDS_AUGMENT, &creds);
     if (r >= 0)
         r = sd_bus_creds_get_euid(creds, &uid);
     if (r < 0)
@@ -63,7 +64,8 @@ static int read_option(sd_bus_message *call, struct launch_request *q, sd_bus_er
 #define OPTION(name, sig, target)                                                                            \
     if (strcmp(key, name) == 0) {                                                                            \
         if (strcmp(contents, sig) != 0)                                                                      \
-            return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "option '%s' has type '%s', not '%s'", key, contents, sig); \
+            return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT,                                      \
+                                     "option '%s' has type '%s', not '%s'", key, contents, sig);             \
         return sd_bus_message_read(call, "v", sig, target);                                                  \
     }
     OPTION("Kernel", "h", &q->kernel_fd)
@@ -79,7 +81,8 @@ static int read_option(sd_bus_message *call, struct launch_request *q, sd_bus_er
         return r;
     }
 #undef OPTION
-    return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "option '%.64s' of type '%.16s' is not known", key, contents);
+    return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "option '%.64s' of type '%.16s' is not known",
+                             key, contents);
 }
 
 static int read_request(sd_bus_message *call, struct launch_request *q, sd_bus_error *error) {
@@ -155,7 +158,8 @@ static int find_named(sd_bus_message *call, struct manager *m, struct machine **
         return r;
     *ret = manager_find(m, name);
     if (!*ret)
-        return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_MACHINE, "there is no machine '%.64s'; 'cvmctl list' shows those that exist", name);
+        return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_MACHINE,
+                                 "there is no machine '%.64s'; 'cvmctl list' shows those that exist", name);
     return 0;
 }
 
@@ -184,7 +188,8 @@ static int method_list_machines(sd_bus_message *call, void *userdata, sd_bus_err
 
         r = machine_path(m->machines[i], &path);
         if (r >= 0)
-            r = sd_bus_message_append(reply, "(sso)", m->machines[i]->name, machine_state_to_string(m->machines[i]->state), path);
+            r = sd_bus_message_append(reply, "(sso)", m->machines[i]->name,
+                                      machine_state_to_string(m->machines[i]->state), path);
     }
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
@@ -204,10 +209,13 @@ static int method_open_console(sd_bus_message *call, void *userdata, sd_bus_erro
         return r;
     r = console_attach(k, &fd);
     if (r == -ENOTTY)
-        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' has no console now (%s); 'cvmctl console %s --log' shows what it printed",
-                                 k->name, machine_state_to_string(k->state), k->name);
+        return sd_bus_error_setf(
+            error, BUS_ERROR_NOT_RUNNING,
+            "machine '%s' has no console now (%s); 'cvmctl console %s --log' shows what it printed", k->name,
+            machine_state_to_string(k->state), k->name);
     if (r < 0)
-        return sd_bus_error_setf(error, BUS_ERROR_FAILED, "the console of '%s' cannot be opened: %s", k->name, strerror(-r));
+        return sd_bus_error_setf(error, BUS_ERROR_FAILED, "the console of '%s' cannot be opened: %s", k->name,
+                                 strerror(-r));
     audit(userdata, k, "console", who, "console opened");
     return sd_bus_reply_method_return(call, "h", fd);
 }
@@ -227,19 +235,22 @@ static int method_open_log(sd_bus_message *call, void *userdata, sd_bus_error *e
         return r;
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
-        return sd_bus_error_setf(error, BUS_ERROR_FAILED, "machine '%s' has printed nothing yet (%s: %s)", k->name, path, strerror(errno));
+        return sd_bus_error_setf(error, BUS_ERROR_FAILED, "machine '%s' has printed nothing yet (%s: %s)",
+                                 k->name, path, strerror(errno));
     return sd_bus_reply_method_return(call, "h", fd);
 }
 
-/* id, time, source, machine, uuid, event, reason, reason in words, message, who, arguments, number at the source */
+/* id, time, source, machine, uuid, event, reason, reason in words, message, who, arguments, number at the
+ * source */
 #define AUDIT_ENTRY "(ttssssusssatt)"
 
 static int append_audit(void *userdata, const struct store_audit *a) {
     sd_bus_message *reply = userdata;
     int r;
 
-    r = sd_bus_message_append(reply, AUDIT_ENTRY, a->id, a->time, a->source, a->machine ?: "", a->uuid ?: "", a->event, a->reason,
-                              a->reason ? reason_text(a->reason) : "", a->message, a->who ?: "", 2, a->arg[0], a->arg[1], a->seq);
+    r = sd_bus_message_append(reply, AUDIT_ENTRY, a->id, a->time, a->source, a->machine ?: "", a->uuid ?: "",
+                              a->event, a->reason, a->reason ? reason_text(a->reason) : "", a->message,
+                              a->who ?: "", 2, a->arg[0], a->arg[1], a->seq);
     return r < 0 ? r : 0;
 }
 
@@ -269,8 +280,8 @@ static int method_read_audit(sd_bus_message *call, void *userdata, sd_bus_error 
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, void *userdata,
-                       sd_bus_error *error) {
+static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
     (void)bus;
     (void)path;
     (void)interface;
@@ -282,15 +293,23 @@ static int get_version(sd_bus *bus, const char *path, const char *interface, con
 
 static const sd_bus_vtable manager_vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD_WITH_ARGS("Launch", SD_BUS_ARGS("s", name, "a{sv}", options), SD_BUS_NO_RESULT, method_launch, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("s", name, "b", force), SD_BUS_NO_RESULT, method_stop, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, method_delete, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("GetMachine", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", machine), method_get_machine, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("ListMachines", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sso)", machines), method_list_machines, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("OpenConsole", SD_BUS_ARGS("s", name), SD_BUS_RESULT("h", socket), method_open_console, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("OpenLog", SD_BUS_ARGS("s", name), SD_BUS_RESULT("h", file), method_open_log, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("ReadAudit", SD_BUS_ARGS("t", after, "s", machine, "u", limit), SD_BUS_RESULT("a" AUDIT_ENTRY, entries),
-                            method_read_audit, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Launch", SD_BUS_ARGS("s", name, "a{sv}", options), SD_BUS_NO_RESULT,
+                            method_launch, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_ARGS("s", name, "b", force), SD_BUS_NO_RESULT, method_stop,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, method_delete,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("GetMachine", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", machine),
+                            method_get_machine, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("ListMachines", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sso)", machines),
+                            method_list_machines, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("OpenConsole", SD_BUS_ARGS("s", name), SD_BUS_RESULT("h", socket),
+                            method_open_console, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("OpenLog", SD_BUS_ARGS("s", name), SD_BUS_RESULT("h", file), method_open_log,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("ReadAudit", SD_BUS_ARGS("t", after, "s", machine, "u", limit),
+                            SD_BUS_RESULT("a" AUDIT_ENTRY, entries), method_read_audit,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_VTABLE_END,
 };
@@ -300,11 +319,13 @@ int bus_attach(struct manager *m) {
 
     r = sd_bus_add_object_manager(m->bus, NULL, BUS_MANAGER_PATH);
     if (r >= 0)
-        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_MANAGER_INTERFACE, manager_vtable, m);
+        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_MANAGER_INTERFACE, manager_vtable,
+                                     m);
     if (r >= 0)
         r = sd_bus_add_object_vtable(m->bus, NULL, BUS_HOST_PATH, BUS_HOST_INTERFACE, bus_host_vtable, m);
     if (r >= 0)
-        r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_MACHINE_PREFIX, BUS_MACHINE_INTERFACE, bus_machine_vtable, bus_machine_find, m);
+        r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_MACHINE_PREFIX, BUS_MACHINE_INTERFACE,
+                                       bus_machine_vtable, bus_machine_find, m);
     if (r >= 0)
         r = sd_bus_add_node_enumerator(m->bus, NULL, BUS_MACHINE_PREFIX, bus_machine_enumerate, m);
     if (r >= 0)
@@ -332,5 +353,6 @@ void bus_machine_changed(struct machine *m) {
     _cleanup_free_ char *path = NULL;
 
     if (m->manager->bus && machine_path(m, &path) >= 0)
-        (void)sd_bus_emit_properties_changed(m->manager->bus, path, BUS_MACHINE_INTERFACE, "State", "Reason", "LaunchDigest", "Console", NULL);
+        (void)sd_bus_emit_properties_changed(m->manager->bus, path, BUS_MACHINE_INTERFACE, "State", "Reason",
+                                             "LaunchDigest", "Console", NULL);
 }

@@ -53,8 +53,10 @@ void bus_reply_call(sd_bus_message **call, const sd_bus_error *error);
 /* --- bus-machine.c, bus-host.c --- */
 extern const sd_bus_vtable bus_machine_vtable[];
 extern const sd_bus_vtable bus_host_vtable[];
-int bus_machine_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found, sd_bus_error *error);
-int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes, sd_bus_error *error);
+int bus_machine_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found,
+                     sd_bus_error *error);
+int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes,
+                          sd_bus_error *error);
 struct cvm_stats;
 /* Appends a{st}: exits by name of the reason, those that happened. */
 int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s);

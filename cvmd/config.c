@@ -121,7 +121,8 @@ int config_load(struct config *c, const char *path, bool must_exist, struct cvm_
     r = ini_parse_file(f, on_value, &p);
     fclose(f);
     if (r > 0)
-        return cvm_error_set(e, -EINVAL, "%s, line %d: %s", path, r, p.text[0] ? p.text : "no [section] and no KEY=VALUE");
+        return cvm_error_set(e, -EINVAL, "%s, line %d: %s", path, r,
+                             p.text[0] ? p.text : "no [section] and no KEY=VALUE");
     return r < 0 ? cvm_error_set(e, -EIO, "cannot read %s", path) : 0;
 }
 

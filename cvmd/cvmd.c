@@ -177,7 +177,8 @@ static int run(const struct options *o, struct config *config) {
     if (r < 0)
         return r;
 
-    (void)sd_notifyf(false, "READY=1\nSTATUS=Protection level %s, %zu machines", m->rootvisor ? "protected" : "none", m->nr_machines);
+    (void)sd_notifyf(false, "READY=1\nSTATUS=Protection level %s, %zu machines",
+                     m->rootvisor ? "protected" : "none", m->nr_machines);
     r = sd_event_loop(event);
     (void)sd_notify(false, "STOPPING=1");
     if (inbox_jobs(m->inbox)) {

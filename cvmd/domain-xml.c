@@ -53,7 +53,8 @@ static void text_element(struct writer *x, const char *name, const char *value) 
 }
 
 /* <name a="va" b="vb"/>; @b may be NULL. */
-static void leaf(struct writer *x, const char *name, const char *a, const char *va, const char *b, const char *vb) {
+static void leaf(struct writer *x, const char *name, const char *a, const char *va, const char *b,
+                 const char *vb) {
     start(x, name);
     if (a)
         attribute(x, a, va);
@@ -201,11 +202,14 @@ int domain_xml_console(const char *xml, char **ret) {
     xmlDocPtr doc;
     int r;
 
-    doc = xmlReadMemory(xml, (int)strlen(xml), "domain.xml", NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    doc = xmlReadMemory(xml, (int)strlen(xml), "domain.xml", NULL,
+                        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     if (!doc)
         return -EBADMSG;
     context = xmlXPathNewContext(doc);
-    path = context ? xmlXPathEval(BAD_CAST "string(/domain/devices/serial[@type='pty'][1]/source/@path)", context) : NULL;
+    path = context
+               ? xmlXPathEval(BAD_CAST "string(/domain/devices/serial[@type='pty'][1]/source/@path)", context)
+               : NULL;
     if (!path || !path->stringval)
         r = -ENOMEM;
     else if (!path->stringval[0])

@@ -23,7 +23,8 @@ static int empty_directory(const char *path) {
     if (!d)
         return errno == ENOENT ? 0 : -errno;
     while ((de = readdir(d)))
-        if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 && unlinkat(dirfd(d), de->d_name, 0) < 0)
+        if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0 &&
+            unlinkat(dirfd(d), de->d_name, 0) < 0)
             r = -errno;
     closedir(d);
     return r;
@@ -95,7 +96,8 @@ int files_copy(int fd, const char *to, const char *what, uint64_t max, struct cv
         return cvm_error_set(e, -errno, "cannot create %s: %s", to, strerror(errno));
     r = copy(fd, out, max, &size);
     if (r == -EFBIG)
-        return cvm_error_set(e, r, "%s has more than the %llu MiB allowed", what, (unsigned long long)(max >> 20));
+        return cvm_error_set(e, r, "%s has more than the %llu MiB allowed", what,
+                             (unsigned long long)(max >> 20));
     if (r < 0)
         return cvm_error_set(e, r, "cannot copy %s to %s: %s", what, to, strerror(-r));
     return size ? 0 : cvm_error_set(e, -EINVAL, "%s is empty", what);
@@ -150,7 +152,8 @@ void files_remove_strays(struct manager *m) {
         _cleanup_free_ char *path = NULL;
         int r;
 
-        if (de->d_name[0] == '.' || manager_find(m, de->d_name) || asprintf(&path, "%s/%s", machines, de->d_name) < 0)
+        if (de->d_name[0] == '.' || manager_find(m, de->d_name) ||
+            asprintf(&path, "%s/%s", machines, de->d_name) < 0)
             continue;
         r = remove_directory(path);
         if (r < 0)

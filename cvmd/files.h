@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Files of a machine, in StateDirectory/machines/NAME. QEMU's user reads them; libvirt hands them over to it. */
+/* Files of a machine, in StateDirectory/machines/NAME. QEMU's user reads them; libvirt hands them over to it.
+ */
 #ifndef CVMD_FILES_H
 #define CVMD_FILES_H
 

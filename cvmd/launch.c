@@ -90,7 +90,8 @@ static void launch_succeeded(struct machine *m) {
     m->deadline = 0;
     audit_pull(m->manager); /* RootVisor's event came first */
     machine_set_state(m, MACHINE_RUNNING, NULL);
-    audit(m->manager, m, "launched", NULL, m->protected ? "the machine runs protected" : "the machine runs, not protected");
+    audit(m->manager, m, "launched", NULL,
+          m->protected ? "the machine runs protected" : "the machine runs, not protected");
     bus_reply_call(&m->launch_call, NULL);
     manager_watch(m->manager);
 }
@@ -133,7 +134,8 @@ void launch_progress(struct machine *m) {
     }
     if (m->deadline && now_usec(CLOCK_MONOTONIC) > m->deadline) {
         snprintf(text, sizeof(text),
-                 "the guest did not come under protection within %u s; see 'cvmctl console %s --log' and 'cvmctl audit'",
+                 "the guest did not come under protection within %u s; see 'cvmctl console %s --log' and "
+                 "'cvmctl audit'",
                  m->manager->config->launch_timeout, m->name);
         machine_end(m, MACHINE_FAILED, text);
     }
@@ -172,7 +174,8 @@ static int check(struct manager *m, const struct launch_request *q, sd_bus_error
     old = manager_find(m, q->name);
     if (old) {
         sd_bus_error_setf(error, BUS_ERROR_EXISTS, "machine '%s' exists already (%s)%s%s", q->name,
-                          machine_state_to_string(old->state), machine_is_active(old) ? "" : "; remove it with: cvmctl delete ",
+                          machine_state_to_string(old->state),
+                          machine_is_active(old) ? "" : "; remove it with: cvmctl delete ",
                           machine_is_active(old) ? "" : q->name);
         return -EEXIST;
     }
@@ -180,15 +183,18 @@ static int check(struct manager *m, const struct launch_request *q, sd_bus_error
         return 0;
 
     if (!m->rootvisor) {
-        sd_bus_error_setf(error, BUS_ERROR_NO_ROOTVISOR, "no protection on this host: %s; an ordinary VM needs --unprotected",
+        sd_bus_error_setf(error, BUS_ERROR_NO_ROOTVISOR,
+                          "no protection on this host: %s; an ordinary VM needs --unprotected",
                           m->rootvisor_error.text);
         return -EOPNOTSUPP;
     }
     if (!host_clears_pages())
-        return refuse(error, BUS_ERROR_UNSAFE_HOST, -EOPNOTSUPP,
-                      "the host was booted with init_on_alloc=0, which endangers protected VMs: boot it without");
+        return refuse(
+            error, BUS_ERROR_UNSAFE_HOST, -EOPNOTSUPP,
+            "the host was booted with init_on_alloc=0, which endangers protected VMs: boot it without");
     if (access(m->config->firmware, R_OK) < 0) {
-        sd_bus_error_setf(error, BUS_ERROR_FAILED, "the guest firmware %s cannot be read: %s", m->config->firmware, strerror(errno));
+        sd_bus_error_setf(error, BUS_ERROR_FAILED, "the guest firmware %s cannot be read: %s",
+                          m->config->firmware, strerror(errno));
         return -ENOENT;
     }
     return 0;
@@ -268,7 +274,8 @@ static int make_job(struct machine *m, const struct launch_request *q, struct la
     return 0;
 }
 
-int manager_launch(struct manager *m, const struct launch_request *q, sd_bus_message *call, const char *who, sd_bus_error *error) {
+int manager_launch(struct manager *m, const struct launch_request *q, sd_bus_message *call, const char *who,
+                   sd_bus_error *error) {
     _cleanup_(launch_job_freep) struct launch_job *j = NULL;
     struct machine *k = NULL;
     int r;
@@ -291,8 +298,9 @@ int manager_launch(struct manager *m, const struct launch_request *q, sd_bus_mes
         manager_remove(m, k);
         return sd_bus_error_set_errno(error, r);
     }
-    audit(m, k, "launch", who, "launch %s with %llu MiB, %u vCPUs, memory %s", k->protected ? "protected" : "unprotected",
-          (unsigned long long)(k->memory >> 20), k->vcpus, memory_backing_to_string(k->backing));
+    audit(m, k, "launch", who, "launch %s with %llu MiB, %u vCPUs, memory %s",
+          k->protected ? "protected" : "unprotected", (unsigned long long)(k->memory >> 20), k->vcpus,
+          memory_backing_to_string(k->backing));
     bus_machine_added(k);
     k->launch_call = sd_bus_message_ref(call);
     k->job = true;

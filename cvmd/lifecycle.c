@@ -104,7 +104,8 @@ static void machine_finish(struct machine *m) {
     m->vm_present = false;
     m->vm.frames = 0;
     machine_set_state(m, m->final_state, reason);
-    audit(m->manager, m, m->final_state == MACHINE_FAILED ? "failed" : "stopped", NULL, "%s", m->reason ?: "the machine ended");
+    audit(m->manager, m, m->final_state == MACHINE_FAILED ? "failed" : "stopped", NULL, "%s",
+          m->reason ?: "the machine ended");
     if (launching) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
@@ -125,7 +126,8 @@ static bool release_some(struct machine *m) {
         if (r == 0 || r == -ENOENT)
             return true;
         if (r < 0) {
-            log_error("RootVisor does not release VM %u of machine '%s': %s", m->vm.id, m->name, strerror(-r));
+            log_error("RootVisor does not release VM %u of machine '%s': %s", m->vm.id, m->name,
+                      strerror(-r));
             return true;
         }
         m->vm.frames = (uint64_t)r;
@@ -167,14 +169,17 @@ static int start_release(struct machine *m) {
 }
 
 /*
- * QEMU may end because RootVisor stopped the VM, before cvmd has looked: then RootVisor's reason is the true one.
+ * QEMU may end because RootVisor stopped the VM, before cvmd has looked: then RootVisor's reason is the true
+ * one.
  */
 static void end_unasked(struct machine *m, const char *detail) {
     bool stopped = m->vm_present && m->vm.state == CVM_VM_STOPPED && m->vm.reason != CVM_R_NONE;
     _cleanup_free_ char *copy = strdup(stopped ? reason_text(m->vm.reason) : detail);
 
     keep_counters(m);
-    m->final_state = m->state == MACHINE_STARTING || (stopped && !reason_is_orderly(m->vm.reason)) ? MACHINE_FAILED : MACHINE_STOPPED;
+    m->final_state = m->state == MACHINE_STARTING || (stopped && !reason_is_orderly(m->vm.reason))
+                         ? MACHINE_FAILED
+                         : MACHINE_STOPPED;
     machine_set_state(m, MACHINE_STOPPING, copy);
 }
 
@@ -212,22 +217,26 @@ void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, co
 }
 
 static int no_such_machine(sd_bus_error *error, const char *name) {
-    sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_MACHINE, "there is no machine '%.64s'; 'cvmctl list' shows those that exist", name);
+    sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_MACHINE,
+                      "there is no machine '%.64s'; 'cvmctl list' shows those that exist", name);
     return -ENOENT;
 }
 
-int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message *call, const char *who, sd_bus_error *error) {
+int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message *call, const char *who,
+                 sd_bus_error *error) {
     struct machine *k = manager_find(m, name);
     int r;
 
     if (!k)
         return no_such_machine(error, name);
     if (!machine_is_active(k)) {
-        sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' is not running (%s)", name, machine_state_to_string(k->state));
+        sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' is not running (%s)", name,
+                          machine_state_to_string(k->state));
         return -EALREADY;
     }
     if (k->job || k->stop_call || (k->state == MACHINE_STOPPING && (k->release || !force))) {
-        sd_bus_error_setf(error, BUS_ERROR_BUSY, "machine '%s' is busy (%s): try again", name, machine_state_to_string(k->state));
+        sd_bus_error_setf(error, BUS_ERROR_BUSY, "machine '%s' is busy (%s): try again", name,
+                          machine_state_to_string(k->state));
         return -EBUSY;
     }
     audit(m, k, "stop", who, force ? "stop by force" : "stop");
@@ -254,7 +263,8 @@ int manager_delete(struct manager *m, const char *name, const char *who, sd_bus_
     if (!k)
         return no_such_machine(error, name);
     if (machine_is_active(k)) {
-        sd_bus_error_setf(error, BUS_ERROR_STILL_ACTIVE, "machine '%s' is still %s; stop it first: cvmctl stop %s", name,
+        sd_bus_error_setf(error, BUS_ERROR_STILL_ACTIVE,
+                          "machine '%s' is still %s; stop it first: cvmctl stop %s", name,
                           machine_state_to_string(k->state), name);
         return -EBUSY;
     }

@@ -103,8 +103,8 @@ int machine_from_store(struct manager *mgr, const struct store_machine *row, str
     m->created = row->created;
     m->started = row->started;
     m->ended = row->ended;
-    if (row->launch_digest &&
-        cvm_hex_decode(row->launch_digest, strlen(row->launch_digest), m->vm.launch_digest, CVM_DIGEST_SIZE) == 0)
+    if (row->launch_digest && cvm_hex_decode(row->launch_digest, strlen(row->launch_digest),
+                                             m->vm.launch_digest, CVM_DIGEST_SIZE) == 0)
         m->vm.id = UINT32_MAX; /* it had a VM once; which one is of no use any more */
     *ret = TAKE_PTR(m);
     return 0;
@@ -127,7 +127,8 @@ int machine_set_state(struct machine *m, enum machine_state s, const char *reaso
 }
 
 int machine_file(const struct machine *m, const char *file, char **ret) {
-    if (asprintf(ret, "%s/machines/%s%s%s", m->manager->config->state_directory, m->name, file[0] ? "/" : "", file) < 0)
+    if (asprintf(ret, "%s/machines/%s%s%s", m->manager->config->state_directory, m->name, file[0] ? "/" : "",
+                 file) < 0)
         return -ENOMEM;
     return 0;
 }

@@ -42,9 +42,9 @@ struct machine {
     uint64_t created, started, ended; /* microseconds since 1970, 0 = never */
     uint64_t deadline;                /* CLOCK_MONOTONIC, of STARTING and STOPPING */
 
-    bool job;            /* a thread works for it */
-    bool gone;           /* the domain ended while a thread worked */
-    bool release;        /* the domain ended, frames are going back */
+    bool job;                       /* a thread works for it */
+    bool gone;                      /* the domain ended while a thread worked */
+    bool release;                   /* the domain ended, frames are going back */
     enum machine_state final_state; /* to take when they are */
 
     sd_bus_message *launch_call, *stop_call; /* answered when it is done */

@@ -210,7 +210,8 @@ void machine_look(struct machine *m) {
 /* RootVisor will never run it again: QEMU is of no use any more, and its frames may go back. */
 static void machine_was_stopped(struct machine *m) {
     log_warning("Machine '%s' was stopped by RootVisor: %s", m->name, reason_text(m->vm.reason));
-    machine_end(m, reason_is_orderly(m->vm.reason) ? MACHINE_STOPPED : MACHINE_FAILED, reason_text(m->vm.reason));
+    machine_end(m, reason_is_orderly(m->vm.reason) ? MACHINE_STOPPED : MACHINE_FAILED,
+                reason_text(m->vm.reason));
 }
 
 void manager_look(struct manager *m) {
@@ -278,7 +279,8 @@ static int on_watch(sd_event_source *source, uint64_t usec, void *userdata) {
         struct machine *k = m->machines[i];
 
         /* A guest that does not heed the power button. */
-        if (k->state == MACHINE_STOPPING && !k->job && !k->release && k->deadline && now_usec(CLOCK_MONOTONIC) > k->deadline)
+        if (k->state == MACHINE_STOPPING && !k->job && !k->release && k->deadline &&
+            now_usec(CLOCK_MONOTONIC) > k->deadline)
             machine_end(k, k->final_state, "stopped by force: the guest did not power off in time");
     }
     manager_watch(m);
@@ -300,10 +302,12 @@ void manager_watch(struct manager *m) {
 int manager_start(struct manager *m) {
     int r;
 
-    r = sd_event_add_time_relative(m->event, &m->watch, CLOCK_MONOTONIC, 0, LOOK_STARTING_USEC / 4, on_watch, m);
+    r = sd_event_add_time_relative(m->event, &m->watch, CLOCK_MONOTONIC, 0, LOOK_STARTING_USEC / 4, on_watch,
+                                   m);
     if (r < 0)
         return r;
-    audit(m, NULL, "daemon-start", NULL, "cvmd %s started, protection level %s", CVMD_VERSION, m->rootvisor ? "protected" : "none");
+    audit(m, NULL, "daemon-start", NULL, "cvmd %s started, protection level %s", CVMD_VERSION,
+          m->rootvisor ? "protected" : "none");
     manager_reconcile(m);
     return 0;
 }

@@ -18,12 +18,12 @@ struct manager {
     struct store *store;
     struct inbox *inbox;
     struct virt *virt;
-    struct rootvisor *rootvisor;       /* NULL: protection level none */
-    struct cvm_error rootvisor_error;  /* why */
-    uint64_t host_memory;              /* bytes */
-    char *boot_id;                     /* of the host's kernel: RootVisor's event numbers start anew */
-    uint64_t next_seq;                 /* of RootVisor's events */
-    struct cvm_host_info info;         /* of the last look, see manager_look_host() */
+    struct rootvisor *rootvisor;      /* NULL: protection level none */
+    struct cvm_error rootvisor_error; /* why */
+    uint64_t host_memory;             /* bytes */
+    char *boot_id;                    /* of the host's kernel: RootVisor's event numbers start anew */
+    uint64_t next_seq;                /* of RootVisor's events */
+    struct cvm_host_info info;        /* of the last look, see manager_look_host() */
     struct cvm_stats stats;
     uint64_t looked; /* CLOCK_MONOTONIC */
 
@@ -50,13 +50,13 @@ int manager_start(struct manager *m);
 
 struct machine *manager_find(struct manager *m, const char *name);
 struct machine *manager_find_uuid(struct manager *m, const char *uuid);
-int manager_add(struct manager *m, struct machine *machine); /* takes it */
+int manager_add(struct manager *m, struct machine *machine);     /* takes it */
 void manager_remove(struct manager *m, struct machine *machine); /* frees it */
 
 /* Read RootVisor's list of VMs and act on what changed. */
 void manager_look(struct manager *m);
-/* Read RootVisor's description of the host and its counters, at most every 50 ms: reading all properties of the
- * Host object costs two calls, so two exits. All 0 without RootVisor. */
+/* Read RootVisor's description of the host and its counters, at most every 50 ms: reading all properties of
+ * the Host object costs two calls, so two exits. All 0 without RootVisor. */
 int manager_look_host(struct manager *m);
 /* Read what RootVisor says of one machine, and do nothing about it. */
 void machine_look(struct machine *m);
@@ -81,12 +81,14 @@ struct launch_request {
  *
  * Returns 0 or a negative errno with @error set.
  */
-int manager_launch(struct manager *m, const struct launch_request *q, sd_bus_message *call, const char *who, sd_bus_error *error);
+int manager_launch(struct manager *m, const struct launch_request *q, sd_bus_message *call, const char *who,
+                   sd_bus_error *error);
 /* A STARTING machine: what RootVisor says of it now; @vm NULL if it does not list it. */
 void launch_progress(struct machine *m);
 
 /* --- lifecycle.c --- */
-int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message *call, const char *who, sd_bus_error *error);
+int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message *call, const char *who,
+                 sd_bus_error *error);
 int manager_delete(struct manager *m, const char *name, const char *who, sd_bus_error *error);
 /* Ends QEMU; the machine then takes @final and @reason. */
 void machine_end(struct machine *m, enum machine_state final, const char *reason);
@@ -99,8 +101,8 @@ void manager_reconcile(struct manager *m);
 
 /* --- audit.c --- */
 /* An event of cvmd's own; @machine and @who may be NULL. */
-void audit(struct manager *m, const struct machine *machine, const char *event, const char *who, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+void audit(struct manager *m, const struct machine *machine, const char *event, const char *who,
+           const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* Bring RootVisor's events into the store. */
 void audit_pull(struct manager *m);
 

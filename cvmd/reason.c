@@ -116,5 +116,6 @@ const char *exit_reason_name(unsigned basic) {
 }
 
 bool reason_is_orderly(uint32_t reason) {
-    return reason == CVM_R_NONE || reason == CVM_R_RESET || reason == CVM_R_TRIPLE_FAULT || reason == CVM_R_DESTROYED;
+    return reason == CVM_R_NONE || reason == CVM_R_RESET || reason == CVM_R_TRIPLE_FAULT ||
+           reason == CVM_R_DESTROYED;
 }

@@ -11,6 +11,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #define RETRY_USEC 5000000u
@@ -93,15 +94,19 @@ static bool some_process_names(const char *uuid) {
 }
 
 static void destroy_orphan(struct manager *m, const struct cvm_vm_info *vm, const char *uuid) {
-    int r;
+    int r = INT_MAX, before;
 
-    do
+    do {
+        before = r;
         r = rootvisor_vm_destroy(m->rootvisor, vm->id);
-    while (r > 0);
+    } while (r > 0 && r < before);
+    if (r > 0)
+        r = -EBUSY; /* no progress: not worth the main loop's time */
     if (r < 0 && r != -ENOENT)
         log_error("RootVisor does not release the orphaned VM %u (%s): %s", vm->id, uuid, strerror(-r));
     else
-        audit(m, NULL, "orphan-released", NULL, "VM %u (%s) had no QEMU any more; its frames went back to the host", vm->id, uuid);
+        audit(m, NULL, "orphan-released", NULL,
+              "VM %u (%s) had no QEMU any more; its frames went back to the host", vm->id, uuid);
 }
 
 static void release_orphans(struct manager *m) {

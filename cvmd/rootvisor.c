@@ -32,7 +32,8 @@ static long vmcall(const struct rootvisor *rv, uint32_t nr, uint64_t arg, size_t
 
     __asm__ volatile("vmcall"
                      : "+a"(rax)
-                     : "b"(rv->secret[0]), "c"(rv->secret[1]), "d"(arg), "S"(size ? rv->buffer : NULL), "D"(size)
+                     : "b"(rv->secret[0]), "c"(rv->secret[1]), "d"(arg), "S"(size ? rv->buffer : NULL),
+                       "D"(size)
                      : "memory", "cc");
     return rax;
 }
@@ -96,8 +97,9 @@ int rootvisor_open(struct rootvisor **ret, struct cvm_error *e) {
     if (r < 0)
         return r;
     if (abi != CVM_ABI_VERSION)
-        return cvm_error_set(e, -EPROTO, "RootVisor speaks ABI version %u, this cvmd version %u: install matching versions",
-                             abi, CVM_ABI_VERSION);
+        return cvm_error_set(
+            e, -EPROTO, "RootVisor speaks ABI version %u, this cvmd version %u: install matching versions",
+            abi, CVM_ABI_VERSION);
 
     rv->buffer = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (rv->buffer == MAP_FAILED) {
@@ -110,12 +112,15 @@ int rootvisor_open(struct rootvisor **ret, struct cvm_error *e) {
 
     r = probe(rv, &info);
     if (r == -ENXIO)
-        return cvm_error_set(e, r, "the ACPI table CVMD is there, but VMCALL is an invalid instruction: RootVisor is not running");
+        return cvm_error_set(
+            e, r,
+            "the ACPI table CVMD is there, but VMCALL is an invalid instruction: RootVisor is not running");
     if (r < 0)
         return cvm_error_set(e, r, "RootVisor refused the first call: %s", strerror(-r));
     if (info.abi_version != CVM_ABI_VERSION)
-        return cvm_error_set(e, -EPROTO, "RootVisor speaks ABI version %u, this cvmd version %u: install matching versions",
-                             info.abi_version, CVM_ABI_VERSION);
+        return cvm_error_set(
+            e, -EPROTO, "RootVisor speaks ABI version %u, this cvmd version %u: install matching versions",
+            info.abi_version, CVM_ABI_VERSION);
     *ret = rv;
     rv = NULL;
     return 0;
@@ -156,7 +161,8 @@ int rootvisor_vm_destroy(struct rootvisor *rv, uint32_t id) {
     return call(rv, CVM_HOST_VM_DESTROY, id, 0);
 }
 
-int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_data[64], struct cvm_report *ret) {
+int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_data[64],
+                        struct cvm_report *ret) {
     struct cvm_report_call *c = (struct cvm_report_call *)rv->buffer;
     int r;
 

@@ -37,7 +37,8 @@ int rootvisor_vm_stats(struct rootvisor *rv, uint32_t id, struct cvm_stats *ret)
 /* Result: frames that the VM still owns; call again until it is 0. -ENOENT: it is gone. */
 int rootvisor_vm_destroy(struct rootvisor *rv, uint32_t id);
 /* @user_data: 64 bytes that the report binds, a nonce. -EBUSY: not yet protected, or dead. */
-int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_data[64], struct cvm_report *ret);
+int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_data[64],
+                        struct cvm_report *ret);
 /* Events from sequence number @first on; ret->count says how many. */
 int rootvisor_events(struct rootvisor *rv, uint64_t first, struct cvm_event_page *ret);
 int rootvisor_report_key(struct rootvisor *rv, struct cvm_report_key *ret);

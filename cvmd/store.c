@@ -17,7 +17,8 @@ const char *const store_migrations[] = {
     "  created INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL) STRICT;",
     /* 1 -> 2: the audit log */
     "CREATE TABLE audit ("
-    "  id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, source TEXT NOT NULL, machine TEXT, uuid TEXT,"
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, source TEXT NOT NULL, machine TEXT, uuid "
+    "TEXT,"
     "  event TEXT NOT NULL, reason INTEGER NOT NULL, message TEXT NOT NULL, who TEXT,"
     "  boot_id TEXT, seq INTEGER, arg0 INTEGER NOT NULL, arg1 INTEGER NOT NULL) STRICT;"
     "CREATE UNIQUE INDEX audit_seq ON audit (boot_id, seq) WHERE seq IS NOT NULL;"
@@ -38,19 +39,23 @@ enum {
 };
 
 static const char *const sql[SQL_MAX] = {
-    [SQL_PUT_MACHINE] = "INSERT INTO machines (name, uuid, state, reason, protected, memory, vcpus, backing, cmdline,"
-                        " has_initrd, launch_digest, created, started, ended)"
-                        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)"
-                        " ON CONFLICT (name) DO UPDATE SET uuid=?2, state=?3, reason=?4, protected=?5, memory=?6,"
-                        " vcpus=?7, backing=?8, cmdline=?9, has_initrd=?10, launch_digest=?11, created=?12,"
-                        " started=?13, ended=?14",
+    [SQL_PUT_MACHINE] =
+        "INSERT INTO machines (name, uuid, state, reason, protected, memory, vcpus, backing, cmdline,"
+        " has_initrd, launch_digest, created, started, ended)"
+        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)"
+        " ON CONFLICT (name) DO UPDATE SET uuid=?2, state=?3, reason=?4, protected=?5, memory=?6,"
+        " vcpus=?7, backing=?8, cmdline=?9, has_initrd=?10, launch_digest=?11, created=?12,"
+        " started=?13, ended=?14",
     [SQL_DELETE_MACHINE] = "DELETE FROM machines WHERE name = ?1",
-    [SQL_EACH_MACHINE] = "SELECT name, uuid, state, reason, protected, memory, vcpus, backing, cmdline, has_initrd,"
-                         " launch_digest, created, started, ended FROM machines ORDER BY name",
-    [SQL_APPEND_AUDIT] = "INSERT OR IGNORE INTO audit (time, source, machine, uuid, event, reason, message, who, boot_id,"
-                         " seq, arg0, arg1) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
-    [SQL_EACH_AUDIT] = "SELECT id, time, source, machine, uuid, event, reason, message, who, boot_id, seq, arg0, arg1"
-                       " FROM audit WHERE id > ?1 AND (?2 IS NULL OR machine = ?2) ORDER BY id LIMIT ?3",
+    [SQL_EACH_MACHINE] =
+        "SELECT name, uuid, state, reason, protected, memory, vcpus, backing, cmdline, has_initrd,"
+        " launch_digest, created, started, ended FROM machines ORDER BY name",
+    [SQL_APPEND_AUDIT] =
+        "INSERT OR IGNORE INTO audit (time, source, machine, uuid, event, reason, message, who, boot_id,"
+        " seq, arg0, arg1) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
+    [SQL_EACH_AUDIT] =
+        "SELECT id, time, source, machine, uuid, event, reason, message, who, boot_id, seq, arg0, arg1"
+        " FROM audit WHERE id > ?1 AND (?2 IS NULL OR machine = ?2) ORDER BY id LIMIT ?3",
     [SQL_LAST_SEQ] = "SELECT coalesce(max(seq), 0) FROM audit WHERE boot_id = ?1",
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
@@ -90,7 +95,8 @@ static int to_errno(int rc) {
 }
 
 static int db_error(sqlite3 *db, const char *path, const char *what, int rc, struct cvm_error *e) {
-    return cvm_error_set(e, to_errno(rc) ?: -EIO, "%s of %s failed: %s", what, path, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+    return cvm_error_set(e, to_errno(rc) ?: -EIO, "%s of %s failed: %s", what, path,
+                         db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
 }
 
 static int user_version(sqlite3 *db, unsigned *ret) {
@@ -116,10 +122,12 @@ static int migrate(sqlite3 *db, const char *path, struct cvm_error *e) {
     if (rc != SQLITE_OK)
         return db_error(db, path, "reading the schema version", rc, e);
     if (version > store_schema_version)
-        return cvm_error_set(e, -EPROTO, "%s has schema version %u, this cvmd knows up to %u: it was written by a newer cvmd",
-                             path, version, store_schema_version);
+        return cvm_error_set(
+            e, -EPROTO, "%s has schema version %u, this cvmd knows up to %u: it was written by a newer cvmd",
+            path, version, store_schema_version);
     for (; version < store_schema_version; version++) {
-        char *step = sqlite3_mprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %u; COMMIT", store_migrations[version], version + 1);
+        char *step = sqlite3_mprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %u; COMMIT",
+                                     store_migrations[version], version + 1);
 
         if (!step)
             return cvm_error_set(e, -ENOMEM, "out of memory");
@@ -144,7 +152,8 @@ int store_open(const char *path, struct store **ret, struct cvm_error *e) {
     if (!s)
         return cvm_error_set(e, -ENOMEM, "out of memory");
     old = umask(0077);
-    rc = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    rc =
+        sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_busy_timeout(s->db, 5000);
         rc = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL, NULL);
@@ -221,7 +230,8 @@ static const char *column_text(sqlite3_stmt *q, int i) {
     return (const char *)sqlite3_column_text(q, i);
 }
 
-int store_each_machine(struct store *s, int (*fn)(void *userdata, const struct store_machine *m), void *userdata) {
+int store_each_machine(struct store *s, int (*fn)(void *userdata, const struct store_machine *m),
+                       void *userdata) {
     sqlite3_stmt *q = s->stmt[SQL_EACH_MACHINE];
     int rc, r = 0;
 

@@ -37,7 +37,7 @@ struct store_machine {
     const char *backing;
     const char *cmdline; /* or NULL */
     int has_initrd;
-    const char *launch_digest; /* hexadecimal, or NULL */
+    const char *launch_digest;        /* hexadecimal, or NULL */
     uint64_t created, started, ended; /* microseconds since 1970, 0 = never */
 };
 
@@ -45,19 +45,20 @@ struct store_machine {
 int store_put_machine(struct store *s, const struct store_machine *m);
 int store_delete_machine(struct store *s, const char *name);
 /* Calls @fn for each, by name, until it returns non-zero; returns that. */
-int store_each_machine(struct store *s, int (*fn)(void *userdata, const struct store_machine *m), void *userdata);
+int store_each_machine(struct store *s, int (*fn)(void *userdata, const struct store_machine *m),
+                       void *userdata);
 
 struct store_audit {
-    uint64_t id;      /* set by the store, ascending */
-    uint64_t time;    /* microseconds since 1970 */
-    const char *source; /* "cvmd" or "rootvisor" */
+    uint64_t id;                /* set by the store, ascending */
+    uint64_t time;              /* microseconds since 1970 */
+    const char *source;         /* "cvmd" or "rootvisor" */
     const char *machine, *uuid; /* or NULL */
-    const char *event;  /* a word: "launch", "vm-stopped", ... */
-    uint32_t reason;    /* enum cvm_reason */
-    const char *message; /* for people */
-    const char *who;    /* who asked, or NULL */
-    const char *boot_id; /* of the host, for RootVisor's events */
-    uint64_t seq;        /* RootVisor's number, 0 for cvmd's own events */
+    const char *event;          /* a word: "launch", "vm-stopped", ... */
+    uint32_t reason;            /* enum cvm_reason */
+    const char *message;        /* for people */
+    const char *who;            /* who asked, or NULL */
+    const char *boot_id;        /* of the host, for RootVisor's events */
+    uint64_t seq;               /* RootVisor's number, 0 for cvmd's own events */
     uint64_t arg[2];
 };
 

@@ -203,15 +203,15 @@ static int open_connection(struct virt *v, virConnectPtr *ret, struct cvm_error 
     if (!conn)
         return virt_error(e, -ENOTCONN, "libvirt cannot be reached (is libvirtd running?)");
     v->refs++;
-    v->callback = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), v,
-                                                   virt_unref);
+    v->callback = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                                   VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), v, virt_unref);
     if (v->callback < 0) {
         v->refs--;
         virConnectClose(conn);
         return virt_error(e, -EIO, "libvirt gives no events");
     }
-    /* A driver inside this process has neither a connection to lose nor a keepalive. Unregistering waits for the
-     * callback, so it needs no reference. */
+    /* A driver inside this process has neither a connection to lose nor a keepalive. Unregistering waits for
+     * the callback, so it needs no reference. */
     virConnectRegisterCloseCallback(conn, on_close, v, NULL);
     virConnectSetKeepAlive(conn, KEEPALIVE_SEC, KEEPALIVE_COUNT);
     *ret = conn;
@@ -241,7 +241,8 @@ static int acquire(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
     return acquire(v, ret, e);
 }
 
-static int find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomainPtr *ret, struct cvm_error *e) {
+static int find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomainPtr *ret,
+                struct cvm_error *e) {
     int r = acquire(v, conn, e);
 
     if (r < 0)

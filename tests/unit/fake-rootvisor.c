@@ -40,7 +40,8 @@ static void add_event(uint32_t type, uint32_t reason, uint32_t vm, const uint8_t
 
     if (nr_events == MAX_EVENTS)
         return;
-    *e = (struct cvm_event){.seq = ++nr_events, .tsc = __rdtsc(), .type = type, .reason = reason, .vm = vm, .arg = {arg, 0}};
+    *e = (struct cvm_event){
+        .seq = ++nr_events, .tsc = __rdtsc(), .type = type, .reason = reason, .vm = vm, .arg = {arg, 0}};
     if (uuid)
         memcpy(e->uuid, uuid, 16);
 }
@@ -78,9 +79,11 @@ int fake_rootvisor_command(const char *line) {
         add_event(CVM_EV_DENIED, (uint32_t)a, 0, NULL, b);
         return 0;
     }
-    if (sscanf(line, "protect %36s %llu", text, &a) == 2 && uuid_from_string(text, uuid) == 0 && nr_vms < CVM_MAX_VMS) {
+    if (sscanf(line, "protect %36s %llu", text, &a) == 2 && uuid_from_string(text, uuid) == 0 &&
+        nr_vms < CVM_MAX_VMS) {
         vm = &vms[nr_vms++];
-        *vm = (struct cvm_vm_info){.id = next_id++, .state = CVM_VM_RUNNING, .vcpus = 1, .ram_bytes = a * 4096, .frames = a};
+        *vm = (struct cvm_vm_info){
+            .id = next_id++, .state = CVM_VM_RUNNING, .vcpus = 1, .ram_bytes = a * 4096, .frames = a};
         memcpy(vm->uuid, uuid, 16);
         for (unsigned i = 0; i < CVM_DIGEST_SIZE; i++)
             vm->launch_digest[i] = (uint8_t)(0xa0 + i);
@@ -237,7 +240,8 @@ int rootvisor_vm_destroy(struct rootvisor *rv, uint32_t id) {
     return 0;
 }
 
-int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_data[64], struct cvm_report *ret) {
+int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_data[64],
+                        struct cvm_report *ret) {
     int r = catch_up(rv);
     struct cvm_vm_info *vm = find_id(id);
     struct cvm_report rep;

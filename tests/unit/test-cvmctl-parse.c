@@ -19,10 +19,24 @@ static void test_memory(void **state) {
         int r;
         uint64_t bytes;
     } cases[] = {
-        {"64", 0, 64ull << 20},   {"64M", 0, 64ull << 20}, {"64MiB", 0, 64ull << 20}, {"1G", 0, 1ull << 30}, {"65536K", 0, 64ull << 20},
-        {"2T", 0, 2ull << 40},    {"", -EINVAL, 0},        {"M", -EINVAL, 0},         {"-1", -EINVAL, 0},    {" 1", -EINVAL, 0},
-        {"1 G", -EINVAL, 0},      {"1Gx", -EINVAL, 0},     {"1MB", -EINVAL, 0},       {"0x40", -EINVAL, 0},  {"1.5G", -EINVAL, 0},
-        {"0", -ERANGE, 0},        {"99999999999999999999", -ERANGE, 0},               {"17592186044416", -ERANGE, 0},
+        {"64", 0, 64ull << 20},
+        {"64M", 0, 64ull << 20},
+        {"64MiB", 0, 64ull << 20},
+        {"1G", 0, 1ull << 30},
+        {"65536K", 0, 64ull << 20},
+        {"2T", 0, 2ull << 40},
+        {"", -EINVAL, 0},
+        {"M", -EINVAL, 0},
+        {"-1", -EINVAL, 0},
+        {" 1", -EINVAL, 0},
+        {"1 G", -EINVAL, 0},
+        {"1Gx", -EINVAL, 0},
+        {"1MB", -EINVAL, 0},
+        {"0x40", -EINVAL, 0},
+        {"1.5G", -EINVAL, 0},
+        {"0", -ERANGE, 0},
+        {"99999999999999999999", -ERANGE, 0},
+        {"17592186044416", -ERANGE, 0},
         {"16777216T", -ERANGE, 0},
     };
 
@@ -91,7 +105,8 @@ static void test_nonce(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_memory), cmocka_unit_test(test_number), cmocka_unit_test(test_nonce)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_memory), cmocka_unit_test(test_number),
+                                       cmocka_unit_test(test_nonce)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

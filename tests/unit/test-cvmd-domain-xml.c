@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Golden files for each shape of domain: argv[1] is the directory. CVMD_UPDATE_GOLDEN=1 writes them anew; look at
- * the difference before committing it.
+ * Golden files for each shape of domain: argv[1] is the directory. CVMD_UPDATE_GOLDEN=1 writes them anew;
+ * look at the difference before committing it.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -103,10 +103,14 @@ static void test_console(void **state) {
     _cleanup_free_ char *path = NULL;
 
     (void)state;
-    assert_int_equal(domain_xml_console("<domain><devices><serial type='pty'><source path='/dev/pts/7'/></serial>"
-                                        "<serial type='pty'><source path='/dev/pts/8'/></serial></devices></domain>", &path), 0);
+    assert_int_equal(
+        domain_xml_console("<domain><devices><serial type='pty'><source path='/dev/pts/7'/></serial>"
+                           "<serial type='pty'><source path='/dev/pts/8'/></serial></devices></domain>",
+                           &path),
+        0);
     assert_string_equal(path, "/dev/pts/7");
-    assert_int_equal(domain_xml_console("<domain><devices><serial type='file'/></devices></domain>", &path), -ENOENT);
+    assert_int_equal(domain_xml_console("<domain><devices><serial type='file'/></devices></domain>", &path),
+                     -ENOENT);
     assert_int_equal(domain_xml_console("<domain>", &path), -EBADMSG);
     assert_int_equal(domain_xml_console("", &path), -EBADMSG);
 }
@@ -121,9 +125,10 @@ static void test_backing_names(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_protected),   cmocka_unit_test(test_protected_hugepages), cmocka_unit_test(test_protected_locked),
-        cmocka_unit_test(test_ordinary),    cmocka_unit_test(test_without_kvm),         cmocka_unit_test(test_escaped),
-        cmocka_unit_test(test_console),     cmocka_unit_test(test_backing_names),
+        cmocka_unit_test(test_protected),        cmocka_unit_test(test_protected_hugepages),
+        cmocka_unit_test(test_protected_locked), cmocka_unit_test(test_ordinary),
+        cmocka_unit_test(test_without_kvm),      cmocka_unit_test(test_escaped),
+        cmocka_unit_test(test_console),          cmocka_unit_test(test_backing_names),
     };
 
     if (argc != 2)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The life of machines without a bus, with libvirt's test driver and a RootVisor that is played: launch, protection,
- * violation, stop, frames back, audit.
+ * The life of machines without a bus, with libvirt's test driver and a RootVisor that is played: launch,
+ * protection, violation, stop, frames back, audit.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -93,7 +93,12 @@ static int teardown(void **state) {
 
 static int launch(const char *name, bool unprotected, sd_bus_error *error) {
     _cleanup_close_ int fd = open(t.kernel, O_RDONLY | O_CLOEXEC);
-    struct launch_request q = {.name = name, .kernel_fd = fd, .initrd_fd = -1, .cmdline = "x", .memory = 64u << 20, .vcpus = 1,
+    struct launch_request q = {.name = name,
+                               .kernel_fd = fd,
+                               .initrd_fd = -1,
+                               .cmdline = "x",
+                               .memory = 64u << 20,
+                               .vcpus = 1,
                                .unprotected = unprotected};
 
     return manager_launch(t.m, &q, NULL, "test", error);
@@ -109,7 +114,8 @@ static void until(const char *name, enum machine_state s) {
         if (k && k->state == s && !k->job)
             return;
         if (now_usec(CLOCK_MONOTONIC) > end)
-            fail_msg("%s is %s, not %s", name, k ? machine_state_to_string(k->state) : "gone", machine_state_to_string(s));
+            fail_msg("%s is %s, not %s", name, k ? machine_state_to_string(k->state) : "gone",
+                     machine_state_to_string(s));
         assert_true(sd_event_run(t.event, 50000) >= 0);
     }
 }
@@ -220,8 +226,8 @@ static void test_unprotected(void **state) {
 }
 
 static void test_refused(void **state) {
-    _cleanup_bus_error_ sd_bus_error exists = SD_BUS_ERROR_NULL, active = SD_BUS_ERROR_NULL, none = SD_BUS_ERROR_NULL,
-                                     ghost = SD_BUS_ERROR_NULL;
+    _cleanup_bus_error_ sd_bus_error exists = SD_BUS_ERROR_NULL, active = SD_BUS_ERROR_NULL,
+                                     none = SD_BUS_ERROR_NULL, ghost = SD_BUS_ERROR_NULL;
 
     (void)state;
     assert_int_equal(launch("u", true, &exists), 0);
@@ -239,10 +245,12 @@ static void test_refused(void **state) {
     assert_string_equal(none.name, BUS_ERROR_NO_ROOTVISOR);
 }
 
-/* What a kill leaves: the store says running, RootVisor has the VM, and libvirt (of another process) knows no domain. */
+/* What a kill leaves: the store says running, RootVisor has the VM, and libvirt (of another process) knows no
+ * domain. */
 static void test_restart(void **state) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_(machine_freep) struct machine *lost = machine_new(t.m, "lost", "01234567-89ab-4def-8123-456789abcdef");
+    _cleanup_(machine_freep) struct machine *lost =
+        machine_new(t.m, "lost", "01234567-89ab-4def-8123-456789abcdef");
 
     (void)state;
     lost->protected = true;
@@ -255,7 +263,8 @@ static void test_restart(void **state) {
     stop_manager();
     start_manager();
     until("lost", MACHINE_STOPPED);
-    assert_int_equal(fake_rootvisor_command("stop 01234567-89ab-4def-8123-456789abcdef 1 1"), -EINVAL); /* gone */
+    assert_int_equal(fake_rootvisor_command("stop 01234567-89ab-4def-8123-456789abcdef 1 1"),
+                     -EINVAL); /* gone */
 }
 
 /* A call that RootVisor fails once does no harm. */
@@ -275,8 +284,9 @@ static void test_rootvisor_error(void **state) {
 
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-    const struct CMUnitTest tests[] = {T(test_life),        T(test_violation), T(test_violation_seen_late), T(test_orderly_end), T(test_timeout),
-                                       T(test_unprotected), T(test_refused),   T(test_restart),     T(test_rootvisor_error)};
+    const struct CMUnitTest tests[] = {T(test_life),        T(test_violation), T(test_violation_seen_late),
+                                       T(test_orderly_end), T(test_timeout),   T(test_unprotected),
+                                       T(test_refused),     T(test_restart),   T(test_rootvisor_error)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,9 @@ static void test_vcpus(void **state) {
 }
 
 static void test_cmdline(void **state) {
-    static const char *const bad[] = {"a\nb", "\x7f", "\x1b[0m", "\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\x80", "\xe0\x80\x80"};
+    static const char *const bad[] = {"a\nb",  "\x7f",        "\x1b[0m",      "\xff",
+                                      "\xc3",  "\xc0\x80",    "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                                      "a\x80", "\xe0\x80\x80"};
     char s[CMDLINE_MAX + 2];
 
     (void)state;
@@ -140,9 +142,16 @@ static int load(struct config *c, const char *text) {
 
 static void test_config(void **state) {
     static const char *const bad[] = {
-        "[other]\nA=b\n",          "[cvmd]\nNoSuchKey=1\n",       "[cvmd]\nMemoryBacking=swap\n", "[cvmd]\nLaunchTimeoutSec=0\n",
-        "[cvmd]\nStopTimeoutSec=x\n", "[cvmd]\nFirmware=relative\n", "[cvmd]\nLibvirtURI=\n",        "[cvmd]\nLaunchTimeoutSec=5s\n",
-        "[cvmd]\nLaunchTimeoutSec=-1\n", "gibberish\n",
+        "[other]\nA=b\n",
+        "[cvmd]\nNoSuchKey=1\n",
+        "[cvmd]\nMemoryBacking=swap\n",
+        "[cvmd]\nLaunchTimeoutSec=0\n",
+        "[cvmd]\nStopTimeoutSec=x\n",
+        "[cvmd]\nFirmware=relative\n",
+        "[cvmd]\nLibvirtURI=\n",
+        "[cvmd]\nLaunchTimeoutSec=5s\n",
+        "[cvmd]\nLaunchTimeoutSec=-1\n",
+        "gibberish\n",
     };
     struct config c;
 
@@ -151,7 +160,8 @@ static void test_config(void **state) {
     assert_int_equal(config_load(&c, "/nonexistent", false, &e), 0);
     assert_int_equal(config_load(&c, "/nonexistent", true, &e), -ENOENT);
     assert_true(c.memory_backing_auto);
-    assert_int_equal(load(&c, "# comment\n[cvmd]\nMemoryBacking=locked\nLaunchTimeoutSec=7\nStateDirectory=/x\n"), 0);
+    assert_int_equal(
+        load(&c, "# comment\n[cvmd]\nMemoryBacking=locked\nLaunchTimeoutSec=7\nStateDirectory=/x\n"), 0);
     assert_false(c.memory_backing_auto);
     assert_int_equal(config_backing(&c, 1), MEMORY_LOCKED);
     assert_int_equal(c.launch_timeout, 7);
@@ -167,8 +177,9 @@ static void test_config(void **state) {
 
 static void test_uuid(void **state) {
     static const char text[] = "01234567-89ab-4def-8123-456789abcdef";
-    static const char *const bad[] = {"", "01234567-89ab-4def-8123-456789abcde", "0123456789ab-4def-8123-456789abcdef0000",
-                                      "01234567-89ab-4def-8123-456789abcdeg", "01234567-89ab-4def-8123_456789abcdef"};
+    static const char *const bad[] = {
+        "", "01234567-89ab-4def-8123-456789abcde", "0123456789ab-4def-8123-456789abcdef0000",
+        "01234567-89ab-4def-8123-456789abcdeg", "01234567-89ab-4def-8123_456789abcdef"};
     char out[UUID_STRING_MAX];
     uint8_t uuid[16];
 

@@ -43,8 +43,17 @@ static int teardown(void **state) {
 }
 
 static const struct store_machine web = {
-    .name = "web", .uuid = "u-1", .state = "running", .protected = 1, .memory = 1ull << 40, .vcpus = 2, .backing = "pageable",
-    .cmdline = "a 'b' \"c\"; DROP TABLE machines", .has_initrd = 1, .created = 1700000000000000, .started = 5,
+    .name = "web",
+    .uuid = "u-1",
+    .state = "running",
+    .protected = 1,
+    .memory = 1ull << 40,
+    .vcpus = 2,
+    .backing = "pageable",
+    .cmdline = "a 'b' \"c\"; DROP TABLE machines",
+    .has_initrd = 1,
+    .created = 1700000000000000,
+    .started = 5,
 };
 
 static unsigned seen;
@@ -59,7 +68,8 @@ static int check_web(void *userdata, const struct store_machine *m) {
     assert_string_equal(m->cmdline, want->cmdline);
     assert_string_equal(m->backing, want->backing);
     assert_true(m->memory == want->memory && m->vcpus == want->vcpus && m->protected == want->protected);
-    assert_true(m->created == want->created && m->started == want->started && m->ended == 0 && m->has_initrd == 1);
+    assert_true(m->created == want->created && m->started == want->started && m->ended == 0 &&
+                m->has_initrd == 1);
     if (want->reason)
         assert_string_equal(m->reason, want->reason);
     else
@@ -120,7 +130,8 @@ static unsigned count(struct store *s, uint64_t after, const char *machine, uint
 }
 
 static void test_audit(void **state) {
-    struct store_audit a = {.time = 1, .source = "cvmd", .machine = "web", .event = "launch", .message = "m", .who = "w"};
+    struct store_audit a = {
+        .time = 1, .source = "cvmd", .machine = "web", .event = "launch", .message = "m", .who = "w"};
     struct store *s = open_store();
     uint64_t seq;
 
@@ -129,7 +140,12 @@ static void test_audit(void **state) {
         assert_int_equal(store_append_audit(s, &a), 1);
     assert_int_equal(store_last_seq(s, "boot-1", &seq), 0);
     assert_true(seq == 0);
-    a = (struct store_audit){.time = 2, .source = "rootvisor", .event = "denied", .message = "m", .boot_id = "boot-1", .arg = {UINT64_MAX, 1}};
+    a = (struct store_audit){.time = 2,
+                             .source = "rootvisor",
+                             .event = "denied",
+                             .message = "m",
+                             .boot_id = "boot-1",
+                             .arg = {UINT64_MAX, 1}};
     for (a.seq = 1; a.seq <= 10; a.seq++)
         assert_int_equal(store_append_audit(s, &a), 1);
     a.seq = 7;
@@ -159,9 +175,10 @@ static void sql(const char *statements) {
 
 /* A database of schema 1, as the first step makes it, with a machine in it. */
 static void test_migration(void **state) {
-    char *step = sqlite3_mprintf("%s INSERT INTO machines VALUES ('web', 'u-1', 'running', NULL, 1, %lld, 2, 'pageable', %Q, 1, NULL,"
-                                 " 1700000000000000, 5, 0); PRAGMA user_version = 1",
-                                 store_migrations[0], 1ll << 40, web.cmdline);
+    char *step = sqlite3_mprintf(
+        "%s INSERT INTO machines VALUES ('web', 'u-1', 'running', NULL, 1, %lld, 2, 'pageable', %Q, 1, NULL,"
+        " 1700000000000000, 5, 0); PRAGMA user_version = 1",
+        store_migrations[0], 1ll << 40, web.cmdline);
     struct store_machine m = web;
     struct store *s;
 
@@ -172,7 +189,8 @@ static void test_migration(void **state) {
     seen = 0;
     assert_int_equal(store_each_machine(s, check_web, &m), 0);
     assert_int_equal(seen, 1);
-    assert_int_equal(store_append_audit(s, &(struct store_audit){.source = "cvmd", .event = "x", .message = "y"}), 1);
+    assert_int_equal(
+        store_append_audit(s, &(struct store_audit){.source = "cvmd", .event = "x", .message = "y"}), 1);
     store_close(s);
     s = open_store(); /* nothing left to do */
     store_close(s);
@@ -220,9 +238,12 @@ static void test_transaction(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_machines, remove_files),  cmocka_unit_test_teardown(test_audit, remove_files),
-        cmocka_unit_test_teardown(test_migration, remove_files), cmocka_unit_test_teardown(test_newer, remove_files),
-        cmocka_unit_test_teardown(test_damaged, remove_files),   cmocka_unit_test_teardown(test_transaction, remove_files),
+        cmocka_unit_test_teardown(test_machines, remove_files),
+        cmocka_unit_test_teardown(test_audit, remove_files),
+        cmocka_unit_test_teardown(test_migration, remove_files),
+        cmocka_unit_test_teardown(test_newer, remove_files),
+        cmocka_unit_test_teardown(test_damaged, remove_files),
+        cmocka_unit_test_teardown(test_transaction, remove_files),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
