@@ -43,12 +43,27 @@ static bool in_ept01(u64 pfn)
 	return !f || f->owner == FRAME_HOST || f->owner == FRAME_NOT_RAM;
 }
 
-/* A 2 MiB leaf, if all its frames are mapped with one type; else down to the PT. */
-static void init_region(u64 region)
+/* Does a variable MTRR have a border inside a 2 MiB region? */
+static bool mtrrs_are_fine(void)
+{
+	for (u32 i = 0; i < mtrr.variable; i++)
+		if (mtrr.var[i].mask & BIT(11) && mtrr.var[i].mask & (REGION - 1) & PAGE_MASK)
+			return true;
+	return false;
+}
+
+/* A 2 MiB leaf, if all its frames are mapped with one type; else down to the PT. Where no RAM is, one look
+ * at the MTRRs serves the whole region: a machine has far more such regions than RAM. */
+static void init_region(u64 region, bool fine)
 {
 	u64 first = region * 512, *e = &pt[first];
 	bool uniform = true;
 
+	if (region && first >= frames_max && !fine) {
+		pd[region] = region * REGION | EPT_LARGE | EPT_RWX |
+			     (u64)mtrr_range_type(&mtrr, region * REGION, REGION) << EPT_MT_SHIFT;
+		return;
+	}
 	for (u64 i = 0; i < 512; i++) {
 		e[i] = in_ept01(first + i) ? frame_leaf(first + i) : 0;
 		if (!e[i] || (e[i] ^ e[0]) & ~EPT_ADDR)
@@ -60,8 +75,10 @@ static void init_region(u64 region)
 void ept01_init(void)
 {
 	u64 top = frames_max << PAGE_SHIFT, total, *pdpt;
+	bool fine;
 
 	mtrr_read(&mtrr);
+	fine = mtrrs_are_fine();
 	gibs = top > 4 * GIB ? ALIGN_UP(top, GIB) / GIB : 4;
 	total = BIT(mtrr.phys_bits < PHYS_BITS_MAX ? mtrr.phys_bits : PHYS_BITS_MAX) / GIB;
 	if (total < gibs)
@@ -71,7 +88,7 @@ void ept01_init(void)
 	pd = take(gibs);
 	pt = take(gibs * 512);
 	for (u64 region = 0; region < gibs * 512; region++)
-		init_region(region);
+		init_region(region, fine);
 	for (u64 g = 0; g < total; g++) {
 		if (g < gibs)
 			pdpt[g] = pa(&pd[g * 512]) | EPT_RWX;
