@@ -25,6 +25,8 @@ void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val)
 		v->f[idx] = val;
 		if (fields[idx].class == FIELD_CONTROL)
 			v->dirty_ctl = true;
+		if (fields[idx].class == FIELD_CONTROL || fields[idx].class == FIELD_HOST)
+			v->checked = false;
 		return;
 	}
 	vmcs_load(c, &v->vmcs02);

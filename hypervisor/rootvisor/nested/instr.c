@@ -244,11 +244,13 @@ static void do_enter(struct pcpu *c, bool launch)
 	else if (!launch && !v->launched12)
 		error = VMX_ERR_VMRESUME_NOT_LAUNCHED;
 	else
-		error = vmcs12_check_controls(v->f, &l1_caps);
-	if (!error)
+		error = v->checked ? 0 : vmcs12_check_controls(v->f, &l1_caps);
+	if (!error && !v->checked)
 		error = vmcs12_check_host(v->f, &l1_caps);
-	if (!error)
+	if (!error) {
+		v->checked = true;
 		error = nested_enter(c, v);
+	}
 	if (error)
 		return nested_vmfail(c, error);
 	if (v->vm)		/* it may not run at all: its exit is then made up (an ordinary one: nested_run) */

@@ -32,6 +32,7 @@ struct vcpu12 {
 	u64 nonce;		/* also in that page: tells it was not re-initialised */
 	bool launched12;	/* launch state as L1 knows it */
 	bool dirty_ctl;		/* controls changed since VMCS02 was written */
+	bool checked;		/* no control or host field changed since check.c passed them */
 	struct vmcs vmcs02;
 	struct vmcs shadow_vmcs;	/* pa = 0: none, every access of L1 exits */
 	u8 *msr_bitmap02;

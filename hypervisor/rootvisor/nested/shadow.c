@@ -9,6 +9,7 @@
 static struct shadow shadows[NR_SHADOWS];
 static u64 epoch;			/* 1 .. 0xffff, as struct frame keeps it */
 static u64 entries;
+static struct shadow *last;
 static u16 *region_epoch;		/* for each 2 MiB of RAM: last mapped as a whole */
 
 void shadow_init(void)
@@ -81,10 +82,14 @@ struct shadow *shadow_get(u64 eptp12)
 {
 	struct shadow *s = NULL;
 
+	if (last && last->eptp12 == eptp12) {	/* nearly always */
+		last->used = ++entries;
+		return last;
+	}
 	for (u32 i = 0; i < NR_SHADOWS; i++) {
 		if (shadows[i].eptp12 == eptp12) {
-			shadows[i].used = ++entries;
-			return &shadows[i];
+			last = &shadows[i];
+			return shadow_get(eptp12);
 		}
 		if (!s || !shadows[i].eptp12 || (s->eptp12 && shadows[i].used < s->used))
 			s = &shadows[i];
