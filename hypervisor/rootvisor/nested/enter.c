@@ -2,6 +2,7 @@
 /* Between L1 and L2: VMCS02 from VMCS12 at entry, exit information and L1's host state
  * at exit. */
 #include "nested/nested.h"
+#include "vmx/vmx.h"
 
 /* MSRs that an ordinary guest may reach directly if L1 lets it; all others exit. */
 static const struct { u32 msr; bool write; } passable[] = {
@@ -48,31 +49,23 @@ static void copy_control(struct vcpu12 *v, u32 enc)
 /* VMCS02 is current. */
 static void write_controls(struct vcpu12 *v)
 {
+	static const u16 copied[] = {
+		VMCS_EXCEPTION_BITMAP, VMCS_PF_MASK, VMCS_PF_MATCH, VMCS_TSC_OFFSET, VMCS_CR0_MASK, VMCS_CR4_MASK,
+		VMCS_CR0_SHADOW, VMCS_CR4_SHADOW };
+	static const u16 zero[] = {
+		VMCS_CR3_TARGET_COUNT, VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT };
 	u32 proc2 = (u32)F12(v, VMCS_PROC2_CTLS) | PROC2_VPID | PROC2_EPT;
 
-	vmwrite(VMCS_PIN_CTLS, caps_adjust((u32)F12(v, VMCS_PIN_CTLS), hw_caps.true_pin));
-	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)(F12(v, VMCS_PROC_CTLS) | PROC_MSR_BITMAPS | PROC_SECONDARY),
-					    hw_caps.true_proc));
-	vmwrite(VMCS_PROC2_CTLS, caps_adjust(proc2, hw_caps.proc2));
-	vmwrite(VMCS_EXIT_CTLS, caps_adjust((u32)((F12(v, VMCS_EXIT_CTLS) & EXIT_ACK_INTR) | EXIT_HOST64 |
-					    EXIT_SAVE_DEBUG | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
-					    EXIT_SAVE_EFER | EXIT_LOAD_EFER), hw_caps.true_exit));
-	vmwrite(VMCS_ENTRY_CTLS, caps_adjust((u32)((F12(v, VMCS_ENTRY_CTLS) & (ENTRY_IA32E | ENTRY_LOAD_DEBUG)) |
-					     ENTRY_LOAD_PAT | ENTRY_LOAD_EFER), hw_caps.true_entry));
-	copy_control(v, VMCS_EXCEPTION_BITMAP);
-	copy_control(v, VMCS_PF_MASK);
-	copy_control(v, VMCS_PF_MATCH);
-	copy_control(v, VMCS_TSC_OFFSET);
-	copy_control(v, VMCS_CR0_MASK);
-	copy_control(v, VMCS_CR4_MASK);
-	copy_control(v, VMCS_CR0_SHADOW);
-	copy_control(v, VMCS_CR4_SHADOW);
+	caps_write_controls(F12(v, VMCS_PIN_CTLS), F12(v, VMCS_PROC_CTLS) | PROC_MSR_BITMAPS | PROC_SECONDARY, proc2,
+			    (F12(v, VMCS_EXIT_CTLS) & EXIT_ACK_INTR) | EXIT_HOST64 | EXIT_SAVE_DEBUG | EXIT_SAVE_PAT |
+			    EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER,
+			    (F12(v, VMCS_ENTRY_CTLS) & (ENTRY_IA32E | ENTRY_LOAD_DEBUG)) | ENTRY_LOAD_PAT |
+			    ENTRY_LOAD_EFER);
+	for (u32 i = 0; i < ARRAY_SIZE(copied); i++)
+		copy_control(v, copied[i]);
 	if (proc2 & PROC2_XSAVES)
 		copy_control(v, 0x202c);
-	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_zero(zero, ARRAY_SIZE(zero));
 	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
 	vmwrite(VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)));
 	v->dirty_ctl = false;
@@ -244,7 +237,7 @@ static void ordinary_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 
 		if (shadow_fault(c, v, gpa, &qual, &misconfig)) {
 			vmcs_load(c, &v->vmcs02);
-			l1_requeue_event();	/* L1 never hears of the exit */
+			guest_requeue_event();	/* L1 never hears of the exit */
 			return;
 		}
 		vmcs_load(c, &v->vmcs02);

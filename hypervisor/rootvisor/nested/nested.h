@@ -51,7 +51,8 @@ struct vmx_caps {
 };
 #define NR_VMX_CAPS	(offsetof(struct vmx_caps, phys_bits) / sizeof(u64))
 extern struct vmx_caps hw_caps, l1_caps;
-u32 caps_adjust(u32 want, u64 cap);	/* want with must-be-one bits set and others cleared */
+/* The five control fields of the current VMCS: what is asked for, with must-be-one bits set and others cleared. */
+void caps_write_controls(u64 pin, u64 proc, u64 proc2, u64 exit, u64 entry);
 
 /* VMX instruction errors, SDM vol. 3, 31.4 */
 enum {

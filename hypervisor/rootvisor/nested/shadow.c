@@ -175,15 +175,12 @@ bool shadow_fault(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 *qual, bool *mi
 	}
 	if (!v->shadow || v->shadow->eptp12 != eptp12)
 		v->shadow = shadow_get(eptp12);
-	if (v->shadow && install(v->shadow, gpa, &leaf)) {
-		vmcs_load(c, &v->vmcs02);
-		vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
-		return true;
+	if (!v->shadow || !install(v->shadow, gpa, &leaf)) {
+		shadow_invalidate(0);	/* pool exhausted: begin anew */
+		v->shadow = shadow_get(eptp12);
+		if (!v->shadow || !install(v->shadow, gpa, &leaf))
+			rv_panic("the pool is too small for one guest's shadow EPT; boot with a larger pool=");
 	}
-	shadow_invalidate(0);		/* pool exhausted: begin anew */
-	v->shadow = shadow_get(eptp12);
-	if (!v->shadow || !install(v->shadow, gpa, &leaf))
-		rv_panic("the pool is too small for one guest's shadow EPT; boot with a larger pool=");
 	vmcs_load(c, &v->vmcs02);
 	vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
 	return true;

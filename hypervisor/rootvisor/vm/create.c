@@ -28,16 +28,13 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 		open_msr(v->msr_bitmap02, direct_msrs[i], true);
 	}
 	open_msr(v->msr_bitmap02, MSR_TSC, false);
-	vmwrite(VMCS_PIN_CTLS, caps_adjust(PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI, hw_caps.true_pin));
-	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)(PROC_TSC_OFFSET | PROC_HLT | PROC_MWAIT | PROC_RDPMC |
-		PROC_CR8_LOAD | PROC_CR8_STORE | PROC_UNCOND_IO | PROC_MSR_BITMAPS | PROC_MONITOR |
-		PROC_SECONDARY), hw_caps.true_proc));
-	vmwrite(VMCS_PROC2_CTLS, caps_adjust(PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP |
-		PROC2_INVPCID | PROC2_WBINVD, hw_caps.proc2));
-	vmwrite(VMCS_EXIT_CTLS, caps_adjust((u32)(EXIT_ACK_INTR | EXIT_HOST64 | EXIT_SAVE_DEBUG |
-		EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER), hw_caps.true_exit));
-	vmwrite(VMCS_ENTRY_CTLS, caps_adjust(ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
-					     hw_caps.true_entry));
+	caps_write_controls(PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI,
+			    PROC_TSC_OFFSET | PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR8_LOAD | PROC_CR8_STORE |
+			    PROC_UNCOND_IO | PROC_MSR_BITMAPS | PROC_MONITOR | PROC_SECONDARY,
+			    PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID | PROC2_WBINVD,
+			    EXIT_ACK_INTR | EXIT_HOST64 | EXIT_SAVE_DEBUG | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
+			    EXIT_SAVE_EFER | EXIT_LOAD_EFER,
+			    ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
 	/* #DB and #AC: a guest can make endless ones in microcode. #MC is the host's. */
 	vmwrite(VMCS_EXCEPTION_BITMAP, EXC_DB | EXC_AC | EXC_MC);
 	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));

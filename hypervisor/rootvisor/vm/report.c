@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The Quoter, and how a VM report comes about (cvm/report.h). */
 #include "cvm/layout.h"
-#include "vm/calls.h"
 #include "vm/vm.h"
 
 static u64 reports;

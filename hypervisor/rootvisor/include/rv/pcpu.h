@@ -71,6 +71,8 @@ void pcpu_run(struct pcpu *c) __attribute__((noreturn));
 
 /* vmx/l1_exits.c: one exit of the host. nested/ hangs its own handlers in by link. */
 void l1_handle_exit(struct pcpu *c, u32 reason);
-void l1_skip_instruction(void);				/* current VMCS must be vmcs01 */
-void l1_requeue_event(void);		/* vmx/run.c: what the exit interrupted goes on at the next entry */
-void l1_inject_exception(u32 vector, bool has_error, u32 error);	/* current VMCS's guest */
+/* Of the guest of the current VMCS, host or VM: */
+void guest_skip_instruction(void);		/* RIP over the exiting instruction, and what comes with that */
+void guest_single_step(void);			/* the trap that the CPU would raise behind it */
+void guest_requeue_event(void);		/* vmx/run.c: what the exit interrupted goes on at the next entry */
+void guest_inject_exception(u32 vector, bool has_error, u32 error);	/* current VMCS's guest */
