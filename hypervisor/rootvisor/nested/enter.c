@@ -155,38 +155,32 @@ void nested_copy_exit_info(struct vcpu12 *v, u32 reason)
 /* SDM vol. 3, 28.5: what a VM exit loads, here into vmcs01's guest state. */
 static void load_l1_segments(const struct vcpu12 *v)
 {
-	static const u16 data[] = { VMCS_HOST_ES_SEL, VMCS_HOST_SS_SEL, VMCS_HOST_DS_SEL,
-				    VMCS_HOST_FS_SEL, VMCS_HOST_GS_SEL };
+	for (u32 i = 0; i < 6; i++) {
+		u64 sel = F12(v, VMCS_HOST_ES_SEL + 2 * i);
 
-	for (u32 i = 0; i < ARRAY_SIZE(data); i++) {
-		u32 off = data[i] - VMCS_HOST_ES_SEL;
-		u64 sel = F12(v, data[i]);
-
-		vmwrite(VMCS_GUEST_ES_SEL + off, sel);
-		vmwrite(VMCS_GUEST_ES_LIMIT + off, 0xffffffff);
-		vmwrite(VMCS_GUEST_ES_AR + off, sel ? 0xc093 : 0x1c093);
-		vmwrite(VMCS_GUEST_ES_BASE + off, 0);
+		vmwrite(VMCS_GUEST_ES_SEL + 2 * i, sel);
+		vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, 0xffffffff);
+		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? 0xa09b : sel ? 0xc093 : 0x1c093);
+		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
 	}
-	vmwrite(VMCS_GUEST_FS_BASE, F12(v, VMCS_HOST_FS_BASE));
-	vmwrite(VMCS_GUEST_GS_BASE, F12(v, VMCS_HOST_GS_BASE));
-	vmwrite(VMCS_GUEST_CS_SEL, F12(v, VMCS_HOST_CS_SEL));
-	vmwrite(VMCS_GUEST_CS_BASE, 0);
-	vmwrite(VMCS_GUEST_CS_LIMIT, 0xffffffff);
-	vmwrite(VMCS_GUEST_CS_AR, 0xa09b);
-	vmwrite(VMCS_GUEST_TR_SEL, F12(v, VMCS_HOST_TR_SEL));
-	vmwrite(VMCS_GUEST_TR_BASE, F12(v, VMCS_HOST_TR_BASE));
 	vmwrite(VMCS_GUEST_TR_LIMIT, 0x67);
 	vmwrite(VMCS_GUEST_TR_AR, 0x8b);
-	vmwrite(VMCS_GUEST_LDTR_SEL, 0);
 	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
-	vmwrite(VMCS_GUEST_GDTR_BASE, F12(v, VMCS_HOST_GDTR_BASE));
-	vmwrite(VMCS_GUEST_IDTR_BASE, F12(v, VMCS_HOST_IDTR_BASE));
 	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
 }
 
 void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
 {
+	static const struct { u16 guest, host; } copied[] = {
+		{ VMCS_GUEST_CR3, VMCS_HOST_CR3 }, { VMCS_GUEST_RIP, VMCS_HOST_RIP }, { VMCS_GUEST_RSP, VMCS_HOST_RSP },
+		{ VMCS_GUEST_FS_BASE, VMCS_HOST_FS_BASE }, { VMCS_GUEST_GS_BASE, VMCS_HOST_GS_BASE },
+		{ VMCS_GUEST_TR_SEL, VMCS_HOST_TR_SEL }, { VMCS_GUEST_TR_BASE, VMCS_HOST_TR_BASE },
+		{ VMCS_GUEST_GDTR_BASE, VMCS_HOST_GDTR_BASE }, { VMCS_GUEST_IDTR_BASE, VMCS_HOST_IDTR_BASE },
+		{ VMCS_GUEST_SYSENTER_CS, VMCS_HOST_SYSENTER_CS }, { VMCS_GUEST_SYSENTER_ESP, VMCS_HOST_SYSENTER_ESP },
+		{ VMCS_GUEST_SYSENTER_EIP, VMCS_HOST_SYSENTER_EIP } };
+	static const u16 zero[] = {
+		VMCS_GUEST_DEBUGCTL, VMCS_GUEST_PENDING_DBG, VMCS_GUEST_ACTIVITY, VMCS_GUEST_LDTR_SEL, VMCS_ENTRY_INTR_INFO };
 	const u64 keep = CR0_ET | CR0_CD | CR0_NW | 0x1ff80000 | BIT(17) | 0xffc0;	/* the last: reserved */
 	u64 info = F12(v, VMCS_EXIT_INTR_INFO);
 	u64 exit = F12(v, VMCS_EXIT_CTLS);
@@ -196,28 +190,21 @@ void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
 	vmcs_shadow_fill(c, v);
 	vmcs_load(c, &c->vmcs01);
 	vmwrite(VMCS_GUEST_CR0, (vmread(VMCS_GUEST_CR0) & keep) | (F12(v, VMCS_HOST_CR0) & ~keep));
-	vmwrite(VMCS_GUEST_CR3, F12(v, VMCS_HOST_CR3));
 	vmwrite(VMCS_GUEST_CR4, F12(v, VMCS_HOST_CR4) | CR4_VMXE);
 	load_l1_segments(v);
-	vmwrite(VMCS_GUEST_SYSENTER_CS, F12(v, VMCS_HOST_SYSENTER_CS));
-	vmwrite(VMCS_GUEST_SYSENTER_ESP, F12(v, VMCS_HOST_SYSENTER_ESP));
-	vmwrite(VMCS_GUEST_SYSENTER_EIP, F12(v, VMCS_HOST_SYSENTER_EIP));
+	for (u32 i = 0; i < ARRAY_SIZE(copied); i++)
+		vmwrite(copied[i].guest, F12(v, copied[i].host));
+	vmcs_zero(zero, ARRAY_SIZE(zero));
 	if (exit & EXIT_LOAD_EFER)
 		vmwrite(VMCS_GUEST_EFER, F12(v, VMCS_HOST_EFER));
 	if (exit & EXIT_LOAD_PAT)
 		vmwrite(VMCS_GUEST_PAT, F12(v, VMCS_HOST_PAT));
-	vmwrite(VMCS_GUEST_RIP, F12(v, VMCS_HOST_RIP));
-	vmwrite(VMCS_GUEST_RSP, F12(v, VMCS_HOST_RSP));
 	vmwrite(VMCS_GUEST_RFLAGS, 2);
 	vmwrite(VMCS_GUEST_DR7, 0x400);
-	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
-	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
-	vmwrite(VMCS_GUEST_ACTIVITY, 0);
 	/* An NMI that caused the exit blocks further ones until L1's IRET. */
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 		(u32)F12(v, VMCS_EXIT_REASON) == EXIT_EXCEPTION_NMI && (info & INTR_VALID) &&
 		INTR_TYPE(info) == INTR_TYPE_NMI ? 8 : 0);
-	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 }
 
 void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualification, bool misconfig)

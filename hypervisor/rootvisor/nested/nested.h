@@ -74,8 +74,8 @@ void vcpu12_free(struct pcpu *c, struct vcpu12 *v);
 /* access.c: one field of a VMCS12 as L1 reads and writes it; vmcs01 is current after it */
 u64 vmcs12_read(struct pcpu *c, struct vcpu12 *v, u32 idx);
 void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val);
-void vmcs12_pull_guest(struct pcpu *c, struct vcpu12 *v);	/* VMCS02 -> f[] */
-void vmcs12_push_guest(struct pcpu *c, struct vcpu12 *v);	/* f[] -> VMCS02 */
+/* The guest state, VMCS02 -> f[] (pull) or f[] -> VMCS02. */
+void vmcs12_move_guest(struct pcpu *c, struct vcpu12 *v, bool pull);
 
 /* vmcs_shadow.c: the fields that L1 reaches without an exit */
 void vmcs_shadow_init(void);

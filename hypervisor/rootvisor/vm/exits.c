@@ -7,8 +7,7 @@
 static void reflect_plain(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 len)
 {
 	pv_switch_out(c, v->pv);
-	F12(v, VMCS_EXIT_QUALIFICATION) = 0;
-	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
+	pv_neutral_operands(v);
 	pv_reflect(c, v, reason, pending, CVM_DECOY_NOP, len);
 }
 

@@ -76,8 +76,7 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v)
 			c->regs.r[R_RAX] = (u32)val;
 			c->regs.r[R_RDX] = val >> 32;
 		}
-		F12(v, VMCS_EXIT_QUALIFICATION) = 0;
-		F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
+		pv_neutral_operands(v);
 		pv_reflect(c, v, write ? EXIT_WRMSR : EXIT_RDMSR, write ? PENDING_WRMSR : PENDING_RDMSR,
 			   CVM_DECOY_NOP, 2);
 		return;

@@ -145,7 +145,7 @@ void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind 
 	nested_to_l1(c, v);
 }
 
-static void neutral_operands(struct vcpu12 *v)
+void pv_neutral_operands(struct vcpu12 *v)
 {
 	F12(v, VMCS_EXIT_QUALIFICATION) = 0;
 	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
@@ -166,7 +166,7 @@ void pv_reflect_page(struct pcpu *c, struct vcpu12 *v, u64 gfn)
 /* A stopped VM looks to KVM like a guest that shut down. Its state was switched out before. */
 void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v)
 {
-	neutral_operands(v);
+	pv_neutral_operands(v);
 	pv_reflect(c, v, EXIT_TRIPLE_FAULT, PENDING_NONE, CVM_DECOY_NOP, 0);
 }
 

@@ -103,6 +103,7 @@ void pv_free(struct vcpu12 *v);
 void pv_before_entry(struct vcpu12 *v);	void pv_answer(struct pcpu *c, s64 result);	/* of a guest's VMCALL: RAX, and on */
 /* Back to KVM with a neutral VMCS12: reason and the rest of the exit information in f[]. */
 void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 decoy, u32 len);
+void pv_neutral_operands(struct vcpu12 *v);	/* qualification and address that say nothing */
 void pv_reflect_page(struct pcpu *c, struct vcpu12 *v, u64 gfn);
 void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v);
 /* vm_stop() of a vCPU whose true state is in the hardware. */
