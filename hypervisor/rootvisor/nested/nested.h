@@ -99,6 +99,7 @@ void nested_copy_exit_info(struct vcpu12 *v, u32 reason);	/* VMCS02 -> f[] */
 void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualification, bool misconfig);
 
 /* shadow.c */
+void ept_free(u64 *table, u32 level);	/* gives the tables back, not what their leaves map; 4: from the root */
 void shadow_init(void);
 struct shadow *shadow_get(u64 eptp12);
 void shadow_invalidate(u64 eptp12);	/* 0 = all */

@@ -34,12 +34,12 @@ enum ept12_status ept12_lookup(u64 eptp, u64 gpa, struct ept12_leaf *leaf)
 	return ept12_walk(eptp, gpa, read_host_entry, leaf);
 }
 
-static void free_tables(u64 *table, u32 level)
+void ept_free(u64 *table, u32 level)
 {
 	if (level > 1)
 		for (u32 i = 0; i < 512; i++)
 			if ((table[i] & EPT_RWX) && !(table[i] & EPT_LARGE))
-				free_tables(va(table[i] & EPT_ADDR), level - 1);
+				ept_free(va(table[i] & EPT_ADDR), level - 1);
 	pool_put(table);
 }
 
@@ -47,7 +47,7 @@ static void drop(struct shadow *s)
 {
 	if (!s->eptp12)
 		return;
-	free_tables(s->root, 4);
+	ept_free(s->root, 4);
 	s->eptp12 = 0;
 }
 

@@ -50,7 +50,7 @@ static bool make_tables(struct vm *vm)
 void vm_free_tables(struct vm *vm)
 {
 	if (vm->ept02)
-		ept_free(vm->ept02);
+		ept_free(vm->ept02, 4);
 	if (!vm->sealed)
 		return;
 	for (u32 i = 0; i < SEALED_PAGES; i++)

@@ -173,7 +173,7 @@ void guardian_destroy(struct pcpu *c, struct guardian *g)
 		vmcs_clear(c, &g->vmcs);
 		pool_put(va(g->vmcs.pa));
 	}
-	ept_free(g->ept_root);
+	ept_free(g->ept_root, 4);
 	g->dead = true;
 }
 

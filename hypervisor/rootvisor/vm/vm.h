@@ -64,7 +64,6 @@ void *vm_page(struct vm *vm, u64 gfn);		/* private and present, else NULL */
 
 /* ept02.c */
 u64 *ept_entry(u64 *root, u64 gpa, bool create);	/* level-1 entry; NULL: absent / pool exhausted */
-void ept_free(u64 *root);
 
 /* ---- protect.c, protect_check.c ---- */
 int protect_check(const struct cvm_protect *p);	/* pure */
