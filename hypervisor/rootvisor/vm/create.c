@@ -46,19 +46,6 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 	vmwrite(VMCS_CR4_SHADOW, 0);
 }
 
-/* boot.h: the canonical entry state. */
-static void entry_state(void)
-{
-	vmcs_init_flat(0xc09b);
-	vmwrite(VMCS_GUEST_CR0, CR0_PE | CR0_ET | CR0_NE);
-	vmwrite(VMCS_GUEST_CR3, 0);
-	vmwrite(VMCS_GUEST_CR4, CR4_VMXE);
-	vmwrite(VMCS_GUEST_EFER, 0);
-	vmwrite(VMCS_GUEST_RIP, CVM_FW_ENTRY);
-	vmwrite(VMCS_GUEST_RSP, CVM_FW_STACK);
-	vmwrite(VMCS_GUEST_RFLAGS, 2);
-}
-
 /* Contact map 1.4: flat 32-bit, unpaged as KVM's cache has it from cvmboot's first stage. */
 static void neutral_state(struct vcpu12 *v)
 {
@@ -99,7 +86,8 @@ int pv_create(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 	p->xcr0 = 1;
 	p->dr6 = 0xffff0ff0;
 	controls(v, vm);
-	entry_state();
+	vmcs_init_flat(&(struct vmcs_flat) {	/* boot.h: the canonical entry state */
+		.code_ar = 0xc09b, .cr0 = CR0_PE | CR0_ET | CR0_NE, .rip = CVM_FW_ENTRY, .rsp = CVM_FW_STACK });
 	neutral_state(v);
 	/* The stage-1 registers are gone: the guest starts with zeroes. */
 	memset(&c->regs, 0, sizeof(c->regs));

@@ -112,11 +112,9 @@ static void init_vmcs(struct pcpu *c, struct guardian *g)
 	vmwrite(VMCS_CR4_MASK, ~0ull);
 	vmwrite(VMCS_CR0_SHADOW, GUARDIAN_CR0);
 	vmwrite(VMCS_CR4_SHADOW, GUARDIAN_CR4);
-	vmcs_init_flat(0xa09b);
-	vmwrite(VMCS_GUEST_CR0, GUARDIAN_CR0);
-	vmwrite(VMCS_GUEST_CR4, GUARDIAN_CR4);
-	vmwrite(VMCS_GUEST_CR3, h->page_table);
-	vmwrite(VMCS_GUEST_EFER, EFER_LME | EFER_LMA | EFER_NXE);
+	vmcs_init_flat(&(struct vmcs_flat) {
+		.code_ar = 0xa09b, .cr0 = GUARDIAN_CR0, .cr3 = h->page_table, .cr4 = GUARDIAN_CR4,
+		.efer = EFER_LME | EFER_LMA | EFER_NXE });
 	vmwrite(VMCS_GUEST_FS_BASE, h->fs_base);
 }
 
