@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "hostboot/bzimage.h"
 
+#include "hostboot/place.h"
 #include "hostboot/put.h"
 
 /* Setup header, offsets in file and zero page. */

@@ -2,6 +2,7 @@
 #include "hostboot/linux.h"
 
 #include "hostboot/bzimage.h"
+#include "hostboot/place.h"
 #include "rv/asm.h"
 #include "rv/mem.h"
 

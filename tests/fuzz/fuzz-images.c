@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/hostboot/bzimage.c hypervisor/rootvisor/boot/memmap.c hypervisor/rootvisor/boot/guardian_image.c
+// SOURCES: hypervisor/hostboot/bzimage.c hypervisor/hostboot/place.c hypervisor/rootvisor/boot/memmap.c hypervisor/rootvisor/boot/guardian_image.c
 // CFLAGS: -Ihypervisor -Ihypervisor/rootvisor -Ihypervisor/rootvisor/include
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files that hostboot and RootVisor are given as kernel and Guardian. */

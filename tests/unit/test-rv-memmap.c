@@ -2,7 +2,7 @@
 /* The memory map: what loaders get wrong is put right, and e820 loses RootVisor's ranges only. */
 #include "rv-test.h"
 
-#include "boot/memmap.h"
+#include "hostboot/place.h"
 
 static void add(struct memmap *m, u64 start, u64 end, u32 type) {
     m->r[m->n++] = (struct memmap_range) { .start = start, .end = end, .type = type };

@@ -57,6 +57,11 @@ rv_entry:
 	loop 2b
 
 	movl $boot_pml4, %eax
+	movl $entry64, %ebx
+
+/* To %ebx in long mode, with the page tables at %eax: also for the other CPUs (cpu/trampoline.S). */
+	.globl enter_long_mode
+enter_long_mode:
 	movl %eax, %cr3
 	movl $(1 << 5), %eax		/* CR4.PAE */
 	movl %eax, %cr4
@@ -67,7 +72,7 @@ rv_entry:
 	movl $0x80010033, %eax		/* PG, WP, NE, ET, MP, PE */
 	movl %eax, %cr0
 	lgdt boot_gdtr
-	ljmp $8, $entry64
+	ljmp $8, $long_mode
 
 no_long_mode:
 	movl $no_long_mode_text, %esi
@@ -86,6 +91,9 @@ no_long_mode:
 	jmp 4b
 
 	.code64
+long_mode:
+	movl %ebx, %ebx
+	jmp *%rbx
 entry64:
 	movl $0x10, %eax
 	movl %eax, %ds
@@ -103,12 +111,14 @@ entry64:
 
 	.section .rodata
 	.balign 8
+	.globl boot_gdt
 boot_gdt:				/* accessed bits set: the CPU must not write here */
 	.quad 0
 	.quad 0x00af9b000000ffff
 	.quad 0x00cf93000000ffff
+	.quad 0x00cf9b000000ffff	/* 32-bit code: cpu/trampoline.S */
 boot_gdtr:
-	.word 3 * 8 - 1
+	.word 4 * 8 - 1
 	.long boot_gdt
 no_long_mode_text:
 	.asciz "ROOTVISOR PANIC: this CPU has no long mode with no-execute pages"

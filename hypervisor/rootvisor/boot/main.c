@@ -89,25 +89,19 @@ static bool check_features(void)
 
 static bool check_modules(void)
 {
-	const char *error;
+	const char *error = NULL, *where = "";
 
-	if (!mb.kernel.end) {
-		rv_printf("there is no module vmlinuz\n");
-		return false;
-	}
-	if (!mb.guardian.end) {
-		rv_printf("there is no module guardian\n");
-		return false;
-	}
-	if (guardian_image_check(va(mb.guardian.start), mb.guardian.end - mb.guardian.start, &error) < 0) {
-		rv_printf("module guardian: %s\n", error);
-		return false;
-	}
-	if (!mb.rsdp_size) {
-		rv_printf("the boot loader gave no ACPI RSDP\n");
-		return false;
-	}
-	return true;
+	if (!mb.kernel.end)
+		error = "there is no module vmlinuz";
+	else if (!mb.guardian.end)
+		error = "there is no module guardian";
+	else if (!mb.rsdp_size)
+		error = "the boot loader gave no ACPI RSDP";
+	else if (guardian_image_check(va(mb.guardian.start), mb.guardian.end - mb.guardian.start, &error) < 0)
+		where = "module guardian: ";
+	if (error)
+		rv_printf("%s%s\n", where, error);
+	return !error;
 }
 
 static void take(u64 start, u64 end)

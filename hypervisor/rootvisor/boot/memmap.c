@@ -69,34 +69,12 @@ int memmap_normalise(struct memmap *m)
 	return 0;
 }
 
-/* The part of r in [min, max); false if empty or not RAM. */
-static bool clip(const struct memmap_range *r, u64 min, u64 max, u64 *start, u64 *end)
-{
-	*start = r->start > min ? r->start : min;
-	*end = r->end < max ? r->end : max;
-	return r->type == MEM_RAM && *start < *end;
-}
-
-u64 memmap_find_low(const struct memmap *m, u64 size, u64 align, u64 min, u64 max)
-{
-	for (u32 i = 0; i < m->n; i++) {
-		u64 start, end, at;
-
-		if (!clip(&m->r[i], min, max, &start, &end))
-			continue;
-		at = ALIGN_UP(start, align);
-		if (at >= start && at <= end && end - at >= size)
-			return at;
-	}
-	return 0;
-}
-
 u64 memmap_find_high(const struct memmap *m, u64 size, u64 align, u64 min, u64 max)
 {
 	for (u32 i = m->n; i-- > 0;) {
-		u64 start, end, at;
+		u64 start = m->r[i].start > min ? m->r[i].start : min, end = m->r[i].end < max ? m->r[i].end : max, at;
 
-		if (!clip(&m->r[i], min, max, &start, &end) || end - start < size)
+		if (m->r[i].type != MEM_RAM || start >= end || end - start < size)
 			continue;
 		at = (end - size) & ~(align - 1);
 		if (at >= start)

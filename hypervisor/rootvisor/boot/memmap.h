@@ -28,9 +28,8 @@ int memmap_normalise(struct memmap *m);
  * 0; -EINVAL: empty range; -ENOSPC. */
 int memmap_set(struct memmap *m, u64 start, u64 end, u32 type);
 
-/* The lowest / highest range of RAM of `size` bytes within [min, max) at a multiple of align (a
+/* The highest range of RAM of `size` bytes within [min, max) at a multiple of align (a
  * power of two). 0 if there is none. */
-u64 memmap_find_low(const struct memmap *m, u64 size, u64 align, u64 min, u64 max);
 u64 memmap_find_high(const struct memmap *m, u64 size, u64 align, u64 min, u64 max);
 
 /* True if [start, end) is RAM all over. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Start of another CPU: copied to a page below 1 MiB, where its SIPI sends it; from there to
  * ap_main() in long mode on the final page tables. */
-#define MSR_EFER	0xc0000080
 
 	.text
 	.globl trampoline_start, trampoline_end
@@ -19,7 +18,7 @@ trampoline_start:
 	.balign 4
 trampoline_gdtr:
 	.word 4 * 8 - 1
-	.long ap_gdt
+	.long boot_gdt
 trampoline_end:
 
 	.code32
@@ -28,17 +27,9 @@ ap_entry32:
 	movl %eax, %ds
 	movl %eax, %es
 	movl %eax, %ss
-	movl $(1 << 5), %eax
-	movl %eax, %cr4
 	movl ap_cr3, %eax
-	movl %eax, %cr3
-	movl $MSR_EFER, %ecx
-	rdmsr
-	orl $((1 << 8) | (1 << 11)), %eax
-	wrmsr
-	movl $0x80010033, %eax
-	movl %eax, %cr0
-	ljmp $8, $ap_entry64
+	movl $ap_entry64, %ebx
+	jmp enter_long_mode
 
 	.code64
 ap_entry64:
@@ -47,12 +38,4 @@ ap_entry64:
 	xorl %ebp, %ebp
 	call ap_main
 	ud2
-
-	.section .rodata
-	.balign 8
-ap_gdt:					/* accessed bits set: the CPU must not write here */
-	.quad 0
-	.quad 0x00af9b000000ffff
-	.quad 0x00cf93000000ffff
-	.quad 0x00cf9b000000ffff
 	.section .note.GNU-stack, "", @progbits

@@ -37,21 +37,6 @@ int l1_translate(u64 la, bool write, bool user, u64 *phys)
 	return walk(la, write, user, phys, &left);
 }
 
-/* One page's worth: translate, check the owner. */
-static int translate(u64 la, bool write, bool user, void **p, u64 *left)
-{
-	u64 addr;
-	int r;
-
-	r = walk(la, write, user, &addr, left);
-	if (r < 0)
-		return r;
-	if (!frame_is_host(addr >> PAGE_SHIFT))
-		return -EPERM;
-	*p = va(addr);
-	return 0;
-}
-
 static int copy(u64 la, void *buf, u64 n, bool write, bool user, u64 *fault_la)
 {
 	u8 *b = buf;
@@ -59,10 +44,11 @@ static int copy(u64 la, void *buf, u64 n, bool write, bool user, u64 *fault_la)
 	if (!(vmread(VMCS_GUEST_EFER) & EFER_LMA))
 		return -EFAULT;
 	while (n) {
-		u64 left;
-		void *p;
-		int r = translate(la, write, user, &p, &left);
+		u64 left, addr;
+		int r = walk(la, write, user, &addr, &left);
 
+		if (!r && !frame_is_host(addr >> PAGE_SHIFT))
+			r = -EPERM;
 		if (r < 0) {
 			if (fault_la)
 				*fault_la = la;
@@ -71,9 +57,9 @@ static int copy(u64 la, void *buf, u64 n, bool write, bool user, u64 *fault_la)
 		if (left > n)
 			left = n;
 		if (write)
-			memcpy(p, b, left);
+			memcpy(va(addr), b, left);
 		else
-			memcpy(b, p, left);
+			memcpy(b, va(addr), left);
 		la += left;
 		b += left;
 		n -= left;

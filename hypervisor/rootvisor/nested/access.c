@@ -34,20 +34,16 @@ void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val)
 	vmcs_load(c, &c->vmcs01);
 }
 
-void vmcs12_pull_guest(struct pcpu *c, struct vcpu12 *v)
+void vmcs12_move_guest(struct pcpu *c, struct vcpu12 *v, bool pull)
 {
 	vmcs_load(c, &v->vmcs02);
-	for (u32 i = 0; i < NR_FIELDS; i++)
-		if (fields[i].class == FIELD_GUEST)
+	for (u32 i = 0; i < NR_FIELDS; i++) {
+		if (fields[i].class != FIELD_GUEST)
+			continue;
+		if (pull)
 			v->f[i] = vmread(fields[i].encoding);
-	vmcs_load(c, &c->vmcs01);
-}
-
-void vmcs12_push_guest(struct pcpu *c, struct vcpu12 *v)
-{
-	vmcs_load(c, &v->vmcs02);
-	for (u32 i = 0; i < NR_FIELDS; i++)
-		if (fields[i].class == FIELD_GUEST)
+		else
 			vmwrite(fields[i].encoding, v->f[i]);
+	}
 	vmcs_load(c, &c->vmcs01);
 }

@@ -16,9 +16,18 @@ struct vmx_caps hw_caps, l1_caps;
 			 EXIT_SAVE_EFER | EXIT_LOAD_EFER)
 #define ENTRY_OFFER	(ENTRY_LOAD_DEBUG | ENTRY_IA32E | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
 
-u32 caps_adjust(u32 want, u64 cap)
+static u32 caps_adjust(u32 want, u64 cap)
 {
 	return (want | (u32)cap) & (u32)(cap >> 32);
+}
+
+void caps_write_controls(u64 pin, u64 proc, u64 proc2, u64 exit, u64 entry)
+{
+	vmwrite(VMCS_PIN_CTLS, caps_adjust((u32)pin, hw_caps.true_pin));
+	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)proc, hw_caps.true_proc));
+	vmwrite(VMCS_PROC2_CTLS, caps_adjust((u32)proc2, hw_caps.proc2));
+	vmwrite(VMCS_EXIT_CTLS, caps_adjust((u32)exit, hw_caps.true_exit));
+	vmwrite(VMCS_ENTRY_CTLS, caps_adjust((u32)entry, hw_caps.true_entry));
 }
 
 /* Must-be-one bits as the CPU says (default1), may-be-one bits restricted to the offer. */

@@ -2,6 +2,7 @@
 /* Between L1 and L2: VMCS02 from VMCS12 at entry, exit information and L1's host state
  * at exit. */
 #include "nested/nested.h"
+#include "vmx/vmx.h"
 
 /* MSRs that an ordinary guest may reach directly if L1 lets it; all others exit. */
 static const struct { u32 msr; bool write; } passable[] = {
@@ -48,31 +49,23 @@ static void copy_control(struct vcpu12 *v, u32 enc)
 /* VMCS02 is current. */
 static void write_controls(struct vcpu12 *v)
 {
+	static const u16 copied[] = {
+		VMCS_EXCEPTION_BITMAP, VMCS_PF_MASK, VMCS_PF_MATCH, VMCS_TSC_OFFSET, VMCS_CR0_MASK, VMCS_CR4_MASK,
+		VMCS_CR0_SHADOW, VMCS_CR4_SHADOW };
+	static const u16 zero[] = {
+		VMCS_CR3_TARGET_COUNT, VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT };
 	u32 proc2 = (u32)F12(v, VMCS_PROC2_CTLS) | PROC2_VPID | PROC2_EPT;
 
-	vmwrite(VMCS_PIN_CTLS, caps_adjust((u32)F12(v, VMCS_PIN_CTLS), hw_caps.true_pin));
-	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)(F12(v, VMCS_PROC_CTLS) | PROC_MSR_BITMAPS | PROC_SECONDARY),
-					    hw_caps.true_proc));
-	vmwrite(VMCS_PROC2_CTLS, caps_adjust(proc2, hw_caps.proc2));
-	vmwrite(VMCS_EXIT_CTLS, caps_adjust((u32)((F12(v, VMCS_EXIT_CTLS) & EXIT_ACK_INTR) | EXIT_HOST64 |
-					    EXIT_SAVE_DEBUG | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
-					    EXIT_SAVE_EFER | EXIT_LOAD_EFER), hw_caps.true_exit));
-	vmwrite(VMCS_ENTRY_CTLS, caps_adjust((u32)((F12(v, VMCS_ENTRY_CTLS) & (ENTRY_IA32E | ENTRY_LOAD_DEBUG)) |
-					     ENTRY_LOAD_PAT | ENTRY_LOAD_EFER), hw_caps.true_entry));
-	copy_control(v, VMCS_EXCEPTION_BITMAP);
-	copy_control(v, VMCS_PF_MASK);
-	copy_control(v, VMCS_PF_MATCH);
-	copy_control(v, VMCS_TSC_OFFSET);
-	copy_control(v, VMCS_CR0_MASK);
-	copy_control(v, VMCS_CR4_MASK);
-	copy_control(v, VMCS_CR0_SHADOW);
-	copy_control(v, VMCS_CR4_SHADOW);
+	caps_write_controls(F12(v, VMCS_PIN_CTLS), F12(v, VMCS_PROC_CTLS) | PROC_MSR_BITMAPS | PROC_SECONDARY, proc2,
+			    (F12(v, VMCS_EXIT_CTLS) & EXIT_ACK_INTR) | EXIT_HOST64 | EXIT_SAVE_DEBUG | EXIT_SAVE_PAT |
+			    EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER,
+			    (F12(v, VMCS_ENTRY_CTLS) & (ENTRY_IA32E | ENTRY_LOAD_DEBUG)) | ENTRY_LOAD_PAT |
+			    ENTRY_LOAD_EFER);
+	for (u32 i = 0; i < ARRAY_SIZE(copied); i++)
+		copy_control(v, copied[i]);
 	if (proc2 & PROC2_XSAVES)
 		copy_control(v, 0x202c);
-	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_zero(zero, ARRAY_SIZE(zero));
 	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
 	vmwrite(VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)));
 	v->dirty_ctl = false;
@@ -162,38 +155,32 @@ void nested_copy_exit_info(struct vcpu12 *v, u32 reason)
 /* SDM vol. 3, 28.5: what a VM exit loads, here into vmcs01's guest state. */
 static void load_l1_segments(const struct vcpu12 *v)
 {
-	static const u16 data[] = { VMCS_HOST_ES_SEL, VMCS_HOST_SS_SEL, VMCS_HOST_DS_SEL,
-				    VMCS_HOST_FS_SEL, VMCS_HOST_GS_SEL };
+	for (u32 i = 0; i < 6; i++) {
+		u64 sel = F12(v, VMCS_HOST_ES_SEL + 2 * i);
 
-	for (u32 i = 0; i < ARRAY_SIZE(data); i++) {
-		u32 off = data[i] - VMCS_HOST_ES_SEL;
-		u64 sel = F12(v, data[i]);
-
-		vmwrite(VMCS_GUEST_ES_SEL + off, sel);
-		vmwrite(VMCS_GUEST_ES_LIMIT + off, 0xffffffff);
-		vmwrite(VMCS_GUEST_ES_AR + off, sel ? 0xc093 : 0x1c093);
-		vmwrite(VMCS_GUEST_ES_BASE + off, 0);
+		vmwrite(VMCS_GUEST_ES_SEL + 2 * i, sel);
+		vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, 0xffffffff);
+		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? 0xa09b : sel ? 0xc093 : 0x1c093);
+		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
 	}
-	vmwrite(VMCS_GUEST_FS_BASE, F12(v, VMCS_HOST_FS_BASE));
-	vmwrite(VMCS_GUEST_GS_BASE, F12(v, VMCS_HOST_GS_BASE));
-	vmwrite(VMCS_GUEST_CS_SEL, F12(v, VMCS_HOST_CS_SEL));
-	vmwrite(VMCS_GUEST_CS_BASE, 0);
-	vmwrite(VMCS_GUEST_CS_LIMIT, 0xffffffff);
-	vmwrite(VMCS_GUEST_CS_AR, 0xa09b);
-	vmwrite(VMCS_GUEST_TR_SEL, F12(v, VMCS_HOST_TR_SEL));
-	vmwrite(VMCS_GUEST_TR_BASE, F12(v, VMCS_HOST_TR_BASE));
 	vmwrite(VMCS_GUEST_TR_LIMIT, 0x67);
 	vmwrite(VMCS_GUEST_TR_AR, 0x8b);
-	vmwrite(VMCS_GUEST_LDTR_SEL, 0);
 	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
-	vmwrite(VMCS_GUEST_GDTR_BASE, F12(v, VMCS_HOST_GDTR_BASE));
-	vmwrite(VMCS_GUEST_IDTR_BASE, F12(v, VMCS_HOST_IDTR_BASE));
 	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
 }
 
 void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
 {
+	static const struct { u16 guest, host; } copied[] = {
+		{ VMCS_GUEST_CR3, VMCS_HOST_CR3 }, { VMCS_GUEST_RIP, VMCS_HOST_RIP }, { VMCS_GUEST_RSP, VMCS_HOST_RSP },
+		{ VMCS_GUEST_FS_BASE, VMCS_HOST_FS_BASE }, { VMCS_GUEST_GS_BASE, VMCS_HOST_GS_BASE },
+		{ VMCS_GUEST_TR_SEL, VMCS_HOST_TR_SEL }, { VMCS_GUEST_TR_BASE, VMCS_HOST_TR_BASE },
+		{ VMCS_GUEST_GDTR_BASE, VMCS_HOST_GDTR_BASE }, { VMCS_GUEST_IDTR_BASE, VMCS_HOST_IDTR_BASE },
+		{ VMCS_GUEST_SYSENTER_CS, VMCS_HOST_SYSENTER_CS }, { VMCS_GUEST_SYSENTER_ESP, VMCS_HOST_SYSENTER_ESP },
+		{ VMCS_GUEST_SYSENTER_EIP, VMCS_HOST_SYSENTER_EIP } };
+	static const u16 zero[] = {
+		VMCS_GUEST_DEBUGCTL, VMCS_GUEST_PENDING_DBG, VMCS_GUEST_ACTIVITY, VMCS_GUEST_LDTR_SEL, VMCS_ENTRY_INTR_INFO };
 	const u64 keep = CR0_ET | CR0_CD | CR0_NW | 0x1ff80000 | BIT(17) | 0xffc0;	/* the last: reserved */
 	u64 info = F12(v, VMCS_EXIT_INTR_INFO);
 	u64 exit = F12(v, VMCS_EXIT_CTLS);
@@ -203,28 +190,21 @@ void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
 	vmcs_shadow_fill(c, v);
 	vmcs_load(c, &c->vmcs01);
 	vmwrite(VMCS_GUEST_CR0, (vmread(VMCS_GUEST_CR0) & keep) | (F12(v, VMCS_HOST_CR0) & ~keep));
-	vmwrite(VMCS_GUEST_CR3, F12(v, VMCS_HOST_CR3));
 	vmwrite(VMCS_GUEST_CR4, F12(v, VMCS_HOST_CR4) | CR4_VMXE);
 	load_l1_segments(v);
-	vmwrite(VMCS_GUEST_SYSENTER_CS, F12(v, VMCS_HOST_SYSENTER_CS));
-	vmwrite(VMCS_GUEST_SYSENTER_ESP, F12(v, VMCS_HOST_SYSENTER_ESP));
-	vmwrite(VMCS_GUEST_SYSENTER_EIP, F12(v, VMCS_HOST_SYSENTER_EIP));
+	for (u32 i = 0; i < ARRAY_SIZE(copied); i++)
+		vmwrite(copied[i].guest, F12(v, copied[i].host));
+	vmcs_zero(zero, ARRAY_SIZE(zero));
 	if (exit & EXIT_LOAD_EFER)
 		vmwrite(VMCS_GUEST_EFER, F12(v, VMCS_HOST_EFER));
 	if (exit & EXIT_LOAD_PAT)
 		vmwrite(VMCS_GUEST_PAT, F12(v, VMCS_HOST_PAT));
-	vmwrite(VMCS_GUEST_RIP, F12(v, VMCS_HOST_RIP));
-	vmwrite(VMCS_GUEST_RSP, F12(v, VMCS_HOST_RSP));
 	vmwrite(VMCS_GUEST_RFLAGS, 2);
 	vmwrite(VMCS_GUEST_DR7, 0x400);
-	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
-	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
-	vmwrite(VMCS_GUEST_ACTIVITY, 0);
 	/* An NMI that caused the exit blocks further ones until L1's IRET. */
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 		(u32)F12(v, VMCS_EXIT_REASON) == EXIT_EXCEPTION_NMI && (info & INTR_VALID) &&
 		INTR_TYPE(info) == INTR_TYPE_NMI ? 8 : 0);
-	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 }
 
 void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualification, bool misconfig)
@@ -244,7 +224,7 @@ static void ordinary_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 
 		if (shadow_fault(c, v, gpa, &qual, &misconfig)) {
 			vmcs_load(c, &v->vmcs02);
-			l1_requeue_event();	/* L1 never hears of the exit */
+			guest_requeue_event();	/* L1 never hears of the exit */
 			return;
 		}
 		vmcs_load(c, &v->vmcs02);

@@ -14,13 +14,13 @@ static void set_flags(u64 set)
 static void succeed(void)
 {
 	set_flags(0);
-	l1_skip_instruction();
+	guest_skip_instruction();
 }
 
 static void fail_invalid(void)
 {
 	set_flags(RFLAGS_CF);
-	l1_skip_instruction();
+	guest_skip_instruction();
 }
 
 void nested_vmfail(struct pcpu *c, u32 error)
@@ -29,7 +29,7 @@ void nested_vmfail(struct pcpu *c, u32 error)
 		return fail_invalid();
 	F12(c->cur12, VMCS_INSTRUCTION_ERROR) = error;
 	set_flags(RFLAGS_ZF);
-	l1_skip_instruction();
+	guest_skip_instruction();
 }
 
 static int operand(struct pcpu *c, struct vmx_operand *op)
@@ -57,7 +57,7 @@ static void operand_fault(struct pcpu *c, u64 la, bool write, int err)
 	} else {
 		write_cr2(la);
 		/* error code: present (then it is read-only) and write */
-		l1_inject_exception(14, true, (l1_translate(la, false, false, &pa) ? 0 : 1) | (write ? 2 : 0));
+		guest_inject_exception(14, true, (l1_translate(la, false, false, &pa) ? 0 : 1) | (write ? 2 : 0));
 	}
 }
 

@@ -52,7 +52,8 @@ struct vmx_caps {
 };
 #define NR_VMX_CAPS	(offsetof(struct vmx_caps, phys_bits) / sizeof(u64))
 extern struct vmx_caps hw_caps, l1_caps;
-u32 caps_adjust(u32 want, u64 cap);	/* want with must-be-one bits set and others cleared */
+/* The five control fields of the current VMCS: what is asked for, with must-be-one bits set and others cleared. */
+void caps_write_controls(u64 pin, u64 proc, u64 proc2, u64 exit, u64 entry);
 
 /* VMX instruction errors, SDM vol. 3, 31.4 */
 enum {
@@ -74,8 +75,8 @@ void vcpu12_free(struct pcpu *c, struct vcpu12 *v);
 /* access.c: one field of a VMCS12 as L1 reads and writes it; vmcs01 is current after it */
 u64 vmcs12_read(struct pcpu *c, struct vcpu12 *v, u32 idx);
 void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val);
-void vmcs12_pull_guest(struct pcpu *c, struct vcpu12 *v);	/* VMCS02 -> f[] */
-void vmcs12_push_guest(struct pcpu *c, struct vcpu12 *v);	/* f[] -> VMCS02 */
+/* The guest state, VMCS02 -> f[] (pull) or f[] -> VMCS02. */
+void vmcs12_move_guest(struct pcpu *c, struct vcpu12 *v, bool pull);
 
 /* vmcs_shadow.c: the fields that L1 reaches without an exit */
 void vmcs_shadow_init(void);
@@ -99,6 +100,7 @@ void nested_copy_exit_info(struct vcpu12 *v, u32 reason);	/* VMCS02 -> f[] */
 void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualification, bool misconfig);
 
 /* shadow.c */
+void ept_free(u64 *table, u32 level);	/* gives the tables back, not what their leaves map; 4: from the root */
 void shadow_init(void);
 struct shadow *shadow_get(u64 eptp12);
 void shadow_invalidate(u64 eptp12);	/* 0 = all */

@@ -35,12 +35,12 @@ enum ept12_status ept12_lookup(u64 eptp, u64 gpa, struct ept12_leaf *leaf)
 	return ept12_walk(eptp, gpa, read_host_entry, leaf);
 }
 
-static void free_tables(u64 *table, u32 level)
+void ept_free(u64 *table, u32 level)
 {
 	if (level > 1)
 		for (u32 i = 0; i < 512; i++)
 			if ((table[i] & EPT_RWX) && !(table[i] & EPT_LARGE))
-				free_tables(va(table[i] & EPT_ADDR), level - 1);
+				ept_free(va(table[i] & EPT_ADDR), level - 1);
 	pool_put(table);
 }
 
@@ -48,7 +48,7 @@ static void drop(struct shadow *s)
 {
 	if (!s->eptp12)
 		return;
-	free_tables(s->root, 4);
+	ept_free(s->root, 4);
 	s->eptp12 = 0;
 }
 
@@ -180,15 +180,12 @@ bool shadow_fault(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 *qual, bool *mi
 	}
 	if (!v->shadow || v->shadow->eptp12 != eptp12)
 		v->shadow = shadow_get(eptp12);
-	if (v->shadow && install(v->shadow, gpa, &leaf)) {
-		vmcs_load(c, &v->vmcs02);
-		vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
-		return true;
+	if (!v->shadow || !install(v->shadow, gpa, &leaf)) {
+		shadow_invalidate(0);	/* pool exhausted: begin anew */
+		v->shadow = shadow_get(eptp12);
+		if (!v->shadow || !install(v->shadow, gpa, &leaf))
+			rv_panic("the pool is too small for one guest's shadow EPT; boot with a larger pool=");
 	}
-	shadow_invalidate(0);		/* pool exhausted: begin anew */
-	v->shadow = shadow_get(eptp12);
-	if (!v->shadow || !install(v->shadow, gpa, &leaf))
-		rv_panic("the pool is too small for one guest's shadow EPT; boot with a larger pool=");
 	vmcs_load(c, &v->vmcs02);
 	vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
 	return true;

@@ -79,7 +79,7 @@ struct vcpu12 *vcpu12_load(u64 gpa)
 	vmcs_load(c, &v->vmcs02);
 	vmcs_init_host_state(c);
 	vmcs_load(c, &c->vmcs01);
-	vmcs12_push_guest(c, v);
+	vmcs12_move_guest(c, v, false);
 	return v;
 }
 
@@ -90,7 +90,7 @@ void vcpu12_clear(struct pcpu *c, struct vcpu12 *v)
 	if (c->cur12 == v)
 		vmcs12_set_current(c, NULL);
 	if (!v->vm)
-		vmcs12_pull_guest(c, v);
+		vmcs12_move_guest(c, v, true);
 	if (frame_is_host(v->gpa >> PAGE_SHIFT)) {	/* it was at VMPTRLD; it may be private now */
 		for (u32 i = 0; i < NR_FIELDS; i++)
 			p->f[i] = v->f[i];

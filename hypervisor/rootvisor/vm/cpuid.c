@@ -64,9 +64,7 @@ void pv_cpuid(struct pcpu *c, struct pvcpu *p)
 		cpuid(leaf, sub, r);
 	switch (leaf) {
 	case 0:
-		r[A] = r[A] < 0x15 ? r[A] : 0x15;
-		if (r[A] < 0x15)
-			r[A] = 0x15;
+		r[A] = 0x15;
 		break;
 	case 1:
 		leaf1(r, p->number, cr4);

@@ -28,16 +28,13 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 		open_msr(v->msr_bitmap02, direct_msrs[i], true);
 	}
 	open_msr(v->msr_bitmap02, MSR_TSC, false);
-	vmwrite(VMCS_PIN_CTLS, caps_adjust(PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI, hw_caps.true_pin));
-	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)(PROC_TSC_OFFSET | PROC_HLT | PROC_MWAIT | PROC_RDPMC |
-		PROC_CR8_LOAD | PROC_CR8_STORE | PROC_UNCOND_IO | PROC_MSR_BITMAPS | PROC_MONITOR |
-		PROC_SECONDARY), hw_caps.true_proc));
-	vmwrite(VMCS_PROC2_CTLS, caps_adjust(PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP |
-		PROC2_INVPCID | PROC2_WBINVD, hw_caps.proc2));
-	vmwrite(VMCS_EXIT_CTLS, caps_adjust((u32)(EXIT_ACK_INTR | EXIT_HOST64 | EXIT_SAVE_DEBUG |
-		EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER), hw_caps.true_exit));
-	vmwrite(VMCS_ENTRY_CTLS, caps_adjust(ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
-					     hw_caps.true_entry));
+	caps_write_controls(PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI,
+			    PROC_TSC_OFFSET | PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR8_LOAD | PROC_CR8_STORE |
+			    PROC_UNCOND_IO | PROC_MSR_BITMAPS | PROC_MONITOR | PROC_SECONDARY,
+			    PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID | PROC2_WBINVD,
+			    EXIT_ACK_INTR | EXIT_HOST64 | EXIT_SAVE_DEBUG | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
+			    EXIT_SAVE_EFER | EXIT_LOAD_EFER,
+			    ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
 	/* #DB and #AC: a guest can make endless ones in microcode. #MC is the host's. */
 	vmwrite(VMCS_EXCEPTION_BITMAP, EXC_DB | EXC_AC | EXC_MC);
 	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
@@ -47,19 +44,6 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 	vmwrite(VMCS_CR4_MASK, CR4_VMXE);
 	vmwrite(VMCS_CR0_SHADOW, CR0_PE | CR0_ET | CR0_NE);
 	vmwrite(VMCS_CR4_SHADOW, 0);
-}
-
-/* boot.h: the canonical entry state. */
-static void entry_state(void)
-{
-	vmcs_init_flat(0xc09b);
-	vmwrite(VMCS_GUEST_CR0, CR0_PE | CR0_ET | CR0_NE);
-	vmwrite(VMCS_GUEST_CR3, 0);
-	vmwrite(VMCS_GUEST_CR4, CR4_VMXE);
-	vmwrite(VMCS_GUEST_EFER, 0);
-	vmwrite(VMCS_GUEST_RIP, CVM_FW_ENTRY);
-	vmwrite(VMCS_GUEST_RSP, CVM_FW_STACK);
-	vmwrite(VMCS_GUEST_RFLAGS, 2);
 }
 
 /* Contact map 1.4: flat 32-bit, unpaged as KVM's cache has it from cvmboot's first stage. */
@@ -102,7 +86,8 @@ int pv_create(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 	p->xcr0 = 1;
 	p->dr6 = 0xffff0ff0;
 	controls(v, vm);
-	entry_state();
+	vmcs_init_flat(&(struct vmcs_flat) {	/* boot.h: the canonical entry state */
+		.code_ar = 0xc09b, .cr0 = CR0_PE | CR0_ET | CR0_NE, .rip = CVM_FW_ENTRY, .rsp = CVM_FW_STACK });
 	neutral_state(v);
 	/* The stage-1 registers are gone: the guest starts with zeroes. */
 	memset(&c->regs, 0, sizeof(c->regs));

@@ -20,17 +20,3 @@ u64 *ept_entry(u64 *root, u64 gpa, bool create)
 	}
 	return &table[(gpa >> 12) & 511];
 }
-
-static void free_level(u64 *table, u32 level)
-{
-	if (level > 1)
-		for (u32 i = 0; i < 512; i++)
-			if (table[i] & EPT_RWX)
-				free_level(va(table[i] & EPT_ADDR), level - 1);
-	pool_put(table);
-}
-
-void ept_free(u64 *root)
-{
-	free_level(root, 4);
-}

@@ -7,8 +7,7 @@
 static void reflect_plain(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 len)
 {
 	pv_switch_out(c, v->pv);
-	F12(v, VMCS_EXIT_QUALIFICATION) = 0;
-	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
+	pv_neutral_operands(v);
 	pv_reflect(c, v, reason, pending, CVM_DECOY_NOP, len);
 }
 
@@ -30,7 +29,7 @@ static void on_exception(struct pcpu *c, struct vcpu12 *v)
 	}
 	if (INTR_VECTOR(info) == 1)	/* SDM vol. 3, table 28-1: the exit does not update DR6 */
 		write_dr6(read_dr6() | (vmread(VMCS_EXIT_QUALIFICATION) & 0x600f));
-	l1_inject_exception(INTR_VECTOR(info), info & INTR_ERROR_CODE, (u32)vmread(VMCS_EXIT_INTR_ERROR));
+	guest_inject_exception(INTR_VECTOR(info), info & INTR_ERROR_CODE, (u32)vmread(VMCS_EXIT_INTR_ERROR));
 }
 
 static void on_triple_fault(struct pcpu *c, struct vcpu12 *v)
@@ -48,7 +47,7 @@ static void on_intr_window(struct pcpu *c, struct vcpu12 *v)
 static void on_cpuid(struct pcpu *c, struct vcpu12 *v)
 {
 	pv_cpuid(c, v->pv);
-	pv_advance();
+	guest_skip_instruction();
 }
 
 static void on_hlt(struct pcpu *c, struct vcpu12 *v)
@@ -58,17 +57,17 @@ static void on_hlt(struct pcpu *c, struct vcpu12 *v)
 
 static void on_skip(struct pcpu *c, struct vcpu12 *v)
 {
-	pv_advance();
+	guest_skip_instruction();
 }
 
 static void on_undefined(struct pcpu *c, struct vcpu12 *v)
 {
-	l1_inject_exception(6, false, 0);
+	guest_inject_exception(6, false, 0);
 }
 
 static void on_general_protection(struct pcpu *c, struct vcpu12 *v)
 {
-	l1_inject_exception(13, true, 0);
+	guest_inject_exception(13, true, 0);
 }
 
 static u64 gpr_read(struct pcpu *c, u32 n)
@@ -98,7 +97,7 @@ static void on_cr_access(struct pcpu *c, struct vcpu12 *v)
 		if (!write_cr0_bits(gpr_read(c, gpr)))
 			return pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
 	} else if (type == 0 && cr == 4) {
-		l1_inject_exception(13, true, 0);		/* VMXE: the guest has no VMX */
+		guest_inject_exception(13, true, 0);		/* VMXE: the guest has no VMX */
 		return;
 	} else if (type == 0 && cr == 8) {
 		v->pv->cr8 = gpr_read(c, gpr) & 15;
@@ -111,7 +110,7 @@ static void on_cr_access(struct pcpu *c, struct vcpu12 *v)
 		pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
 		return;
 	}
-	pv_advance();
+	guest_skip_instruction();
 }
 
 /* SDM vol. 3, table 28-5 */
@@ -135,16 +134,6 @@ static void on_io(struct pcpu *c, struct vcpu12 *v)
 	F12(v, VMCS_EXIT_QUALIFICATION) = qual & 0xffff000f;
 	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
 	pv_reflect(c, v, EXIT_IO, in ? PENDING_IN : PENDING_OUT, CVM_DECOY_NOP, 1);
-}
-
-static void on_rdmsr(struct pcpu *c, struct vcpu12 *v)
-{
-	pv_msr(c, v, false);
-}
-
-static void on_wrmsr(struct pcpu *c, struct vcpu12 *v)
-{
-	pv_msr(c, v, true);
 }
 
 static void on_ept_violation(struct pcpu *c, struct vcpu12 *v)
@@ -183,10 +172,10 @@ static void on_xsetbv(struct pcpu *c, struct vcpu12 *v)
 	if ((u32)c->regs.r[R_RCX] || ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3) || !(val & 1) ||
 	    (val & ~xcr0_allowed) || ((val & 4) && !(val & 2)) ||
 	    (avx512 && (avx512 != 0xe0 || !(val & 4))))
-		return l1_inject_exception(13, true, 0);
+		return guest_inject_exception(13, true, 0);
 	v->pv->xcr0 = val;
 	xsetbv(0, val);
-	pv_advance();
+	guest_skip_instruction();
 }
 
 typedef void (*exit_handler)(struct pcpu *c, struct vcpu12 *v);
@@ -205,8 +194,8 @@ static const exit_handler handlers[CVM_EXIT_REASONS] = {
 	[EXIT_VMCLEAR ... EXIT_VMXON] = on_undefined,
 	[EXIT_CR_ACCESS]	= on_cr_access,
 	[EXIT_IO]		= on_io,
-	[EXIT_RDMSR]		= on_rdmsr,
-	[EXIT_WRMSR]		= on_wrmsr,
+	[EXIT_RDMSR]		= pv_msr,
+	[EXIT_WRMSR]		= pv_msr,
 	[EXIT_MWAIT]		= on_undefined,
 	[EXIT_MONITOR]		= on_undefined,
 	[EXIT_EPT_VIOLATION]	= on_ept_violation,

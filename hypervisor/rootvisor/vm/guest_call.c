@@ -69,7 +69,7 @@ void pv_guest_call(struct pcpu *c, struct vcpu12 *v)
 	int err;
 
 	if ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3)
-		return l1_inject_exception(6, false, 0);
+		return guest_inject_exception(6, false, 0);
 	if ((nr & CVM_CALL_MAGIC_MASK) != CVM_CALL_MAGIC)
 		return pv_answer(c, -KVM_ENOSYS);
 	switch (nr & ~CVM_CALL_MAGIC_MASK) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* VMCALLs of the host, from any ring, authorised by the secret (cvm/abi.h). */
-#include "vm/calls.h"
 #include "vm/vm.h"
 
 /* One page each: results are built here, then copied to the caller. */
@@ -116,7 +115,7 @@ void host_call(struct pcpu *c)
 	s64 result;
 
 	if (((u32)r[R_RAX] & CVM_CALL_MAGIC_MASK) != CVM_CALL_MAGIC) {
-		l1_inject_exception(6, false, 0);	/* as on a bare CPU */
+		guest_inject_exception(6, false, 0);	/* as on a bare CPU */
 		return;
 	}
 	diff = (r[R_RBX] ^ rv_boot.secret[0]) | (r[R_RCX] ^ rv_boot.secret[1]);
@@ -128,5 +127,5 @@ void host_call(struct pcpu *c)
 				  buffers[c->id]);
 	}
 	r[R_RAX] = (u64)result;
-	l1_skip_instruction();
+	guest_skip_instruction();
 }

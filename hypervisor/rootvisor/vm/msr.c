@@ -51,21 +51,22 @@ static void efer(struct pcpu *c, bool write)
 		c->regs.r[R_RDX] = old >> 32;
 	} else if ((val & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) ||
 		   ((val ^ old) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG)) {
-		l1_inject_exception(13, true, 0);
+		guest_inject_exception(13, true, 0);
 		return;
 	} else {
 		vmwrite(VMCS_GUEST_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));
 	}
-	pv_advance();
+	guest_skip_instruction();
 }
 
-void pv_msr(struct pcpu *c, struct vcpu12 *v, bool write)
+void pv_msr(struct pcpu *c, struct vcpu12 *v)
 {
+	bool write = (u16)vmread(VMCS_EXIT_REASON) == EXIT_WRMSR;
 	u32 msr = (u32)c->regs.r[R_RCX];
 	u64 val = (u32)c->regs.r[R_RAX] | c->regs.r[R_RDX] << 32;
 
 	if ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3)
-		return l1_inject_exception(13, true, 0);
+		return guest_inject_exception(13, true, 0);
 	if (msr == MSR_EFER)
 		return efer(c, write);
 	if (is_kvms(msr) && !(write && msr == MSR_X2APIC_ICR && !icr_allowed(val))) {
@@ -75,8 +76,7 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v, bool write)
 			c->regs.r[R_RAX] = (u32)val;
 			c->regs.r[R_RDX] = val >> 32;
 		}
-		F12(v, VMCS_EXIT_QUALIFICATION) = 0;
-		F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
+		pv_neutral_operands(v);
 		pv_reflect(c, v, write ? EXIT_WRMSR : EXIT_RDMSR, write ? PENDING_WRMSR : PENDING_RDMSR,
 			   CVM_DECOY_NOP, 2);
 		return;
@@ -84,10 +84,10 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v, bool write)
 	if (!write && read_constant(msr, &val)) {
 		c->regs.r[R_RAX] = (u32)val;
 		c->regs.r[R_RDX] = val >> 32;
-		pv_advance();
+		guest_skip_instruction();
 	} else if (write && write_ignored(msr)) {
-		pv_advance();
+		guest_skip_instruction();
 	} else {
-		l1_inject_exception(13, true, 0);
+		guest_inject_exception(13, true, 0);
 	}
 }

@@ -50,7 +50,7 @@ static bool make_tables(struct vm *vm)
 void vm_free_tables(struct vm *vm)
 {
 	if (vm->ept02)
-		ept_free(vm->ept02);
+		ept_free(vm->ept02, 4);
 	if (!vm->sealed)
 		return;
 	for (u32 i = 0; i < SEALED_PAGES; i++)
@@ -121,16 +121,10 @@ static bool sealed_test(const struct vm *vm, u64 gfn)
 	return page && page[(gfn & 0x7fff) >> 3] & (1 << (gfn & 7));
 }
 
-static bool sealed_set(struct vm *vm, u64 gfn)
+/* make_tables() made the page for every gfn of the VM's RAM. */
+static void sealed_set(struct vm *vm, u64 gfn)
 {
-	u8 **page = &vm->sealed[gfn >> 15];
-
-	if (!*page)
-		*page = pool_get();
-	if (!*page)
-		return false;
-	(*page)[(gfn & 0x7fff) >> 3] |= (u8)(1 << (gfn & 7));
-	return true;
+	vm->sealed[gfn >> 15][(gfn & 0x7fff) >> 3] |= (u8)(1 << (gfn & 7));
 }
 
 static void sealed_clear(struct vm *vm, u64 gfn)
@@ -179,11 +173,8 @@ int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_
 	u64 *e;
 	int err;
 
-	e = ept_entry(vm->ept02, gfn << PAGE_SHIFT, true);
-	if (!e) {
-		vm_stop(vm, CVM_R_NO_MEMORY, gfn, 0);
-		return -EPERM;
-	}
+	e = ept_entry(vm->ept02, gfn << PAGE_SHIFT, false);
+	RV_BUG_ON(!e);			/* make_tables() */
 	if (*e & EPT_RWX)
 		return 0;
 	st = ept12_lookup(eptp12, gfn << PAGE_SHIFT, &leaf);
@@ -244,9 +235,8 @@ bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification)
 	if (vm->state == CVM_VM_RUNNING || vm->state == CVM_VM_LAUNCHING) {
 		guardian_slot(c, &vm->guardian, pfn);
 		vm->guardian.mb->page = (struct cvm_g_page){ .gfn = gfn, .slot = c->id };
-		if (!sealed_set(vm, gfn))
-			vm_stop(vm, CVM_R_NO_MEMORY, gfn, 0);
-		else if (guardian_call(c, &vm->guardian, CVM_G_SEAL, NULL, NULL))
+		sealed_set(vm, gfn);
+		if (guardian_call(c, &vm->guardian, CVM_G_SEAL, NULL, NULL))
 			vm_stop(vm, CVM_R_GUARDIAN_FAULT, gfn, 0);
 		else
 			sealed = true;

@@ -207,21 +207,13 @@ bool guest_call(struct pcpu *c, struct vcpu12 *v)
 	if ((nr & CVM_CALL_MAGIC_MASK) != CVM_CALL_MAGIC || ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3))
 		return false;
 	switch (nr & ~CVM_CALL_MAGIC_MASK) {
-	case CVM_GUEST_VERSION:
-		pv_answer(c, CVM_ABI_VERSION);
-		break;
-	case CVM_GUEST_PROTECT:
-		protect(c, v);
-		break;
+	case CVM_GUEST_VERSION:	pv_answer(c, CVM_ABI_VERSION); break;
+	case CVM_GUEST_PROTECT:	protect(c, v); break;
 	case CVM_GUEST_LAUNCH_INFO:
 	case CVM_GUEST_REPORT:
 	case CVM_GUEST_RTMR_EXTEND:
-	case CVM_GUEST_STOP:
-		pv_answer(c, -EPERM);
-		break;
-	default:
-		pv_answer(c, -ENOSYS);
-		break;
+	case CVM_GUEST_STOP:	pv_answer(c, -EPERM); break;
+	default:		pv_answer(c, -ENOSYS); break;
 	}
 	return true;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The Quoter, and how a VM report comes about (cvm/report.h). */
 #include "cvm/layout.h"
-#include "vm/calls.h"
 #include "vm/vm.h"
 
 static u64 reports;
@@ -53,12 +52,12 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, st
 	r->magic = CVM_REPORT_MAGIC;
 	r->version = CVM_REPORT_VERSION;
 	r->size = sizeof(*r);
-	r->flags = 0;
+	r->flags = r->platform = r->reserved = 0;
+	r->requester = requester;
 	r->rootvisor_version = RV_VERSION;
 	r->rootvisor_svn = RV_SVN;
 	r->guardian_svn = h->svn;
 	r->vm_id = vm->id;
-	r->platform = 0;
 	r->uptime_tsc = rdtsc() - rv_boot.tsc_start;
 	r->tsc_khz = rv_boot.tsc_khz;
 	r->counter = ++reports;
@@ -66,8 +65,6 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, st
 	memcpy(r->guardian_digest, guardian_digest, CVM_DIGEST_SIZE);
 	memcpy(r->uuid, vm->params.uuid, sizeof(r->uuid));
 	memcpy(r->user_data, call->user_data, sizeof(r->user_data));
-	r->requester = requester;
-	r->reserved = 0;
 	err = guardian_call(c, &quoter, CVM_G_SIGN, NULL, NULL);
 	if (err)
 		return -EIO;

@@ -110,31 +110,10 @@ void pv_switch_out(struct pcpu *c, struct pvcpu *p)
 	write_cr2(p->l1.cr2);
 }
 
-/* An instruction that RootVisor completed: the trap that the CPU would raise behind it. */
-void pv_single_step(void)
-{
-	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
-		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | BIT(14));
-}
-
-/* SDM vol. 1, 6.8.3 and vol. 3, 25.3: STI and MOV SS block for one instruction. */
-void pv_advance(void)
-{
-	u64 rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTR_LEN);
-	u64 shadow = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-
-	if (!(vmread(VMCS_GUEST_CS_AR) & BIT(13)))
-		rip &= 0xffffffff;
-	vmwrite(VMCS_GUEST_RIP, rip);
-	if (shadow & 3)
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, shadow & ~3ull);
-	pv_single_step();
-}
-
 void pv_answer(struct pcpu *c, s64 result)
 {
 	c->regs.r[R_RAX] = (u64)result;
-	pv_advance();
+	guest_skip_instruction();
 }
 
 /* ---- out ---- */
@@ -166,7 +145,7 @@ void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind 
 	nested_to_l1(c, v);
 }
 
-static void neutral_operands(struct vcpu12 *v)
+void pv_neutral_operands(struct vcpu12 *v)
 {
 	F12(v, VMCS_EXIT_QUALIFICATION) = 0;
 	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
@@ -187,7 +166,7 @@ void pv_reflect_page(struct pcpu *c, struct vcpu12 *v, u64 gfn)
 /* A stopped VM looks to KVM like a guest that shut down. Its state was switched out before. */
 void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v)
 {
-	neutral_operands(v);
+	pv_neutral_operands(v);
 	pv_reflect(c, v, EXIT_TRIPLE_FAULT, PENDING_NONE, CVM_DECOY_NOP, 0);
 }
 
@@ -255,7 +234,7 @@ static bool complete(struct pcpu *c, struct vcpu12 *v, u64 rax, u64 rdx, bool gp
 		break;
 	}
 	if (!gp)
-		pv_advance();
+		guest_skip_instruction();
 	return true;
 }
 
@@ -329,7 +308,7 @@ void vm_enter(struct pcpu *c, struct vcpu12 *v)
 			if (!c->in_l2)
 				return;		/* the next step of an instruction went out at once */
 			if (gp)
-				l1_inject_exception(13, true, 0);
+				guest_inject_exception(13, true, 0);
 			pv_before_entry(v);
 			return;
 		}

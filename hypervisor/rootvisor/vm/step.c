@@ -30,7 +30,7 @@ static void commit(struct pcpu *c, const struct cvm_g_cpu *g)
 	vmwrite(VMCS_GUEST_RIP, g->rip);
 	vmwrite(VMCS_GUEST_RFLAGS, g->rflags);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~3ull);
-	pv_single_step();
+	guest_single_step();
 }
 
 static bool step_ok(const struct pvcpu *p)
@@ -92,7 +92,7 @@ static void next(struct pcpu *c, struct vcpu12 *v, int err, u64 need_gfn)
 	case CVM_G_STEP_EXCEPTION:
 		if (mb->step.vector == 14)
 			write_cr2(mb->step.data);
-		l1_inject_exception(mb->step.vector & 31, mb->step.has_error, mb->step.error_code);
+		guest_inject_exception(mb->step.vector & 31, mb->step.has_error, mb->step.error_code);
 		break;
 	case CVM_G_STEP_LOAD:
 	case CVM_G_STEP_STORE:

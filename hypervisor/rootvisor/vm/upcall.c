@@ -97,17 +97,14 @@ static void init_vmcs(struct pcpu *c, struct guardian *g)
 
 	vmcs_load(c, &g->vmcs);
 	vmcs_init_host_state(c);
-	vmwrite(VMCS_PIN_CTLS, caps_adjust(PIN_NMI | PIN_PREEMPTION_TIMER, hw_caps.true_pin));
+	caps_write_controls(PIN_NMI | PIN_PREEMPTION_TIMER,
+			    PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR3_LOAD | PROC_CR8_LOAD | PROC_CR8_STORE |
+			    PROC_MOV_DR | PROC_UNCOND_IO | PROC_MONITOR | PROC_SECONDARY,
+			    PROC2_EPT | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED,
+			    EXIT_HOST64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER,
+			    ENTRY_IA32E | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
 	if (vmread(VMCS_PIN_CTLS) & PIN_PREEMPTION_TIMER)
 		vmwrite(VMCS_PREEMPTION_TIMER, time_out());
-	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)(PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR3_LOAD |
-		PROC_CR8_LOAD | PROC_CR8_STORE | PROC_MOV_DR | PROC_UNCOND_IO | PROC_MONITOR |
-		PROC_SECONDARY), hw_caps.true_proc));
-	vmwrite(VMCS_PROC2_CTLS, caps_adjust(PROC2_EPT | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED,
-					     hw_caps.proc2));
-	vmwrite(VMCS_EXIT_CTLS, caps_adjust((u32)(EXIT_HOST64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
-					    EXIT_SAVE_EFER | EXIT_LOAD_EFER), hw_caps.true_exit));
-	vmwrite(VMCS_ENTRY_CTLS, caps_adjust(ENTRY_IA32E | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER, hw_caps.true_entry));
 	vmwrite(VMCS_EXCEPTION_BITMAP, 0xffffffff);
 	vmwrite(VMCS_EPTP, pa(g->ept_root) | 6 | 3 << 3);
 	vmwrite(VMCS_VPID, (u16)(0xfff2 + (g->vm ? 1 : 0)));
@@ -115,11 +112,9 @@ static void init_vmcs(struct pcpu *c, struct guardian *g)
 	vmwrite(VMCS_CR4_MASK, ~0ull);
 	vmwrite(VMCS_CR0_SHADOW, GUARDIAN_CR0);
 	vmwrite(VMCS_CR4_SHADOW, GUARDIAN_CR4);
-	vmcs_init_flat(0xa09b);
-	vmwrite(VMCS_GUEST_CR0, GUARDIAN_CR0);
-	vmwrite(VMCS_GUEST_CR4, GUARDIAN_CR4);
-	vmwrite(VMCS_GUEST_CR3, h->page_table);
-	vmwrite(VMCS_GUEST_EFER, EFER_LME | EFER_LMA | EFER_NXE);
+	vmcs_init_flat(&(struct vmcs_flat) {
+		.code_ar = 0xa09b, .cr0 = GUARDIAN_CR0, .cr3 = h->page_table, .cr4 = GUARDIAN_CR4,
+		.efer = EFER_LME | EFER_LMA | EFER_NXE });
 	vmwrite(VMCS_GUEST_FS_BASE, h->fs_base);
 }
 
@@ -154,8 +149,10 @@ static void put_pages(struct guardian *g, u64 from, u64 to)
 	for (u64 gpa = from; gpa < to; gpa += PAGE_SIZE) {
 		u64 *e = ept_entry(g->ept_root, gpa, false);
 
-		if (e && (*e & EPT_RWX))
+		if (e && (*e & EPT_RWX)) {
 			pool_put(va(*e & EPT_ADDR));
+			*e = 0;		/* a page of records that two ranges share is put once */
+		}
 	}
 }
 
@@ -163,27 +160,18 @@ void guardian_destroy(struct pcpu *c, struct guardian *g)
 {
 	put_pages(g, CVM_G_MAILBOX, CVM_G_MAILBOX + PAGE_SIZE);
 	put_pages(g, CVM_G_IMAGE, CVM_G_IMAGE + header()->memory_size);
-	if (g->vm)
-		for (u32 i = 0; i < g->vm->params.nr_ram; i++) {
-			const struct cvm_ram_range *r = &g->vm->params.ram[i];
-			u64 first = (r->gpa >> PAGE_SHIFT) * CVM_G_META_SIZE & PAGE_MASK;
+	for (u32 i = 0; g->vm && i < g->vm->params.nr_ram; i++) {
+		const struct cvm_ram_range *r = &g->vm->params.ram[i];
 
-			/* A page that two ranges share is put once: its entry is cleared below. */
-			for (u64 off = first; off < ((r->gpa + r->size) >> PAGE_SHIFT) * CVM_G_META_SIZE;
-			     off += PAGE_SIZE) {
-				u64 *e = ept_entry(g->ept_root, CVM_G_META + off, false);
-
-				put_pages(g, CVM_G_META + off, CVM_G_META + off + PAGE_SIZE);
-				if (e)
-					*e = 0;
-			}
-		}
+		put_pages(g, CVM_G_META + ((r->gpa >> PAGE_SHIFT) * CVM_G_META_SIZE & PAGE_MASK),
+			  CVM_G_META + ((r->gpa + r->size) >> PAGE_SHIFT) * CVM_G_META_SIZE);
+	}
 	g->ept_root[(CVM_G_GUEST >> 39) & 511] = 0;	/* the guest's tables are not ours to free */
 	if (g->vmcs.pa) {
 		vmcs_clear(c, &g->vmcs);
 		pool_put(va(g->vmcs.pa));
 	}
-	ept_free(g->ept_root);
+	ept_free(g->ept_root, 4);
 	g->dead = true;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cvm/guardian.h"
+#include "cvm/report.h"
 #include "nested/nested.h"
 
 #define VM_MAX_GFN	(BIT(24) - 1)		/* 64 GiB of guest-physical space */
@@ -63,7 +64,6 @@ void *vm_page(struct vm *vm, u64 gfn);		/* private and present, else NULL */
 
 /* ept02.c */
 u64 *ept_entry(u64 *root, u64 gpa, bool create);	/* level-1 entry; NULL: absent / pool exhausted */
-void ept_free(u64 *root);
 
 /* ---- protect.c, protect_check.c ---- */
 int protect_check(const struct cvm_protect *p);	/* pure */
@@ -99,12 +99,10 @@ struct pvcpu {
 void pv_init_features(void);
 int pv_create(struct pcpu *c, struct vcpu12 *v, struct vm *vm);	/* canonical entry state */
 void pv_free(struct vcpu12 *v);
-void pv_before_entry(struct vcpu12 *v);	/* queued event, interrupt window; VMCS02 current */
-void pv_single_step(void);
-void pv_advance(void);			/* true RIP over the exiting instruction */
-void pv_answer(struct pcpu *c, s64 result);	/* of a guest's VMCALL: RAX, and on */
+void pv_before_entry(struct vcpu12 *v);	void pv_answer(struct pcpu *c, s64 result);	/* of a guest's VMCALL: RAX, and on */
 /* Back to KVM with a neutral VMCS12: reason and the rest of the exit information in f[]. */
 void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 decoy, u32 len);
+void pv_neutral_operands(struct vcpu12 *v);	/* qualification and address that say nothing */
 void pv_reflect_page(struct pcpu *c, struct vcpu12 *v, u64 gfn);
 void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v);
 /* vm_stop() of a vCPU whose true state is in the hardware. */
@@ -117,7 +115,7 @@ void pv_decode(struct pcpu *c, struct vcpu12 *v, const struct cvm_g_access *acce
 void pv_step_done(struct pcpu *c, struct vcpu12 *v, u64 data);
 void pv_present_step(struct pcpu *c, struct vcpu12 *v);
 void pv_cpuid(struct pcpu *c, struct pvcpu *p);
-void pv_msr(struct pcpu *c, struct vcpu12 *v, bool write);
+void pv_msr(struct pcpu *c, struct vcpu12 *v);
 void pv_guest_call(struct pcpu *c, struct vcpu12 *v);
 int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, struct cvm_report_call *call,
 	      u64 *need_gfn);
@@ -127,3 +125,7 @@ extern u64 xcr0_allowed;
 /* All of these components, to and from a 64-aligned area of up to 4 KiB; XCR0 must be xcr0_allowed. */
 void xstate_save(u8 *area);
 void xstate_restore(const u8 *area);
+
+/* ---- report.c: the Quoter's answers ---- */
+extern u8 rootvisor_digest[CVM_DIGEST_SIZE], guardian_digest[CVM_DIGEST_SIZE];
+extern struct cvm_report_key report_key;

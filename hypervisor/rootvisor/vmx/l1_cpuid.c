@@ -50,5 +50,5 @@ void l1_cpuid(struct pcpu *c)
 	c->regs.r[R_RBX] = r[EBX];
 	c->regs.r[R_RCX] = r[ECX];
 	c->regs.r[R_RDX] = r[EDX];
-	l1_skip_instruction();
+	guest_skip_instruction();
 }

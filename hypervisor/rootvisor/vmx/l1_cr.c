@@ -46,7 +46,7 @@ static void mov_to_cr0(u64 v)
 	vmwrite(VMCS_CR0_SHADOW, v);
 	vmwrite(VMCS_GUEST_CR0, v | CR0_NE | CR0_ET);
 	invvpid(INVVPID_ALL, 0, 0);
-	l1_skip_instruction();
+	guest_skip_instruction();
 }
 
 static void mov_to_cr4(struct pcpu *c, u64 v)
@@ -62,7 +62,7 @@ static void mov_to_cr4(struct pcpu *c, u64 v)
 	vmwrite(VMCS_CR4_SHADOW, v);
 	vmwrite(VMCS_GUEST_CR4, v | CR4_VMXE);
 	invvpid(INVVPID_ALL, 0, 0);
-	l1_skip_instruction();
+	guest_skip_instruction();
 }
 
 void l1_cr_access(struct pcpu *c)

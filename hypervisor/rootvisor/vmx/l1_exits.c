@@ -11,18 +11,25 @@
 #define INTERRUPTIBILITY_NMI	BIT(3)
 #define EPT_Q_NMI_UNBLOCKED	BIT(12)
 
-void l1_skip_instruction(void)
+void guest_single_step(void)
 {
-	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY), flags = vmread(VMCS_GUEST_RFLAGS);
-
-	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTR_LEN));
-	if (blocking & 3)		/* STI, MOV SS: last for one instruction */
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~3ull);
-	if ((flags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))	/* single-step trap behind it */
+	if ((vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		vmwrite(VMCS_GUEST_PENDING_DBG, vmread(VMCS_GUEST_PENDING_DBG) | BIT(14));
 }
 
-void l1_inject_exception(u32 vector, bool has_error, u32 error)
+void guest_skip_instruction(void)
+{
+	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY), rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTR_LEN);
+
+	if (!(vmread(VMCS_GUEST_CS_AR) & BIT(13)))
+		rip &= 0xffffffff;
+	vmwrite(VMCS_GUEST_RIP, rip);
+	if (blocking & 3)		/* STI, MOV SS: last for one instruction */
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~3ull);
+	guest_single_step();
+}
+
+void guest_inject_exception(u32 vector, bool has_error, u32 error)
 {
 	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | (u64)INTR_TYPE_HW_EXC << 8 | vector |
 		(has_error ? INTR_ERROR_CODE : 0));
@@ -39,13 +46,13 @@ static void l1_xsetbv(struct pcpu *c)
 	if (xsetbv_safe((u32)c->regs.r[R_RCX], v) < 0)
 		l1_inject_gp();
 	else
-		l1_skip_instruction();
+		guest_skip_instruction();
 }
 
 static void l1_invd(struct pcpu *c)
 {
 	__asm__ volatile("wbinvd" : : : "memory");	/* INVD would lose RootVisor's writes */
-	l1_skip_instruction();
+	guest_skip_instruction();
 }
 
 static void l1_undefined(struct pcpu *c)
@@ -81,7 +88,7 @@ static bool fault_in_delivery(struct pcpu *c)
 		l1_triple_fault(c);
 	if (!(contributory >> vector & 1))
 		return false;
-	l1_inject_exception(8, true, 0);
+	guest_inject_exception(8, true, 0);
 	return true;
 }
 

@@ -54,5 +54,5 @@ void l1_io(struct pcpu *c)
 
 		*rax = (*rax & ~mask) | port_in(port, size);
 	}
-	l1_skip_instruction();
+	guest_skip_instruction();
 }

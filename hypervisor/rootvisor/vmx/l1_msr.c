@@ -77,7 +77,7 @@ void l1_rdmsr(struct pcpu *c)
 		return l1_inject_gp();
 	c->regs.r[R_RAX] = (u32)v;
 	c->regs.r[R_RDX] = v >> 32;
-	l1_skip_instruction();
+	guest_skip_instruction();
 }
 
 /* The APIC may change its mode, never its place: RootVisor's memory could be shadowed by it. */
@@ -102,7 +102,7 @@ void l1_wrmsr(struct pcpu *c)
 		return l1_inject_gp();
 	if (rule->policy == IGNORE || (rule->policy == APIC_BASE && write_apic_base(v)) ||
 	    (rule->policy == XSS && !(v & XSS_PT) && wrmsr_safe(MSR_XSS, v) == 0))
-		return l1_skip_instruction();
+		return guest_skip_instruction();
 	log_event(CVM_EV_DENIED, CVM_R_BAD_MSR, 0, NULL, msr, v);
 	l1_inject_gp();
 }

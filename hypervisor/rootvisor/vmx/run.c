@@ -20,7 +20,7 @@ static void inject_nmi(struct pcpu *c)
 
 /* An event whose delivery the exit interrupted is delivered again, unless the handler injects
  * another one in its place. */
-void l1_requeue_event(void)
+void guest_requeue_event(void)
 {
 	u64 info = vmread(VMCS_IDT_VECTORING_INFO);
 
@@ -55,7 +55,7 @@ static void run_l1(struct pcpu *c)
 	c->stats.exits++;
 	if (reason < CVM_EXIT_REASONS)
 		c->stats.by_reason[reason]++;
-	l1_requeue_event();
+	guest_requeue_event();
 	l1_handle_exit(c, reason);
 }
 

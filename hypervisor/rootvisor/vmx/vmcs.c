@@ -84,7 +84,7 @@ int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs)
 }
 
 /* Everything that a fresh context has in common; what is not set here is the caller's. */
-void vmcs_init_flat(u64 code_ar)
+void vmcs_init_flat(const struct vmcs_flat *s)
 {
 	static const u16 zero[] = {
 		VMCS_PF_MASK, VMCS_PF_MATCH, VMCS_CR3_TARGET_COUNT, VMCS_EXIT_MSR_STORE_COUNT,
@@ -99,7 +99,7 @@ void vmcs_init_flat(u64 code_ar)
 	for (u32 i = 0; i < 6; i++) {
 		vmwrite(VMCS_GUEST_ES_SEL + 2 * i, i == 1 ? 8 : 0x10);
 		vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, 0xffffffff);
-		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? code_ar : 0xc093);
+		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? s->code_ar : 0xc093);
 		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
 	}
 	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
@@ -108,4 +108,11 @@ void vmcs_init_flat(u64 code_ar)
 	vmwrite(VMCS_GUEST_PAT, 0x0007040600070406ull);	/* reset value */
 	vmwrite(VMCS_GUEST_DR7, 0x400);
 	vmwrite(VMCS_LINK_POINTER, ~0ull);
+	vmwrite(VMCS_GUEST_CR0, s->cr0);
+	vmwrite(VMCS_GUEST_CR3, s->cr3);
+	vmwrite(VMCS_GUEST_CR4, s->cr4 | CR4_VMXE);
+	vmwrite(VMCS_GUEST_EFER, s->efer);
+	vmwrite(VMCS_GUEST_RIP, s->rip);
+	vmwrite(VMCS_GUEST_RSP, s->rsp);
+	vmwrite(VMCS_GUEST_RFLAGS, 2);
 }

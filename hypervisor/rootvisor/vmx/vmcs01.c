@@ -48,17 +48,12 @@ static void init_controls(struct pcpu *c)
 /* boot/host.c: hostboot's first instruction. It loads its own descriptor tables. */
 static void init_guest(const struct host_entry *e)
 {
-	vmcs_init_flat(AR_CODE64);
-	vmwrite(VMCS_GUEST_CR0, CR0_PE | CR0_ET | CR0_NE | CR0_PG);
+	vmcs_init_flat(&(struct vmcs_flat) {
+		.code_ar = AR_CODE64, .cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_PG, .cr3 = e->cr3, .cr4 = CR4_PAE,
+		.efer = EFER_LME | EFER_LMA, .rip = e->rip });
 	vmwrite(VMCS_CR0_SHADOW, CR0_PE | CR0_ET | CR0_NE | CR0_PG);
-	vmwrite(VMCS_GUEST_CR3, e->cr3);
-	vmwrite(VMCS_GUEST_CR4, CR4_PAE | CR4_VMXE);
 	vmwrite(VMCS_CR4_SHADOW, CR4_PAE);
-	vmwrite(VMCS_GUEST_EFER, EFER_LME | EFER_LMA);
 	vmwrite(VMCS_GUEST_PAT, rdmsr(MSR_PAT));
-	vmwrite(VMCS_GUEST_RFLAGS, 2);
-	vmwrite(VMCS_GUEST_RIP, e->rip);
-	vmwrite(VMCS_GUEST_RSP, 0);
 }
 
 void vmcs01_init(struct pcpu *c, const struct host_entry *e)

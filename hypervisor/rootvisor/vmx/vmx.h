@@ -32,5 +32,5 @@ void l1_msr_bitmap(u8 *bitmap);
 
 #define VECTOR_UD	6
 #define VECTOR_GP	13
-static inline void l1_inject_gp(void) { l1_inject_exception(VECTOR_GP, true, 0); }
-static inline void l1_inject_ud(void) { l1_inject_exception(VECTOR_UD, false, 0); }
+static inline void l1_inject_gp(void) { guest_inject_exception(VECTOR_GP, true, 0); }
+static inline void l1_inject_ud(void) { guest_inject_exception(VECTOR_UD, false, 0); }

@@ -61,8 +61,11 @@ void vmcs_load(struct pcpu *c, struct vmcs *v);		/* VMPTRLD unless current */
 int vmcs_alloc(struct vmcs *v);				/* takes a pool page, VMCLEARs it */
 void vmcs_clear(struct pcpu *c, struct vmcs *v);	/* VMCLEAR; not launched any more */
 void vmcs_init_host_state(struct pcpu *c);		/* HOST_* fields of the current VMCS */
-/* Its guest state but CR0, CR3, CR4, EFER, RIP, RSP, RFLAGS: flat segments (CS 8, data 10h), the rest quiet. */
-void vmcs_init_flat(u64 code_ar);
+/* Its guest state: flat segments (CS 8, data 10h), RFLAGS 2, CR4.VMXE too, the rest quiet. */
+struct vmcs_flat {
+	u64 code_ar, cr0, cr3, cr4, efer, rip, rsp;
+};
+void vmcs_init_flat(const struct vmcs_flat *s);
 /* Loads, enters, tracks launched. As vmx_enter(), but 2 only for vmcs01. */
 int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs);
 
@@ -71,6 +74,8 @@ void pcpu_run(struct pcpu *c) __attribute__((noreturn));
 
 /* vmx/l1_exits.c: one exit of the host. nested/ hangs its own handlers in by link. */
 void l1_handle_exit(struct pcpu *c, u32 reason);
-void l1_skip_instruction(void);				/* current VMCS must be vmcs01 */
-void l1_requeue_event(void);		/* vmx/run.c: what the exit interrupted goes on at the next entry */
-void l1_inject_exception(u32 vector, bool has_error, u32 error);	/* current VMCS's guest */
+/* Of the guest of the current VMCS, host or VM: */
+void guest_skip_instruction(void);		/* RIP over the exiting instruction, and what comes with that */
+void guest_single_step(void);			/* the trap that the CPU would raise behind it */
+void guest_requeue_event(void);		/* vmx/run.c: what the exit interrupted goes on at the next entry */
+void guest_inject_exception(u32 vector, bool has_error, u32 error);	/* current VMCS's guest */
