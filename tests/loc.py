@@ -3,7 +3,8 @@
 """Counts lines of C and assembly, without blanks and comments, for each part of the protection layer.
 
   loc.py [--json] [--files]
-Exit status 1 if a part is over its budget.
+The budget is what the design allows. RootVisor is over it; until it is not, the ceiling keeps it from
+growing: it may only be lowered. Exit status 1 if a part is over its ceiling.
 """
 
 import argparse
@@ -14,14 +15,14 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 
-# Part: its folders below hypervisor/, and what it may have. A file counts for the first part that names it.
+# Part: its folders below hypervisor/, its budget, its ceiling. A file counts for the first part that names it.
 PARTS = [
-    ("crypto glue", ["guardian/crypto"], None),
-    ("RootVisor", ["rootvisor"], 6000),
-    ("hostboot", ["hostboot"], None),
-    ("Guardian", ["guardian"], None),
-    ("cvmboot", ["cvmboot"], None),
-    ("ABI headers", ["include"], None),
+    ("crypto glue", ["guardian/crypto"], None, None),
+    ("RootVisor", ["rootvisor"], 6000, 6560),
+    ("hostboot", ["hostboot"], None, None),
+    ("Guardian", ["guardian"], None, None),
+    ("cvmboot", ["cvmboot"], None, None),
+    ("ABI headers", ["include"], None, None),
 ]
 SUFFIXES = {".c", ".h", ".S", ".s"}
 
@@ -42,9 +43,9 @@ def count(path: pathlib.Path) -> int:
 
 
 def parts() -> list[dict]:
-    """One dict a part: name, lines, budget (or None), files (path below the top: lines)."""
+    """One dict a part: name, lines, budget and ceiling (or None), files (path below the top: lines)."""
     seen, result = set(), []
-    for name, folders, budget in PARTS:
+    for name, folders, budget, ceiling in PARTS:
         files = {}
         for folder in folders:
             for path in sorted((TOP / "hypervisor" / folder).rglob("*")):
@@ -53,8 +54,15 @@ def parts() -> list[dict]:
                     files[str(path.relative_to(TOP))] = count(path)
         if not files:
             raise FileNotFoundError(f"no C or assembly in {', '.join('hypervisor/' + f for f in folders)}")
-        result.append({"name": name, "lines": sum(files.values()), "budget": budget, "files": files})
+        result.append({"name": name, "lines": sum(files.values()), "budget": budget, "ceiling": ceiling,
+                       "files": files})
     return result
+
+
+def said(part: dict) -> str:
+    if part["ceiling"] and part["lines"] > part["ceiling"]:
+        return f" ABOVE ITS CEILING of {part['ceiling']}"
+    return " OVER BUDGET" if part["budget"] and part["lines"] > part["budget"] else ""
 
 
 def main() -> int:
@@ -67,13 +75,13 @@ def main() -> int:
     except (OSError, UnicodeDecodeError) as error:
         print(f"loc.py: {error}", file=sys.stderr)
         return 2
-    over = [part for part in counted if part["budget"] and part["lines"] > part["budget"]]
+    over = [part for part in counted if part["ceiling"] and part["lines"] > part["ceiling"]]
     if args.json:
         print(json.dumps(counted if args.files else [{k: v for k, v in p.items() if k != "files"} for p in counted]))
         return 1 if over else 0
     for part in counted:
         budget = f"of {part['budget']}" if part["budget"] else ""
-        print(f"{part['name']:14} {part['lines']:6} {budget:8}{' OVER BUDGET' if part in over else ''}".rstrip())
+        print(f"{part['name']:14} {part['lines']:6} {budget:8}{said(part)}".rstrip())
         if args.files:
             for name, lines in part["files"].items():
                 print(f"  {name:52} {lines:5}")
