@@ -142,8 +142,9 @@ int verb_audit(int argc, char **argv) {
         default:
             return EXIT_USAGE;
         }
-    if (argc - optind > 1)
-        return usage_error(argv[0], "'%s' is one argument too many", argv[optind + 1]);
+    c = check_arguments(argc, argv, 0, 1);
+    if (c >= 0)
+        return c;
 
     r = client_connect(argv[0], &bus);
     if (r == 0)

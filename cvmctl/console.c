@@ -91,10 +91,9 @@ static int parse_options(int argc, char **argv, struct console_options *o) {
         default:
             return EXIT_USAGE;
         }
-    if (optind == argc)
-        return usage_error(argv[0], "the machine's name is missing");
-    if (optind + 1 < argc)
-        return usage_error(argv[0], "'%s' is one argument too many", argv[optind + 1]);
+    c = check_arguments(argc, argv, 1, 1);
+    if (c >= 0)
+        return c;
     if (o->log && (o->since_boot || o->follow || o->until || o->send))
         return usage_error(argv[0], "--log goes with no other mode");
     o->name = argv[optind];

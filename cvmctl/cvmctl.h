@@ -44,6 +44,9 @@ int fail(const char *verb, int status, const char *fmt, ...) __attribute__((form
 /* The same for a usage error, with a hint at --help. Returns EXIT_USAGE. */
 int usage_error(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* How many arguments stand behind the options, from argv[optind] on. -1 to go on, or the exit status. */
+int check_arguments(int argc, char **argv, int min, int max);
+
 /**
  * parse_simple - options of a verb that has none but --json, --help and perhaps one flag
  * @min, @max: number of arguments behind the options

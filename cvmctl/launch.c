@@ -82,10 +82,9 @@ static int parse_options(int argc, char **argv, struct launch_options *o) {
         default:
             return EXIT_USAGE;
         }
-    if (optind == argc)
-        return usage_error(argv[0], "the machine's name is missing");
-    if (optind + 1 < argc)
-        return usage_error(argv[0], "'%s' is one argument too many", argv[optind + 1]);
+    c = check_arguments(argc, argv, 1, 1);
+    if (c >= 0)
+        return c;
     o->name = argv[optind];
     if (!o->kernel || !o->memory)
         return usage_error(argv[0], "--%s is missing", o->kernel ? "memory" : "kernel");

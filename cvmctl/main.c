@@ -73,6 +73,14 @@ int usage_error(const char *verb, const char *fmt, ...) {
     return EXIT_USAGE;
 }
 
+int check_arguments(int argc, char **argv, int min, int max) {
+    if (argc - optind < min)
+        return usage_error(argv[0], "the machine's name is missing");
+    if (argc - optind > max)
+        return usage_error(argv[0], "'%s' is one argument too many", argv[optind + max]);
+    return -1;
+}
+
 int parse_simple(int argc, char **argv, const char *text, int min, int max, const struct option *flag,
                  bool *value) {
     struct option options[4] = {
@@ -95,11 +103,7 @@ int parse_simple(int argc, char **argv, const char *text, int min, int max, cons
         else
             return EXIT_USAGE;
     }
-    if (argc - optind < min)
-        return usage_error(argv[0], "the machine's name is missing");
-    if (argc - optind > max)
-        return usage_error(argv[0], "'%s' is one argument too many", argv[optind + max]);
-    return -1;
+    return check_arguments(argc, argv, min, max);
 }
 
 static const struct verb *find_verb(const char *name) {
