@@ -58,7 +58,7 @@ u8 field_slots[512];
 void fields_init(void)
 {
 	for (u32 i = 0; i < NR_FIELDS; i++)
-		if (fields[i].encoding && !(fields[i].encoding & 0x8000))
+		if (fields[i].encoding)
 			field_slots[field_slot(fields[i].encoding)] = (u8)(i + 1);
 	field_slots[field_slot(VMCS_VPID)] = 1;		/* encoding 0 */
 }

@@ -156,7 +156,6 @@ void pv_reflect_page(struct pcpu *c, struct vcpu12 *v, u64 gfn)
 	struct ept12_leaf leaf;
 
 	ept12_lookup(F12(v, VMCS_EPTP), gfn << PAGE_SHIFT, &leaf);
-	v->pv->page_gfn = gfn;
 	F12(v, VMCS_EXIT_QUALIFICATION) = EPT_W | leaf.perms << 3 | BIT(7) | BIT(8);
 	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = gfn << PAGE_SHIFT;
 	pv_switch_out(c, v->pv);

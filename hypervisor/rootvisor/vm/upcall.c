@@ -258,7 +258,6 @@ int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, 
 	}
 	g->mb->abi_version = CVM_ABI_VERSION;
 	g->mb->op = op;
-	g->upcalls++;
 	c->stats.upcalls++;
 	if (g->vm)
 		g->vm->stats.upcalls++;

@@ -17,7 +17,6 @@ struct guardian {
 	struct cvm_g_mailbox *mb;
 	struct vm *vm;				/* NULL: the Quoter */
 	bool dead;				/* faulted: never entered again */
-	u64 upcalls;
 };
 extern struct guardian quoter;
 
@@ -91,7 +90,6 @@ struct pvcpu {
 	u32 size;			/* of the pending access */
 	struct cvm_g_step step;
 	bool step_pio;
-	u64 page_gfn;
 	u64 redeliver_info, redeliver_error, redeliver_len;
 	u64 cr8;
 };
