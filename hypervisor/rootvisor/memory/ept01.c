@@ -28,7 +28,7 @@ static u64 *take(u64 pages)
 }
 
 /* RAM is write-back whatever the MTRRs say: RootVisor and VMs map it so, and aliases must agree. */
-static u64 frame_leaf(u64 pfn)
+u64 ept01_leaf_of(u64 pfn)
 {
 	struct frame *f = frame_of(pfn);
 	u8 type = f && f->owner != FRAME_NOT_RAM ? MT_WB : mtrr_type(&mtrr, pfn << PAGE_SHIFT);
@@ -65,7 +65,7 @@ static void init_region(u64 region, bool fine)
 		return;
 	}
 	for (u64 i = 0; i < 512; i++) {
-		e[i] = in_ept01(first + i) ? frame_leaf(first + i) : 0;
+		e[i] = in_ept01(first + i) ? ept01_leaf_of(first + i) : 0;
 		if (!e[i] || (e[i] ^ e[0]) & ~EPT_ADDR)
 			uniform = false;
 	}
@@ -104,7 +104,7 @@ u64 ept01_pointer(void)
 	return pa(pml4) | 3 << 3 | 6;	/* 4 levels, write-back */
 }
 
-void ept01_unmap(u64 pfn)
+u64 *ept01_leaf(u64 pfn)
 {
 	u64 region = pfn / 512;
 
@@ -115,13 +115,7 @@ void ept01_unmap(u64 pfn)
 			pt[region * 512 + i] = (pd[region] & ~EPT_LARGE) + i * PAGE_SIZE;
 		pd[region] = pa(&pt[region * 512]) | EPT_RWX;
 	}
-	pt[pfn] = 0;
-}
-
-void ept01_map(u64 pfn)
-{
-	RV_BUG_ON(pfn >= gibs * 512 * 512 || pd[pfn / 512] & EPT_LARGE);
-	pt[pfn] = frame_leaf(pfn);
+	return &pt[pfn];
 }
 
 bool ept01_region_whole(u64 pfn)

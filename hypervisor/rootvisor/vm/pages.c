@@ -134,32 +134,25 @@ static void sealed_clear(struct vm *vm, u64 gfn)
 
 /* ---- ownership ---- */
 
-/* Out of the host's reach on every CPU when it returns. */
-static void take_frame(struct vm *vm, u64 pfn, u64 gfn)
+/* Out of the host's reach on every CPU when it returns 0. */
+static int take_frame(struct vm *vm, u64 pfn, u64 gfn)
 {
-	struct frame *f = frame_of(pfn);
-
+	if (!frame_is_host(pfn))
+		return -EPERM;
 	shadow_frame_taken(pfn);
-	ept01_unmap(pfn);
+	own_take_begin(frame_of(pfn), ept01_leaf(pfn));
 	ept01_flush();
-	f->owner = FRAME_PRIVATE;
-	f->vm = vm->slot;
-	f->gfn = gfn;
+	own_take_end(frame_of(pfn), (u8)vm->slot, (u32)gfn);
 	vm->frames++;
 	vm->stats.taken++;
 	frame_counts.priv++;
+	return 0;
 }
 
 /* The frame's content must already be fit for the host. */
 static void return_frame(struct vm *vm, u64 pfn)
 {
-	struct frame *f = frame_of(pfn);
-
-	f->owner = FRAME_HOST;
-	f->vm = 0;
-	f->gfn = 0;
-	f->epoch = 0;
-	ept01_map(pfn);
+	own_return_end(frame_of(pfn), ept01_leaf(pfn), ept01_leaf_of(pfn));
 	vm->frames--;
 	vm->stats.returned++;
 	frame_counts.priv--;
@@ -169,7 +162,6 @@ int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_
 {
 	struct ept12_leaf leaf;
 	enum ept12_status st;
-	struct frame *f;
 	u64 *e;
 	int err;
 
@@ -184,12 +176,10 @@ int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_
 	}
 	if (st != EPT12_OK || !(leaf.perms & EPT_W))
 		return -EAGAIN;
-	f = frame_of(leaf.pfn);
-	if (!f || f->owner != FRAME_HOST) {
+	if (take_frame(vm, leaf.pfn, gfn) < 0) {
 		vm_stop(vm, CVM_R_HOST_MAPS_FOREIGN, gfn, leaf.pfn);
 		return -EPERM;
 	}
-	take_frame(vm, leaf.pfn, gfn);
 	if (sealed_test(vm, gfn)) {
 		guardian_slot(c, &vm->guardian, leaf.pfn);
 		vm->guardian.mb->page = (struct cvm_g_page){ .gfn = gfn, .slot = c->id };
@@ -205,7 +195,8 @@ int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_
 	} else if (!keep_content) {
 		clear_page(va(leaf.pfn << PAGE_SHIFT));
 	}
-	*e = leaf.pfn << PAGE_SHIFT | EPT_RWX | EPT_MT_WB | EPT_IPAT;
+	RV_BUG_ON(!own_map(frame_of(leaf.pfn), (u8)vm->slot, (u32)gfn, e,
+			   leaf.pfn << PAGE_SHIFT | EPT_RWX | EPT_MT_WB | EPT_IPAT));
 	return 0;
 }
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "rv/types.h"
+#include "rv/own.h"
 
 /* ---- pool.c: fixed at boot; a free list of 4 KiB pages, zeroed when handed out ---- */
 void *pool_get(void);			/* NULL if exhausted */
@@ -15,22 +15,7 @@ u64 pool_free_pages(void);
 static inline u64 pa(const void *p) { return (u64)p; }
 static inline void *va(u64 phys) { return (void *)phys; }
 
-/* ---- frames.c: one frame, one owner, one guest frame number ---- */
-enum frame_owner {
-	FRAME_HOST	= 0,		/* in EPT01, RWX */
-	FRAME_ROOTVISOR	= 1,		/* RootVisor and Guardians: never in EPT01 */
-	FRAME_PRIVATE	= 2,		/* of VM `vm`, at guest frame `gfn`: not in EPT01 */
-	FRAME_NOT_RAM	= 3,		/* MMIO, holes, firmware tables: in EPT01, never private */
-};
-/* 8 bytes a frame: owner 2 | vm 6 | gfn 40 | shadow epoch 16 */
-struct frame {
-	u64 owner : 2;
-	u64 vm : 6;
-	u64 gfn : 40;
-	u64 epoch : 16;			/* host-owned: last shadow epoch in which an EPT02 mapped it */
-};
-_Static_assert(sizeof(struct frame) == 8, "frame");
-
+/* ---- frames.c: one frame, one owner, one guest frame number (rv/own.h) ---- */
 extern u64 frames_max;			/* frames [0, frames_max) are in the table */
 struct frame *frame_of(u64 pfn);	/* NULL beyond the table: not RAM */
 static inline bool frame_is_host(u64 pfn)
@@ -48,8 +33,8 @@ extern struct frame_counts frame_counts;
 /* ---- ept01.c: identity map of the host. Tables are preallocated for all RAM. ---- */
 void ept01_init(void);			/* everything mapped but FRAME_ROOTVISOR */
 u64 ept01_pointer(void);		/* EPTP: WB, 4 levels, no A/D */
-void ept01_unmap(u64 pfn);		/* one 4 KiB frame; splits large leaves; no flush */
-void ept01_map(u64 pfn);		/* RWX again */
+u64 *ept01_leaf(u64 pfn);		/* of one 4 KiB frame of RAM; splits a large leaf; changing it flushes nothing */
+u64 ept01_leaf_of(u64 pfn);		/* what it is while the host owns the frame: RWX */
 /* True if the whole 2 MiB region is mapped by one leaf or by 512 present 4 KiB leaves. */
 bool ept01_region_whole(u64 pfn);
 /* INVEPT of EPT01 on every CPU, complete when it returns. */
