@@ -96,34 +96,15 @@ static int print_entries_json(sd_bus_message *reply) {
     return r < 0 ? client_fail("audit", r, NULL) : print_json(all);
 }
 
-static void help(void) {
-    puts("cvmctl audit [NAME] [OPTION...]\n"
-         "\n"
-         "Lists security events of RootVisor and actions of cvmd, oldest first; only those of machine NAME "
-         "if given.\n"
-         "\n"
-         "      --after ID    only events behind this id\n"
-         "      --limit N     at most N events\n"
-         "      --json        as JSON\n"
-         "  -h, --help");
-}
+enum { OPT_AFTER = OPTION_LONG, OPT_LIMIT };
 
-int verb_audit(int argc, char **argv) {
-    enum { OPT_AFTER = 256, OPT_LIMIT, OPT_JSON };
-    static const struct option options[] = {
-        {"after", required_argument, NULL, OPT_AFTER},
-        {"limit", required_argument, NULL, OPT_LIMIT},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
+static int verb_audit(int argc, char **argv) {
     _cleanup_message_ sd_bus_message *reply = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
     uint64_t after = 0, limit = 0;
     int c, r;
 
-    optind = 0;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+    while ((c = verb_getopt(argc, argv)) >= 0)
         switch (c) {
         case OPT_AFTER:
             if (parse_number(optarg, 0, INT64_MAX, &after) < 0)
@@ -133,19 +114,7 @@ int verb_audit(int argc, char **argv) {
             if (parse_number(optarg, 1, UINT32_MAX, &limit) < 0)
                 return usage_error(argv[0], "--limit %s is no number from 1 on", optarg);
             break;
-        case OPT_JSON:
-            arg_json = true;
-            break;
-        case 'h':
-            help();
-            return EXIT_OK;
-        default:
-            return EXIT_USAGE;
         }
-    c = check_arguments(argc, argv, 0, 1);
-    if (c >= 0)
-        return c;
-
     r = client_connect(argv[0], &bus);
     if (r == 0)
         r = client_call(argv[0], bus, "ReadAudit", CLIENT_TIMEOUT_USEC, &reply, "tsu", after,
@@ -157,3 +126,20 @@ int verb_audit(int argc, char **argv) {
         return client_fail(argv[0], r, NULL);
     return arg_json ? print_entries_json(reply) : print_entries(reply);
 }
+
+static const struct verb_option audit_options[] = {
+    {"after", OPT_AFTER, "ID", "only events behind this id"},
+    {"limit", OPT_LIMIT, "N", "at most N events"},
+    {0},
+};
+
+const struct verb audit_verbs[] = {
+    {.name = "audit",
+     .arguments = "[MACHINE]",
+     .summary = "list security events",
+     .run = verb_audit,
+     .text = "Lists security events of RootVisor and actions of cvmd, oldest first; only those of MACHINE if given.",
+     .options = {audit_options},
+     .remote = true},
+    {0},
+};

@@ -26,42 +26,25 @@ struct console_options {
     bool log, since_boot, follow;
 };
 
-static void help(void) {
-    puts("cvmctl console NAME [OPTION...]\n"
-         "\n"
-         "Connects the terminal to the machine's console; Ctrl-] ends the connection. If standard input is "
-         "no\n"
-         "terminal, it is sent to the console, and what comes back is printed for some time behind its end.\n"
-         "\n"
-         "      --log                  print what the console printed since boot, and end\n"
-         "      --since-boot           print that first, then connect\n"
-         "      --follow               print that, and what comes, until the machine ends\n"
-         "      --follow-until REGEX   until a line matches the extended regular expression\n"
-         "      --send LINE            send LINE and a carriage return; with --follow or --follow-until\n"
-         "                             only what comes behind it counts\n"
-         "      --timeout SECONDS      give up after this time, status 1; if standard input is no terminal,\n"
-         "                             the time to print behind its end, 2 if not given\n"
-         "  -h, --help");
-}
+enum { OPT_LOG = OPTION_LONG, OPT_SINCE_BOOT, OPT_FOLLOW, OPT_UNTIL, OPT_SEND, OPT_TIMEOUT };
+
+const struct verb_option console_options[] = {
+    {"log", OPT_LOG, NULL, "print what the console printed since boot, and end"},
+    {"since-boot", OPT_SINCE_BOOT, NULL, "print that first, then connect"},
+    {"follow", OPT_FOLLOW, NULL, "print that, and what comes, until the machine ends"},
+    {"follow-until", OPT_UNTIL, "REGEX", "until a line matches the extended regular expression"},
+    {"send", OPT_SEND, "LINE",
+     "send LINE and a carriage return; with --follow or\n--follow-until only what comes behind it counts"},
+    {"timeout", OPT_TIMEOUT, "SECONDS",
+     "give up after this time, status 1; if standard input is no\nterminal, the time to print behind its end, 2 if not given"},
+    {0},
+};
 
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct console_options *o) {
-    enum { OPT_LOG = 256, OPT_SINCE_BOOT, OPT_FOLLOW, OPT_UNTIL, OPT_SEND, OPT_TIMEOUT, OPT_JSON };
-    static const struct option options[] = {
-        {"log", no_argument, NULL, OPT_LOG},
-        {"since-boot", no_argument, NULL, OPT_SINCE_BOOT},
-        {"follow", no_argument, NULL, OPT_FOLLOW},
-        {"follow-until", required_argument, NULL, OPT_UNTIL},
-        {"send", required_argument, NULL, OPT_SEND},
-        {"timeout", required_argument, NULL, OPT_TIMEOUT},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     int c;
 
-    optind = 0;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+    while ((c = verb_getopt(argc, argv)) >= 0)
         switch (c) {
         case OPT_LOG:
             o->log = true;
@@ -82,18 +65,7 @@ static int parse_options(int argc, char **argv, struct console_options *o) {
             if (parse_number(optarg, 1, 1000000, &o->timeout) < 0)
                 return usage_error(argv[0], "--timeout %s is no number of seconds", optarg);
             break;
-        case OPT_JSON:
-            arg_json = true;
-            break;
-        case 'h':
-            help();
-            return EXIT_OK;
-        default:
-            return EXIT_USAGE;
         }
-    c = check_arguments(argc, argv, 1, 1);
-    if (c >= 0)
-        return c;
     if (o->log && (o->since_boot || o->follow || o->until || o->send))
         return usage_error(argv[0], "--log goes with no other mode");
     o->name = argv[optind];

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the verbs share. A verb is a function int verb_NAME(int argc, char **argv): argv[0] is the verb, it
- * parses its own options, prints its errors and returns the exit status.
+ * What the verbs share. A verb is a function int verb_NAME(int argc, char **argv): argv[0] is its full name; it reads its
+ * options with verb_getopt(), prints its errors and returns the exit status.
  */
 #ifndef CVMCTL_CVMCTL_H
 #define CVMCTL_CVMCTL_H
 
 #include "attest/util.h"
+#include "verb.h"
 
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 
@@ -22,39 +22,36 @@ enum {
     EXIT_REFUSED = 5,
 };
 
-/* Global options, before the verb. */
-extern const char *arg_bus_address;
-extern bool arg_json;
+/* Common options. */
+extern bool arg_json, arg_quiet;
+/* Check the options and do nothing: for the lint of examples. */
+extern bool arg_parse_only;
 
-int verb_host(int argc, char **argv);
+/* The families: arrays that end with a verb without a name. */
+extern const struct verb machine_verbs[], host_verbs[], audit_verbs[], tenant_verbs[], policy_verbs[], about_verbs[];
+
+/* Verbs and options whose family's array stands in another file: machine.c, verify.c. */
 int verb_launch(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_show(int argc, char **argv);
 int verb_console(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_delete(int argc, char **argv);
-int verb_audit(int argc, char **argv);
 int verb_report(int argc, char **argv);
-int verb_verify(int argc, char **argv);
 int verb_digest(int argc, char **argv);
-int verb_policy(int argc, char **argv);
+extern const struct verb_option launch_options[], console_options[], stop_options[], report_options[], digest_options[];
+
+/* Takes an option of remote_options. -1 to go on, or the exit status. */
+int remote_option_take(int opt, const char *arg);
+
+/* printf() of words about a success: nothing with --json or --quiet. */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* "cvmctl VERB: text" on standard error; returns @status. */
 int fail(const char *verb, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The same for a usage error, with a hint at --help. Returns EXIT_USAGE. */
 int usage_error(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* How many arguments stand behind the options, from argv[optind] on. -1 to go on, or the exit status. */
-int check_arguments(int argc, char **argv, int min, int max);
-
-/**
- * parse_simple - options of a verb that has none but --json, --help and perhaps one flag
- * @min, @max: number of arguments behind the options
- * @flag: long name and letter of the flag, NULL if none; *@value becomes true
- *
- * Returns -1 to go on (arguments from argv[optind]), or the exit status.
- */
-int parse_simple(int argc, char **argv, const char *help, int min, int max, const struct option *flag, bool *value);
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 #define _cleanup_free_ _cleanup_(cvm_freep)

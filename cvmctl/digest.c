@@ -11,17 +11,6 @@
 #include "cvmctl.h"
 #include "reference-options.h"
 
-static void help(void) {
-    printf("cvmctl digest --kernel FILE [--initrd FILE] [--cmdline TEXT] [OPTION...]\n"
-           "\n"
-           "Computes from files alone what the report of a genuine VM will say.\n"
-           "\n" REFERENCE_OPTIONS_HELP
-           "  -o, --output FILE      write reference values for `cvmctl verify --reference`\n"
-           "      --json             print these reference values\n"
-           "      --explain          list every input of the measurement\n"
-           "  -h, --help\n");
-}
-
 static void print_line(const char *name, const uint8_t *digest) {
     char hex[2 * CVM_DIGEST_SIZE + 1];
 
@@ -100,48 +89,34 @@ static void explain(const struct cvm_reference *ref, const struct cvm_reference_
         printf("Guardian digest: not computed, no --guardian\n");
 }
 
+enum { OPT_EXPLAIN = OPTION_LONG };
+
+const struct verb_option digest_options[] = {
+    {"output", 'o', "FILE", "write reference values for `cvmctl verify --reference`"},
+    {"explain", OPT_EXPLAIN, NULL, "list every input of the measurement"},
+    {0},
+};
+
 int verb_digest(int argc, char **argv) {
-    enum { OPT_JSON = OPT_VERB, OPT_EXPLAIN };
-    static const struct option options[] = {
-        REFERENCE_OPTIONS,
-        {"output", required_argument, NULL, 'o'},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"explain", no_argument, NULL, OPT_EXPLAIN},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     _cleanup_(json_object_putp) json_object *o = NULL;
     _cleanup_cvm_free_ struct cvm_reference *ref = NULL;
     struct reference_options ro = {0};
     const char *output = NULL, *text;
-    bool json = false, verbose = false;
+    bool verbose = false;
     struct cvm_error e = {""};
     int c, r;
 
-    optind = 0;
-    while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
+    while ((c = verb_getopt(argc, argv)) >= 0) {
         if (reference_options_take(&ro, c, optarg))
             continue;
         switch (c) {
         case 'o':
             output = optarg;
             break;
-        case OPT_JSON:
-            json = true;
-            break;
         case OPT_EXPLAIN:
             verbose = true;
             break;
-        case 'h':
-            help();
-            return 0;
-        default:
-            return CVM_EXIT_USAGE;
         }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "cvmctl digest: unexpected argument '%s'\n", argv[optind]);
-        return CVM_EXIT_USAGE;
     }
     if (!reference_options_given(&ro)) {
         fprintf(stderr, "cvmctl digest: nothing to measure: give --kernel, --rootvisor or --guardian\n");
@@ -170,11 +145,11 @@ int verb_digest(int argc, char **argv) {
             return CVM_EXIT_ERROR;
         }
     }
-    if (json || arg_json)
+    if (arg_json)
         printf("%s\n", text);
     else if (verbose)
         explain(ref, &ro.files);
-    else {
+    else if (!(arg_quiet && output)) {
         if (ref->nr_launch)
             print_line("launch measurement", ref->launch[0].digest);
         if (ref->nr_firmware && !ref->nr_launch)

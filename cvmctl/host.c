@@ -51,18 +51,14 @@ static uint64_t number(json_object *o, const char *key) {
     return json_object_get_uint64(v);
 }
 
-int verb_host(int argc, char **argv) {
-    static const char help[] =
-        "cvmctl host [--json]\n\nTells whether RootVisor protects this host, what it is, the memory it\n"
-        "owns, and its exit counters.";
+static int verb_host(int argc, char **argv) {
     _cleanup_json_ json_object *p = NULL, *o = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
     uint64_t khz;
     int r;
 
-    r = parse_simple(argc, argv, help, 0, 0, NULL, NULL);
-    if (r >= 0)
-        return r;
+    while (verb_getopt(argc, argv) >= 0)
+        ;
     r = client_connect(argv[0], &bus);
     if (r == 0)
         r = client_properties(argv[0], bus, "/org/cvmd1/host", "org.cvmd1.Host", &p);
@@ -82,3 +78,18 @@ int verb_host(int argc, char **argv) {
         return fields_print(fields_none, ELEMENTSOF(fields_none), p);
     return fields_print(fields, ELEMENTSOF(fields), p);
 }
+
+const struct verb host_verbs[] = {
+    {.name = "host",
+     .arguments = "",
+     .summary = "tell what protects this host, and its counters",
+     .run = verb_host,
+     .text = "Tells whether RootVisor protects this host, what it is, the memory it owns, and its exit counters.",
+     .remote = true},
+    {.name = "host show",
+     .arguments = "",
+     .summary = "the same",
+     .run = verb_host,
+     .remote = true},
+    {0},
+};

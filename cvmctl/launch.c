@@ -16,42 +16,24 @@ struct launch_options {
     bool unprotected;
 };
 
-static void help(void) {
-    puts("cvmctl launch NAME --kernel FILE --memory SIZE [OPTION...]\n"
-         "\n"
-         "Starts a machine, and returns when it runs: a protected one when RootVisor has taken its memory "
-         "from the\n"
-         "host and measured what it starts.\n"
-         "\n"
-         "      --kernel FILE    Linux kernel, a bzImage\n"
-         "      --initrd FILE    initial RAM disk\n"
-         "      --cmdline TEXT   kernel command line\n"
-         "      --memory SIZE    in MiB, or with K, M, G, T\n"
-         "      --vcpus N        virtual CPUs, 1 if not given\n"
-         "      --unprotected    an ordinary VM, which the host can read\n"
-         "      --json           the machine as JSON\n"
-         "  -h, --help");
-}
+enum { OPT_KERNEL = OPTION_LONG, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_VCPUS, OPT_UNPROTECTED };
+
+const struct verb_option launch_options[] = {
+    {"kernel", OPT_KERNEL, "FILE", "Linux kernel, a bzImage"},
+    {"initrd", OPT_INITRD, "FILE", "initial RAM disk"},
+    {"cmdline", OPT_CMDLINE, "TEXT", "kernel command line"},
+    {"memory", OPT_MEMORY, "SIZE", "in MiB, or with K, M, G, T"},
+    {"vcpus", OPT_VCPUS, "N", "virtual CPUs, 1 if not given"},
+    {"unprotected", OPT_UNPROTECTED, NULL, "an ordinary VM, which the host can read"},
+    {0},
+};
 
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct launch_options *o) {
-    enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_VCPUS, OPT_UNPROTECTED, OPT_JSON };
-    static const struct option options[] = {
-        {"kernel", required_argument, NULL, OPT_KERNEL},
-        {"initrd", required_argument, NULL, OPT_INITRD},
-        {"cmdline", required_argument, NULL, OPT_CMDLINE},
-        {"memory", required_argument, NULL, OPT_MEMORY},
-        {"vcpus", required_argument, NULL, OPT_VCPUS},
-        {"unprotected", no_argument, NULL, OPT_UNPROTECTED},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     int c;
 
     o->vcpus = 1;
-    optind = 0;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+    while ((c = verb_getopt(argc, argv)) >= 0)
         switch (c) {
         case OPT_KERNEL:
             o->kernel = optarg;
@@ -73,18 +55,7 @@ static int parse_options(int argc, char **argv, struct launch_options *o) {
         case OPT_UNPROTECTED:
             o->unprotected = true;
             break;
-        case OPT_JSON:
-            arg_json = true;
-            break;
-        case 'h':
-            help();
-            return EXIT_OK;
-        default:
-            return EXIT_USAGE;
         }
-    c = check_arguments(argc, argv, 1, 1);
-    if (c >= 0)
-        return c;
     o->name = argv[optind];
     if (!o->kernel || !o->memory)
         return usage_error(argv[0], "--%s is missing", o->kernel ? "memory" : "kernel");
@@ -167,7 +138,7 @@ int verb_launch(int argc, char **argv) {
         j = machine_to_json(p);
         return print_json(j);
     }
-    printf("Machine '%s' runs%s.\n", o.name,
+    say("Machine '%s' runs%s.\n", o.name,
            o.unprotected ? ", not protected: the host can read it" : " protected");
     return EXIT_OK;
 }

@@ -77,7 +77,6 @@ static int collect(const char *verb, sd_bus *bus, json_object *all) {
 }
 
 int verb_list(int argc, char **argv) {
-    static const char help[] = "cvmctl list [--json]\n\nLists the machines that cvmd knows, running or not.";
     static const char *const columns[] = {"NAME",   "STATE", "PROTECTION", "MEMORY", "VCPUS",
                                           "FRAMES", "EXITS", "REASON",     NULL};
     _cleanup_json_ json_object *all = json_object_new_array(), *out = json_object_new_array();
@@ -85,9 +84,8 @@ int verb_list(int argc, char **argv) {
     struct libscols_table *t;
     int r;
 
-    r = parse_simple(argc, argv, help, 0, 0, NULL, NULL);
-    if (r >= 0)
-        return r;
+    while (verb_getopt(argc, argv) >= 0)
+        ;
     r = client_connect(argv[0], &bus);
     if (r == 0)
         r = collect(argv[0], bus, all);
@@ -97,6 +95,11 @@ int verb_list(int argc, char **argv) {
         for (size_t i = 0; i < json_object_array_length(all); i++)
             json_object_array_add(out, machine_to_json(json_object_array_get_idx(all, i)));
         return print_json(out);
+    }
+    if (arg_quiet) {
+        for (size_t i = 0; i < json_object_array_length(all); i++)
+            puts(text(json_object_array_get_idx(all, i), "Name"));
+        return EXIT_OK;
     }
     if (json_object_array_length(all) == 0) {
         puts("No machines.");
@@ -112,15 +115,12 @@ int verb_list(int argc, char **argv) {
 }
 
 int verb_show(int argc, char **argv) {
-    static const char help[] = "cvmctl show NAME [--json]\n\nTells state, protection level, launch "
-                               "measurement and counters of a machine.";
     _cleanup_json_ json_object *p = NULL, *o = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
     int r;
 
-    r = parse_simple(argc, argv, help, 1, 1, NULL, NULL);
-    if (r >= 0)
-        return r;
+    while (verb_getopt(argc, argv) >= 0)
+        ;
     r = client_connect(argv[0], &bus);
     if (r == 0)
         r = client_machine(argv[0], bus, argv[optind], &p);

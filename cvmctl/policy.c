@@ -26,34 +26,6 @@ struct policy_options {
     bool require_anchor, require_dma, require_guest;
 };
 
-static void help(void) {
-    printf(
-        "cvmctl policy init --id ID [OPTION...] -o FILE\n"
-        "cvmctl policy check FILE [--policy-key FILE]\n"
-        "cvmctl policy sign FILE --signing-key FILE -o FILE\n"
-        "cvmctl policy diff FILE FILE [--policy-key FILE]\n"
-        "\n"
-        "init makes a policy of reference values and demands; check tells errors and what the policy leaves\n"
-        "open; diff tells what changes from the first to the second.\n"
-        "\n"
-        "      --id ID            name of the policy; stands in the EAR\n"
-        "      --reference FILE   reference values of `cvmctl digest --json`; may be "
-        "repeated\n" REFERENCE_OPTIONS_HELP
-        "      --report-key FILE  accept only this report key (PEM, JWK, raw point); may be repeated\n"
-        "      --vm-uuid UUID     accept only this VM\n"
-        "      --not-before TIME  2026-11-21T00:00:00Z\n"
-        "      --not-after TIME\n"
-        "      --require WHAT     anchor, dma or guest; may be repeated: without a platform anchor,\n"
-        "                         without VT-d, or for reports not asked for by the guest, verify fails\n"
-        "      --policy-key FILE  key that must have signed the file\n"
-        "      --signing-key FILE P-256 private key, PEM\n"
-        "  -o, --output FILE      - means standard output\n"
-        "  -h, --help\n"
-        "\n"
-        "Exit status: 0 done, or nothing found; 1 error; 2 usage; 6 check found gaps, diff found "
-        "differences.\n");
-}
-
 static int parse_require(struct policy_options *o, const char *what) {
     if (strcmp(what, "anchor") == 0)
         o->require_anchor = true;
@@ -62,42 +34,49 @@ static int parse_require(struct policy_options *o, const char *what) {
     else if (strcmp(what, "guest") == 0)
         o->require_guest = true;
     else
-        return usage_error("policy", "--require takes anchor, dma or guest, not '%s'", what);
+        return usage_error("policy init", "--require takes anchor, dma or guest, not '%s'", what);
     return -1;
 }
 
+enum {
+    OPT_ID = OPTION_LONG,
+    OPT_REFERENCE,
+    OPT_REPORT_KEY,
+    OPT_UUID,
+    OPT_NOT_BEFORE,
+    OPT_NOT_AFTER,
+    OPT_REQUIRE,
+    OPT_POLICY_KEY,
+    OPT_SIGNING_KEY
+};
+
+static const struct verb_option init_options[] = {
+    {"id", OPT_ID, "ID", "name of the policy; stands in the EAR"},
+    {"reference", OPT_REFERENCE, "FILE", "reference values of `cvmctl digest --json`; may be repeated"},
+    {"report-key", OPT_REPORT_KEY, "FILE", "accept only this report key (PEM, JWK, raw point); may be repeated"},
+    {"vm-uuid", OPT_UUID, "UUID", "accept only this VM"},
+    {"not-before", OPT_NOT_BEFORE, "TIME", "2026-11-21T00:00:00Z"},
+    {"not-after", OPT_NOT_AFTER, "TIME", "2027-11-21T00:00:00Z"},
+    {"require", OPT_REQUIRE, "anchor|dma|guest",
+     "may be repeated: without a platform anchor, without VT-d,\nor for reports not asked for by the guest, verify fails"},
+    {"output", 'o', "FILE", "- means standard output"},
+    {0},
+};
+static const struct verb_option key_options[] = {
+    {"policy-key", OPT_POLICY_KEY, "FILE", "key that must have signed the file"},
+    {0},
+};
+static const struct verb_option sign_options[] = {
+    {"signing-key", OPT_SIGNING_KEY, "FILE", "P-256 private key, PEM"},
+    {"output", 'o', "FILE", "- means standard output"},
+    {0},
+};
+
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct policy_options *o) {
-    enum {
-        OPT_ID = OPT_VERB,
-        OPT_REFERENCE,
-        OPT_REPORT_KEY,
-        OPT_UUID,
-        OPT_NOT_BEFORE,
-        OPT_NOT_AFTER,
-        OPT_REQUIRE,
-        OPT_POLICY_KEY,
-        OPT_SIGNING_KEY
-    };
-    static const struct option options[] = {
-        REFERENCE_OPTIONS,
-        {"id", required_argument, NULL, OPT_ID},
-        {"reference", required_argument, NULL, OPT_REFERENCE},
-        {"report-key", required_argument, NULL, OPT_REPORT_KEY},
-        {"vm-uuid", required_argument, NULL, OPT_UUID},
-        {"not-before", required_argument, NULL, OPT_NOT_BEFORE},
-        {"not-after", required_argument, NULL, OPT_NOT_AFTER},
-        {"require", required_argument, NULL, OPT_REQUIRE},
-        {"policy-key", required_argument, NULL, OPT_POLICY_KEY},
-        {"signing-key", required_argument, NULL, OPT_SIGNING_KEY},
-        {"output", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     int c, r;
 
-    optind = 0;
-    while ((c = getopt_long(argc, argv, "ho:", options, NULL)) >= 0) {
+    while ((c = verb_getopt(argc, argv)) >= 0) {
         if (reference_options_take(&o->ro, c, optarg))
             continue;
         switch (c) {
@@ -106,12 +85,12 @@ static int parse_options(int argc, char **argv, struct policy_options *o) {
             break;
         case OPT_REFERENCE:
             if (o->nr_reference == ELEMENTSOF(o->reference))
-                return usage_error("policy", "too many --reference");
+                return usage_error("policy init", "too many --reference");
             o->reference[o->nr_reference++] = optarg;
             break;
         case OPT_REPORT_KEY:
             if (o->nr_report_key == ELEMENTSOF(o->report_key))
-                return usage_error("policy", "too many --report-key");
+                return usage_error("policy init", "too many --report-key");
             o->report_key[o->nr_report_key++] = optarg;
             break;
         case OPT_UUID:
@@ -137,11 +116,6 @@ static int parse_options(int argc, char **argv, struct policy_options *o) {
         case 'o':
             o->output = optarg;
             break;
-        case 'h':
-            help();
-            return EXIT_OK;
-        default:
-            return EXIT_USAGE;
         }
     }
     return -1;
@@ -232,7 +206,7 @@ static int policy_init(struct policy_options *o) {
     struct cvm_error e = {""};
 
     if (!o->id || !o->output)
-        return usage_error("policy", "init: --%s is missing", o->id ? "output" : "id");
+        return usage_error("policy init", "--%s is missing", o->id ? "output" : "id");
     if (!ref || !check)
         return fail("policy", EXIT_FAILED, "out of memory");
     if (collect_reference(o, ref, &e) < 0 || build(o, ref, &j, &e) < 0)
@@ -313,7 +287,7 @@ static int policy_sign(const struct policy_options *o, const char *path) {
     int r;
 
     if (!o->signing_key || !o->output)
-        return usage_error("policy", "sign: --%s is missing", o->signing_key ? "output" : "signing-key");
+        return usage_error("policy sign", "--%s is missing", o->signing_key ? "output" : "signing-key");
     if (!p)
         return fail("policy", EXIT_FAILED, "out of memory");
     /* Only what is a policy gets a signature. */
@@ -328,25 +302,56 @@ static int policy_sign(const struct policy_options *o, const char *path) {
     return cvm_write_file(o->output, jws, strlen(jws), &e) < 0 ? error(&e) : EXIT_OK;
 }
 
-int verb_policy(int argc, char **argv) {
+static int verb_policy(int argc, char **argv) {
     struct policy_options o = {0};
-    const char *what;
-    int r, n;
+    const char *command;
+    int r;
 
     r = parse_options(argc, argv, &o);
     if (r >= 0)
         return r;
-    if (optind == argc)
-        return usage_error("policy", "init, check, sign or diff is missing");
-    what = argv[optind++];
-    n = argc - optind;
-    if (strcmp(what, "init") == 0 && n == 0)
-        return policy_init(&o);
-    if (strcmp(what, "check") == 0 && n == 1)
-        return policy_check(&o, argv[optind]);
-    if (strcmp(what, "sign") == 0 && n == 1)
-        return policy_sign(&o, argv[optind]);
-    if (strcmp(what, "diff") == 0 && n == 2)
-        return policy_diff(&o, argv[optind], argv[optind + 1]);
-    return usage_error("policy", "'%s' with %d files is not known", what, n);
+    command = argv[0] + strlen("policy ");
+    argv += optind;
+    return strcmp(command, "init") == 0    ? policy_init(&o)
+           : strcmp(command, "check") == 0 ? policy_check(&o, argv[0])
+           : strcmp(command, "sign") == 0  ? policy_sign(&o, argv[0])
+                                           : policy_diff(&o, argv[0], argv[1]);
 }
+
+static const struct verb_status policy_statuses[] = {
+    {0, "done, or nothing found"},
+    {1, "error"},
+    {2, "usage"},
+    {EXIT_FINDINGS, "check found gaps, diff found differences"},
+    {-1},
+};
+
+const struct verb policy_verbs[] = {
+    {.name = "policy init",
+     .arguments = "",
+     .summary = "make a policy of reference values and demands",
+     .run = verb_policy,
+     .options = {init_options, reference_options},
+     .statuses = policy_statuses,
+     .remark = "--id ID -o FILE"},
+    {.name = "policy check",
+     .arguments = "FILE",
+     .summary = "tell errors, and what the policy leaves open",
+     .run = verb_policy,
+     .options = {key_options},
+     .statuses = policy_statuses},
+    {.name = "policy sign",
+     .arguments = "FILE",
+     .summary = "sign a policy",
+     .run = verb_policy,
+     .options = {sign_options},
+     .statuses = policy_statuses,
+     .remark = "--signing-key FILE -o FILE"},
+    {.name = "policy diff",
+     .arguments = "FILE FILE",
+     .summary = "tell what changes from the first to the second",
+     .run = verb_policy,
+     .options = {key_options},
+     .statuses = policy_statuses},
+    {0},
+};

@@ -11,6 +11,17 @@
 #define CVMD_IMAGE_DIRS "/usr/lib/cvmd"
 #endif
 
+const struct verb_option reference_options[] = {
+    {"kernel", OPT_KERNEL, "FILE", "bzImage as given to `cvmctl launch`"},
+    {"initrd", OPT_INITRD, "FILE", "initial RAM disk"},
+    {"cmdline", OPT_CMDLINE, "TEXT", "kernel command line"},
+    {"firmware", OPT_FIRMWARE, "FILE", "cvmboot.rom"},
+    {"rootvisor", OPT_ROOTVISOR, "FILE", "RootVisor's ELF file"},
+    {"guardian", OPT_GUARDIAN, "FILE", "guardian.bin"},
+    {"images", OPT_IMAGES, "DIR", "where the last three are looked for if not named"},
+    {0},
+};
+
 bool reference_options_take(struct reference_options *o, int opt, const char *arg) {
     switch (opt) {
     case OPT_KERNEL:

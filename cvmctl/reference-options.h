@@ -6,41 +6,23 @@
 #ifndef CVMCTL_REFERENCE_OPTIONS_H
 #define CVMCTL_REFERENCE_OPTIONS_H
 
-#include <getopt.h>
-#include <limits.h>
-
 #include "attest/reference.h"
+#include "verb.h"
+
+#include <limits.h>
 
 /* Values of long options, above any character. */
 enum {
-    OPT_KERNEL = 0x200,
+    OPT_KERNEL = OPTION_SHARED,
     OPT_INITRD,
     OPT_CMDLINE,
     OPT_FIRMWARE,
     OPT_ROOTVISOR,
     OPT_GUARDIAN,
     OPT_IMAGES,
-    OPT_VERB, /* first value that a verb may use for its own options */
 };
 
-/* Goes into the verb's table of long options. */
-#define REFERENCE_OPTIONS                                                                                    \
-    {"kernel", required_argument, NULL, OPT_KERNEL}, {"initrd", required_argument, NULL, OPT_INITRD},        \
-        {"cmdline", required_argument, NULL, OPT_CMDLINE},                                                   \
-        {"firmware", required_argument, NULL, OPT_FIRMWARE},                                                 \
-        {"rootvisor", required_argument, NULL, OPT_ROOTVISOR},                                               \
-        {"guardian", required_argument, NULL, OPT_GUARDIAN}, {                                               \
-        "images", required_argument, NULL, OPT_IMAGES                                                        \
-    }
-
-#define REFERENCE_OPTIONS_HELP                                                                               \
-    "      --kernel FILE      bzImage as given to `cvmctl launch`\n"                                         \
-    "      --initrd FILE      initial RAM disk\n"                                                            \
-    "      --cmdline TEXT     kernel command line\n"                                                         \
-    "      --firmware FILE    cvmboot.rom\n"                                                                 \
-    "      --rootvisor FILE   RootVisor's ELF file\n"                                                        \
-    "      --guardian FILE    guardian.bin\n"                                                                \
-    "      --images DIR       where the last three are looked for if not named\n"
+extern const struct verb_option reference_options[];
 
 struct reference_options {
     struct cvm_reference_files files;

@@ -15,37 +15,22 @@ struct report_options {
     bool raw;
 };
 
-static void help(void) {
-    puts(
-        "cvmctl report NAME --nonce HEX|FILE -o FILE [OPTION...]\n"
-        "\n"
-        "Fetches a report of a running protected machine, bound to your nonce and signed by the Quoter, for\n"
-        "'cvmctl verify' on a machine that you trust.\n"
-        "\n"
-        "      --nonce HEX|FILE  64 bytes of your choice, fresh each time\n"
-        "  -o, --output FILE     where to; - means standard output\n"
-        "      --raw             the bare report (binary), without the key to check it with\n"
-        "      --json            tell about the written file as JSON\n"
-        "  -h, --help");
-}
+enum { OPT_NONCE = OPTION_LONG, OPT_RAW };
+
+const struct verb_option report_options[] = {
+    {"nonce", OPT_NONCE, "HEX|FILE", "64 bytes of your choice, fresh each time"},
+    {"output", 'o', "FILE", "where to; - means standard output"},
+    {"raw", OPT_RAW, NULL, "the bare report (binary), without the key to check it with"},
+    {0},
+};
 
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct report_options *o) {
-    enum { OPT_NONCE = 256, OPT_RAW, OPT_JSON };
-    static const struct option options[] = {
-        {"nonce", required_argument, NULL, OPT_NONCE},
-        {"output", required_argument, NULL, 'o'},
-        {"raw", no_argument, NULL, OPT_RAW},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     struct cvm_error e = {0};
     const char *nonce = NULL;
     int c;
 
-    optind = 0;
-    while ((c = getopt_long(argc, argv, "ho:", options, NULL)) >= 0)
+    while ((c = verb_getopt(argc, argv)) >= 0)
         switch (c) {
         case OPT_NONCE:
             nonce = optarg;
@@ -56,18 +41,7 @@ static int parse_options(int argc, char **argv, struct report_options *o) {
         case OPT_RAW:
             o->raw = true;
             break;
-        case OPT_JSON:
-            arg_json = true;
-            break;
-        case 'h':
-            help();
-            return EXIT_OK;
-        default:
-            return EXIT_USAGE;
         }
-    c = check_arguments(argc, argv, 1, 1);
-    if (c >= 0)
-        return c;
     o->name = argv[optind];
     if (!nonce || !o->output)
         return usage_error(argv[0], "--%s is missing", nonce ? "output" : "nonce");
@@ -155,6 +129,6 @@ int verb_report(int argc, char **argv) {
         json_object_object_add(j, "format", json_object_new_string(o.raw ? "report" : "evidence"));
         return print_json(j);
     }
-    printf("Report of '%s' written to %s.\n", o.name, o.output);
+    say("Report of '%s' written to %s.\n", o.name, o.output);
     return EXIT_OK;
 }

@@ -5,21 +5,19 @@
 
 #include <stdio.h>
 
+const struct verb_option stop_options[] = {
+    {"force", 'f', NULL, "end it at once"},
+    {0},
+};
+
 int verb_stop(int argc, char **argv) {
-    static const char help[] =
-        "cvmctl stop NAME [--force] [--json]\n\n"
-        "Asks the guest to power off; ends it when it does not within StopTimeoutSec= of\n"
-        "cvmd.conf(5). Returns when its memory is back with the host, cleared.\n\n"
-        "  -f, --force   end it at once";
-    static const struct option force_option = {"force", no_argument, NULL, 'f'};
     _cleanup_json_ json_object *p = NULL, *o = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
     bool force = false;
     int r;
 
-    r = parse_simple(argc, argv, help, 1, 1, &force_option, &force);
-    if (r >= 0)
-        return r;
+    while (verb_getopt(argc, argv) >= 0)
+        force = true;
     r = client_connect(argv[0], &bus);
     if (r == 0)
         r = client_call(argv[0], bus, "Stop", UINT64_MAX, NULL, "sb", argv[optind], (int)force);
@@ -32,20 +30,17 @@ int verb_stop(int argc, char **argv) {
         o = machine_to_json(p);
         return print_json(o);
     }
-    printf("Machine '%s' is stopped.\n", argv[optind]);
+    say("Machine '%s' is stopped.\n", argv[optind]);
     return EXIT_OK;
 }
 
 int verb_delete(int argc, char **argv) {
-    static const char help[] =
-        "cvmctl delete NAME [--json]\n\nForgets a machine that is stopped or failed, and removes its files.";
     _cleanup_json_ json_object *o = NULL;
     _cleanup_bus_ sd_bus *bus = NULL;
     int r;
 
-    r = parse_simple(argc, argv, help, 1, 1, NULL, NULL);
-    if (r >= 0)
-        return r;
+    while (verb_getopt(argc, argv) >= 0)
+        ;
     r = client_connect(argv[0], &bus);
     if (r == 0)
         r = client_call(argv[0], bus, "Delete", CLIENT_TIMEOUT_USEC, NULL, "s", argv[optind]);
@@ -56,6 +51,6 @@ int verb_delete(int argc, char **argv) {
         json_object_object_add(o, "deleted", json_object_new_string(argv[optind]));
         return print_json(o);
     }
-    printf("Machine '%s' is deleted.\n", argv[optind]);
+    say("Machine '%s' is deleted.\n", argv[optind]);
     return EXIT_OK;
 }

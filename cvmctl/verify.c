@@ -23,67 +23,38 @@ struct verify_options {
     const char *report, *nonce, *key, *ear, *signing_key, *policy, *policy_key;
     const char *reference[CVM_REFERENCE_MAX];
     unsigned nr_reference;
-    bool json, explain;
+    bool explain;
 };
 
-static void help(void) {
-    printf(
-        "cvmctl verify --report FILE --nonce HEX|FILE --reference FILE [OPTION...]\n"
-        "cvmctl verify --report FILE --nonce HEX|FILE --kernel FILE [--initrd FILE] [--cmdline TEXT] "
-        "[OPTION...]\n"
-        "\n"
-        "Judges evidence against what you expect. Run it on a machine that you trust, not on the host it "
-        "judges.\n"
-        "\n"
-        "      --report FILE      evidence as `cvmctl report` wrote it\n"
-        "      --nonce HEX|FILE   the 64 bytes that you asked with\n"
-        "      --key FILE         report key that you already trust (PEM, JWK or raw point)\n"
-        "      --reference FILE   reference values of `cvmctl digest --json`; may be "
-        "repeated\n" REFERENCE_OPTIONS_HELP
-        "      --policy FILE      what you demand beyond that, and reference values in it; `cvmctl policy`\n"
-        "      --policy-key FILE  key that must have signed the policy\n"
-        "      --ear FILE         write the verdict as signed EAR; needs --signing-key\n"
-        "      --signing-key FILE your verifier's private key, P-256 or P-384, PEM\n"
-        "      --json             verdict as JSON\n"
-        "      --explain          also print what the report says\n"
-        "  -h, --help\n"
-        "\n"
-        "Exit status: 0 affirming, 1 error, 2 usage, 3 warning, 4 broken evidence,\n"
-        "             5 policy violation, 6 no reference values.\n");
-}
+enum {
+    OPT_REPORT = OPTION_LONG,
+    OPT_NONCE,
+    OPT_KEY,
+    OPT_REFERENCE,
+    OPT_EAR,
+    OPT_SIGNING_KEY,
+    OPT_POLICY,
+    OPT_POLICY_KEY,
+    OPT_EXPLAIN
+};
+
+static const struct verb_option verify_options[] = {
+    {"report", OPT_REPORT, "FILE", "evidence as `cvmctl report` wrote it"},
+    {"nonce", OPT_NONCE, "HEX|FILE", "the 64 bytes that you asked with"},
+    {"key", OPT_KEY, "FILE", "report key that you already trust (PEM, JWK or raw point)"},
+    {"reference", OPT_REFERENCE, "FILE", "reference values of `cvmctl digest --json`; may be repeated"},
+    {"policy", OPT_POLICY, "FILE", "what you demand beyond that, and reference values in it; `cvmctl policy`"},
+    {"policy-key", OPT_POLICY_KEY, "FILE", "key that must have signed the policy"},
+    {"ear", OPT_EAR, "FILE", "write the verdict as signed EAR; needs --signing-key"},
+    {"signing-key", OPT_SIGNING_KEY, "FILE", "your verifier's private key, P-256 or P-384, PEM"},
+    {"explain", OPT_EXPLAIN, NULL, "also print what the report says"},
+    {0},
+};
 
 static int parse_options(int argc, char **argv, struct verify_options *o) {
-    enum {
-        OPT_REPORT = OPT_VERB,
-        OPT_NONCE,
-        OPT_KEY,
-        OPT_REFERENCE,
-        OPT_EAR,
-        OPT_SIGNING_KEY,
-        OPT_POLICY,
-        OPT_POLICY_KEY,
-        OPT_JSON,
-        OPT_EXPLAIN
-    };
-    static const struct option options[] = {
-        REFERENCE_OPTIONS,
-        {"report", required_argument, NULL, OPT_REPORT},
-        {"nonce", required_argument, NULL, OPT_NONCE},
-        {"key", required_argument, NULL, OPT_KEY},
-        {"reference", required_argument, NULL, OPT_REFERENCE},
-        {"ear", required_argument, NULL, OPT_EAR},
-        {"signing-key", required_argument, NULL, OPT_SIGNING_KEY},
-        {"policy", required_argument, NULL, OPT_POLICY},
-        {"policy-key", required_argument, NULL, OPT_POLICY_KEY},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"explain", no_argument, NULL, OPT_EXPLAIN},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     int c;
 
-    optind = 0;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+    while ((c = verb_getopt(argc, argv)) >= 0) {
         if (reference_options_take(&o->ro, c, optarg))
             continue;
         switch (c) {
@@ -115,22 +86,10 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         case OPT_POLICY_KEY:
             o->policy_key = optarg;
             break;
-        case OPT_JSON:
-            o->json = true;
-            break;
         case OPT_EXPLAIN:
             o->explain = true;
             break;
-        case 'h':
-            help();
-            return 1;
-        default:
-            return -EINVAL;
         }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "cvmctl verify: unexpected argument '%s'\n", argv[optind]);
-        return -EINVAL;
     }
     if (!o->report || !o->nonce) {
         fprintf(stderr, "cvmctl verify: --%s is missing\n", o->report ? "nonce" : "report");
@@ -308,7 +267,7 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
     return o->ear ? write_ear(o, &a, v, e) : 0;
 }
 
-int verb_verify(int argc, char **argv) {
+static int verb_verify(int argc, char **argv) {
     _cleanup_cvm_free_ struct verify_options *o = calloc(1, sizeof(*o));
     _cleanup_cvm_free_ struct cvm_verdict *v = calloc(1, sizeof(*v));
     struct cvm_error e = {""};
@@ -326,7 +285,7 @@ int verb_verify(int argc, char **argv) {
         fprintf(stderr, "cvmctl verify: %s\n", e.text);
         return CVM_EXIT_ERROR;
     }
-    if (o->json || arg_json) {
+    if (arg_json) {
         _cleanup_(json_object_putp) json_object *j = cvm_verdict_to_json(v);
 
         if (!j) {
@@ -335,7 +294,33 @@ int verb_verify(int argc, char **argv) {
         }
         printf("%s\n",
                json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-    } else
+    } else if (!arg_quiet)
         cvm_verdict_print(v, o->explain, stdout);
     return cvm_verdict_exit(v);
 }
+
+static const struct verb_status verify_statuses[] = {
+    {0, "affirming"},       {1, "error"},           {2, "usage"},
+    {3, "warning"},         {4, "broken evidence"}, {5, "policy violation"},
+    {6, "no reference values"}, {-1},
+};
+
+const struct verb tenant_verbs[] = {
+    {.name = "verify",
+     .arguments = "",
+     .summary = "judge a report",
+     .run = verb_verify,
+     .text = "Judges evidence against what you expect: reference values, a policy, or the files themselves. Run it on a\n"
+             "machine that you trust, not on the host it judges.",
+     .options = {verify_options, reference_options},
+     .statuses = verify_statuses,
+     .remark = "--report FILE --nonce HEX|FILE"},
+    {.name = "digest",
+     .arguments = "",
+     .summary = "compute the launch measurement from files",
+     .run = verb_digest,
+     .text = "Computes from files alone what the report of a genuine VM will say.",
+     .options = {digest_options, reference_options},
+     .remark = "--kernel FILE"},
+    {0},
+};

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The manual against the programs: every verb and option that help tells stands in the man page, and the settings
-that cvmd knows in cvmd.conf(5). Arguments: source root, cvmctl, cvmd."""
+"""The manual against the programs: every verb of the table and every option of it stands in a page of cvmctl, every verb
+has an example, every example is a command that cvmctl knows; the settings that cvmd knows stand in cvmd.conf(5). Arguments: source root, cvmctl, cvmd."""
+import json
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -20,15 +22,52 @@ def need(what, text, page):
         bad.append(f"{page}: {what} is missing")
 
 
-page = (source / "man/cvmctl.1.scd").read_text()
-verbs = re.findall(r"^  ([a-z]+) ", output(cvmctl, "help"), re.M)
-assert len(verbs) >= 13, verbs
-for verb in verbs:
-    need(f"*{verb}*", page, "cvmctl(1)")
-    help_text = output(cvmctl, "help", verb)
-    if verb not in ("verify", "digest", "policy"):  # these refer to their --help
-        for option in re.findall(r"--[a-z-]+", help_text):
-            need(f"{option}*", page, f"cvmctl(1), {verb}")
+pages = {p.name: p.read_text() for p in (source / "man").glob("cvmctl*.scd")}
+table = json.loads(output(cvmctl, "help", "--json"))
+assert len(table["verbs"]) >= 16, table
+
+
+def bold(verb):
+    return " ".join(f"*{word}*" for word in verb.split())
+
+
+def examples(text):
+    """The commands of the fenced blocks, continued lines joined."""
+    for block in re.findall(r"^```\n(.*?)^```", text, re.M | re.S):
+        for line in block.replace("\\\\\n", " ").splitlines():
+            if found := re.search(r"(?:^[$#] |\|\s*|\bssh \S+ )(cvmctl .*)", line):
+                yield found.group(1)
+
+
+shown = {}
+for name, text in pages.items():
+    for line in examples(text):
+        # Only this command, with the shell's substitutions as words.
+        line = re.sub(r"\$\([^)]*\)", "x", line)
+        argv = shlex.split(re.split(r"\s[|>&]|;", line)[0])
+        if "..." in argv:
+            argv.remove("...")
+        words = [w for w in argv[1:] if not w.startswith("-")]
+        r = subprocess.run([cvmctl, "--parse-only", *argv[1:]], capture_output=True, text=True)
+        if r.returncode != 0:
+            bad.append(f"{name}: '{line}' is no command that cvmctl knows: {r.stderr.strip()}")
+        for n in (1, 2):
+            shown.setdefault(" ".join(words[:n]), set()).add(name)
+
+for verb in table["verbs"]:
+    # At the start of a line, and not as the first word of another verb.
+    pattern = r"^(\*cvmctl\* )?" + re.escape(bold(verb["name"])) + r"(?! \*[a-z])"
+    where = [name for name, text in pages.items() if re.search(pattern, text, re.M)]
+    if not where:
+        bad.append(f"{verb['name']} stands in no page of cvmctl")
+        continue
+    if verb["name"] not in shown:
+        bad.append(f"{', '.join(where)}: no example of {verb['name']}")
+    for option in verb["options"]:
+        if not any(f"--{option['name']}*" in pages[name] for name in where):
+            bad.append(f"{', '.join(where)}: {verb['name']} --{option['name']} is missing")
+for option in table["common_options"] + table["remote_options"]:
+    need(f"--{option['name']}*", pages["cvmctl.1.scd"], "cvmctl(1)")
 
 page = (source / "man/cvmd.8.scd").read_text()
 for option in re.findall(r"--[a-z-]+", output(cvmd, "--help")):

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The families of verbs, in the order of `cvmctl help`. A new family: its array here, its file in meson.build, its
+ * page in man/.
+ */
+#include "cvmctl.h"
+
+const struct verb_family verb_families[] = {
+    {"Machines", machine_verbs},
+    {"Host", host_verbs},
+    {"Audit log", audit_verbs},
+    {"For tenants (files only, no host)", tenant_verbs},
+    {"Policies of tenants", policy_verbs},
+    {"About cvmctl", about_verbs},
+    {0},
+};
