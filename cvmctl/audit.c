@@ -138,7 +138,8 @@ const struct verb audit_verbs[] = {
      .arguments = "[MACHINE]",
      .summary = "list security events",
      .run = verb_audit,
-     .text = "Lists security events of RootVisor and actions of cvmd, oldest first; only those of MACHINE if given.",
+     .text = "Lists security events of RootVisor and actions of cvmd, oldest first; only those of MACHINE if "
+             "given.",
      .options = {audit_options},
      .remote = true},
     {0},

@@ -36,7 +36,8 @@ const struct verb_option console_options[] = {
     {"send", OPT_SEND, "LINE",
      "send LINE and a carriage return; with --follow or\n--follow-until only what comes behind it counts"},
     {"timeout", OPT_TIMEOUT, "SECONDS",
-     "give up after this time, status 1; if standard input is no\nterminal, the time to print behind its end, 2 if not given"},
+     "give up after this time, status 1; if standard input is no\nterminal, the time to print behind its "
+     "end, 2 if not given"},
     {0},
 };
 

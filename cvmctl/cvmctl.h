@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the verbs share. A verb is a function int verb_NAME(int argc, char **argv): argv[0] is its full name; it reads its
- * options with verb_getopt(), prints its errors and returns the exit status.
+ * What the verbs share. A verb is a function int verb_NAME(int argc, char **argv): argv[0] is its full name;
+ * it reads its options with verb_getopt(), prints its errors and returns the exit status.
  */
 #ifndef CVMCTL_CVMCTL_H
 #define CVMCTL_CVMCTL_H
@@ -28,7 +28,8 @@ extern bool arg_json, arg_quiet;
 extern bool arg_parse_only;
 
 /* The families: arrays that end with a verb without a name. */
-extern const struct verb machine_verbs[], host_verbs[], audit_verbs[], tenant_verbs[], policy_verbs[], about_verbs[];
+extern const struct verb machine_verbs[], host_verbs[], audit_verbs[], tenant_verbs[], policy_verbs[],
+    about_verbs[];
 
 /* Verbs and options whose family's array stands in another file: machine.c, verify.c. */
 int verb_launch(int argc, char **argv);
@@ -39,7 +40,8 @@ int verb_stop(int argc, char **argv);
 int verb_delete(int argc, char **argv);
 int verb_report(int argc, char **argv);
 int verb_digest(int argc, char **argv);
-extern const struct verb_option launch_options[], console_options[], stop_options[], report_options[], digest_options[];
+extern const struct verb_option launch_options[], console_options[], stop_options[], report_options[],
+    digest_options[];
 
 /* Takes an option of remote_options. -1 to go on, or the exit status. */
 int remote_option_take(int opt, const char *arg);
@@ -51,7 +53,6 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int fail(const char *verb, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The same for a usage error, with a hint at --help. Returns EXIT_USAGE. */
 int usage_error(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 #define _cleanup_free_ _cleanup_(cvm_freep)

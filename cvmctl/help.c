@@ -101,7 +101,9 @@ void help_all(FILE *f) {
     int width = option_width(remote_options, option_width(common_options, 0));
     char line[256];
 
-    fputs("cvmctl [OPTION...] VERB [ARGUMENT...]\n\nRuns and judges protected virtual machines; see cvmctl(1).\n", f);
+    fputs("cvmctl [OPTION...] VERB [ARGUMENT...]\n\nRuns and judges protected virtual machines; see "
+          "cvmctl(1).\n",
+          f);
     for (const struct verb_family *g = verb_families; g->title; g++) {
         fprintf(f, "\n%s:\n", g->title);
         for (const struct verb *v = g->verbs; v->name; v++) {

@@ -84,12 +84,9 @@ const struct verb host_verbs[] = {
      .arguments = "",
      .summary = "tell what protects this host, and its counters",
      .run = verb_host,
-     .text = "Tells whether RootVisor protects this host, what it is, the memory it owns, and its exit counters.",
+     .text =
+         "Tells whether RootVisor protects this host, what it is, the memory it owns, and its exit counters.",
      .remote = true},
-    {.name = "host show",
-     .arguments = "",
-     .summary = "the same",
-     .run = verb_host,
-     .remote = true},
+    {.name = "host show", .arguments = "", .summary = "the same", .run = verb_host, .remote = true},
     {0},
 };

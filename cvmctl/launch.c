@@ -139,6 +139,6 @@ int verb_launch(int argc, char **argv) {
         return print_json(j);
     }
     say("Machine '%s' runs%s.\n", o.name,
-           o.unprotected ? ", not protected: the host can read it" : " protected");
+        o.unprotected ? ", not protected: the host can read it" : " protected");
     return EXIT_OK;
 }

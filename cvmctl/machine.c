@@ -9,7 +9,8 @@ const struct verb machine_verbs[] = {
      .arguments = "NAME",
      .summary = "start a machine",
      .run = verb_launch,
-     .text = "Starts a machine, and returns when it runs: a protected one when RootVisor has taken its memory from the\n"
+     .text = "Starts a machine, and returns when it runs: a protected one when RootVisor has taken its "
+             "memory from the\n"
              "host and measured what it starts.",
      .options = {launch_options},
      .remark = "--kernel FILE --memory SIZE",
@@ -30,15 +31,18 @@ const struct verb machine_verbs[] = {
      .arguments = "MACHINE",
      .summary = "connect to a machine's console",
      .run = verb_console,
-     .text = "Connects the terminal to the machine's console; Ctrl-] ends the connection. If standard input is no\n"
-             "terminal, it is sent to the console, and what comes back is printed for some time behind its end.",
+     .text =
+         "Connects the terminal to the machine's console; Ctrl-] ends the connection. If standard input is "
+         "no\n"
+         "terminal, it is sent to the console, and what comes back is printed for some time behind its end.",
      .options = {console_options},
      .remote = true},
     {.name = "stop",
      .arguments = "MACHINE",
      .summary = "stop a machine",
      .run = verb_stop,
-     .text = "Asks the guest to power off; ends it when it does not within StopTimeoutSec= of cvmd.conf(5). Returns when\n"
+     .text = "Asks the guest to power off; ends it when it does not within StopTimeoutSec= of cvmd.conf(5). "
+             "Returns when\n"
              "its memory is back with the host, cleared.",
      .options = {stop_options},
      .remote = true},
@@ -52,7 +56,8 @@ const struct verb machine_verbs[] = {
      .arguments = "MACHINE",
      .summary = "fetch a machine's signed report",
      .run = verb_report,
-     .text = "Fetches a report of a running protected machine, bound to your nonce and signed by the Quoter, for\n"
+     .text = "Fetches a report of a running protected machine, bound to your nonce and signed by the Quoter, "
+             "for\n"
              "'cvmctl verify' on a machine that you trust.",
      .options = {report_options},
      .remark = "--nonce HEX|FILE -o FILE",

@@ -46,8 +46,7 @@ static int parse_global(int argc, char **argv) {
     int c, r;
 
     for (const struct verb_option *o = remote_options; o->name && n + 1 < ELEMENTSOF(options); o++)
-        options[n++] =
-            (struct option){o->name, o->argument ? required_argument : no_argument, NULL, o->val};
+        options[n++] = (struct option){o->name, o->argument ? required_argument : no_argument, NULL, o->val};
     while ((c = getopt_long(argc, argv, "+hq", options, NULL)) >= 0)
         switch (c) {
         case OPT_JSON:

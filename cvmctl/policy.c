@@ -53,12 +53,14 @@ enum {
 static const struct verb_option init_options[] = {
     {"id", OPT_ID, "ID", "name of the policy; stands in the EAR"},
     {"reference", OPT_REFERENCE, "FILE", "reference values of `cvmctl digest --json`; may be repeated"},
-    {"report-key", OPT_REPORT_KEY, "FILE", "accept only this report key (PEM, JWK, raw point); may be repeated"},
+    {"report-key", OPT_REPORT_KEY, "FILE",
+     "accept only this report key (PEM, JWK, raw point); may be repeated"},
     {"vm-uuid", OPT_UUID, "UUID", "accept only this VM"},
     {"not-before", OPT_NOT_BEFORE, "TIME", "2026-11-21T00:00:00Z"},
     {"not-after", OPT_NOT_AFTER, "TIME", "2027-11-21T00:00:00Z"},
     {"require", OPT_REQUIRE, "anchor|dma|guest",
-     "may be repeated: without a platform anchor, without VT-d,\nor for reports not asked for by the guest, verify fails"},
+     "may be repeated: without a platform anchor, without VT-d,\nor for reports not asked for by the guest, "
+     "verify fails"},
     {"output", 'o', "FILE", "- means standard output"},
     {0},
 };

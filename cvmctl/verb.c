@@ -228,7 +228,8 @@ static int missing_argument(const struct verb *v, int given) {
     return usage_error(v->name, "%.*s is missing", (int)n, p);
 }
 
-/* All options once, for those that every verb takes and for what is wrong. -1 to go on, or the exit status. */
+/* All options once, for those that every verb takes and for what is wrong. -1 to go on, or the exit status.
+ */
 static int check(const struct verb *v, int argc, char **argv) {
     int c, min, max, r;
 

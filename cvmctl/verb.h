@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The verb table. Each family's file ends with an array of its verbs; verbs.c lists the families. Parsing, help,
- * shell completion, suggestions for mistyped words and the lint of the manual all read these arrays and nothing
- * else.
+ * The verb table. Each family's file ends with an array of its verbs; verbs.c lists the families. Parsing,
+ * help, shell completion, suggestions for mistyped words and the lint of the manual all read these arrays and
+ * nothing else.
  */
 #ifndef CVMCTL_VERB_H
 #define CVMCTL_VERB_H
@@ -13,12 +13,12 @@
 #include <stdio.h>
 
 /*
- * One option. The name of its argument says how a shell completes it: FILE, HEX|FILE, DIR, MACHINE, IMAGE, OPERATION;
- * words in small letters, "a|b", stand for themselves; anything else is not completed.
+ * One option. The name of its argument says how a shell completes it: FILE, HEX|FILE, DIR, MACHINE, IMAGE,
+ * OPERATION; words in small letters, "a|b", stand for themselves; anything else is not completed.
  */
 struct verb_option {
     const char *name; /* long, without dashes; NULL ends the list */
-    int val;          /* what verb_getopt() returns: a letter is the short option too, else OPTION_LONG and up */
+    int val; /* what verb_getopt() returns: a letter is the short option too, else OPTION_LONG and up */
     const char *argument; /* NULL: a flag */
     const char *text;     /* for help; '\n' separates lines */
 };
@@ -34,15 +34,16 @@ struct verb_status {
 };
 
 struct verb {
-    const char *name;      /* one word or two: "images import"; NULL ends the family */
-    const char *arguments; /* behind the options: "MACHINE", "[MACHINE]", "FILE FILE", "MACHINE..."; "" if none */
-    const char *summary;   /* one line */
+    const char *name; /* one word or two: "images import"; NULL ends the family */
+    const char
+        *arguments; /* behind the options: "MACHINE", "[MACHINE]", "FILE FILE", "MACHINE..."; "" if none */
+    const char *summary; /* one line */
     int (*run)(int argc, char **argv);
-    const char *text;                         /* what help tells beyond the summary; may be NULL */
-    const struct verb_option *options[5];     /* lists of options, NULL-terminated */
-    const struct verb_status *statuses;       /* NULL: verb_statuses */
-    const char *remark;                       /* of the synopsis: options that must be given, for people */
-    bool remote;                              /* talks to cvmd: --bus-address, --host and theirs apply */
+    const char *text;                     /* what help tells beyond the summary; may be NULL */
+    const struct verb_option *options[5]; /* lists of options, NULL-terminated */
+    const struct verb_status *statuses;   /* NULL: verb_statuses */
+    const char *remark;                   /* of the synopsis: options that must be given, for people */
+    bool remote;                          /* talks to cvmd: --bus-address, --host and theirs apply */
 };
 
 /* A title of `cvmctl help`, and verbs. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The families of verbs, in the order of `cvmctl help`. A new family: its array here, its file in meson.build, its
- * page in man/.
+ * The families of verbs, in the order of `cvmctl help`. A new family: its array here, its file in
+ * meson.build, its page in man/.
  */
 #include "cvmctl.h"
 

@@ -43,7 +43,8 @@ static const struct verb_option verify_options[] = {
     {"nonce", OPT_NONCE, "HEX|FILE", "the 64 bytes that you asked with"},
     {"key", OPT_KEY, "FILE", "report key that you already trust (PEM, JWK or raw point)"},
     {"reference", OPT_REFERENCE, "FILE", "reference values of `cvmctl digest --json`; may be repeated"},
-    {"policy", OPT_POLICY, "FILE", "what you demand beyond that, and reference values in it; `cvmctl policy`"},
+    {"policy", OPT_POLICY, "FILE",
+     "what you demand beyond that, and reference values in it; `cvmctl policy`"},
     {"policy-key", OPT_POLICY_KEY, "FILE", "key that must have signed the policy"},
     {"ear", OPT_EAR, "FILE", "write the verdict as signed EAR; needs --signing-key"},
     {"signing-key", OPT_SIGNING_KEY, "FILE", "your verifier's private key, P-256 or P-384, PEM"},
@@ -300,9 +301,14 @@ static int verb_verify(int argc, char **argv) {
 }
 
 static const struct verb_status verify_statuses[] = {
-    {0, "affirming"},       {1, "error"},           {2, "usage"},
-    {3, "warning"},         {4, "broken evidence"}, {5, "policy violation"},
-    {6, "no reference values"}, {-1},
+    {0, "affirming"},
+    {1, "error"},
+    {2, "usage"},
+    {3, "warning"},
+    {4, "broken evidence"},
+    {5, "policy violation"},
+    {6, "no reference values"},
+    {-1},
 };
 
 const struct verb tenant_verbs[] = {
@@ -310,7 +316,8 @@ const struct verb tenant_verbs[] = {
      .arguments = "",
      .summary = "judge a report",
      .run = verb_verify,
-     .text = "Judges evidence against what you expect: reference values, a policy, or the files themselves. Run it on a\n"
+     .text = "Judges evidence against what you expect: reference values, a policy, or the files themselves. "
+             "Run it on a\n"
              "machine that you trust, not on the host it judges.",
      .options = {verify_options, reference_options},
      .statuses = verify_statuses,
