@@ -22,6 +22,7 @@ static const char *const reasons[CVM_R_MAX] = {
     [CVM_R_BAD_MSR] = "access to an MSR that is not allowed",
     [CVM_R_NO_MEMORY] = "RootVisor's memory pool is exhausted",
     [CVM_R_BAD_EPT12] = "the host's page tables for the VM are malformed",
+    [CVM_R_BAD_KEY] = "a key that is not for this VM or not for now was refused",
 };
 
 static const char *const events[CVM_EV_MAX] = {
@@ -30,6 +31,7 @@ static const char *const events[CVM_EV_MAX] = {
     [CVM_EV_VM_STOPPED] = "vm-stopped",
     [CVM_EV_VM_RELEASED] = "vm-released",
     [CVM_EV_DENIED] = "denied",
+    [CVM_EV_KEY] = "key",
 };
 
 static const char *const exits[CVM_EXIT_REASONS] = {

@@ -23,6 +23,10 @@ static int vm_call(struct guardian *g, uint64_t op, struct cvm_g_mailbox *mb)
 		return guardian_report(g, &mb->report);
 	case CVM_G_EXTEND:
 		return guardian_extend(g, &mb->extend);
+	case CVM_G_KEY_PUT:
+		return guardian_key_put(g, &mb->key_blob);
+	case CVM_G_KEY_GET:
+		return guardian_key_get(g, &mb->key);
 	}
 	return -ENOSYS;
 }
@@ -45,7 +49,7 @@ int guardian_call(struct guardian *g, uint64_t op, struct cvm_g_mailbox *mb)
 
 	if (mb->abi_version != CVM_ABI_VERSION)
 		return -EINVAL;
-	if (!quoter && (op < CVM_G_INIT || op > CVM_G_EXTEND))
+	if (!quoter && (op < CVM_G_INIT || op > CVM_G_KEY_GET))
 		return -ENOSYS;
 	/* The first operation fixes the role for good; it comes once. */
 	if (init != (g->role == ROLE_NONE))

@@ -39,6 +39,8 @@ struct measuring {
 	br_sha384_context hash;
 };
 
+#define KEY_REPORTS	8u	/* reports that a key may still answer: the newest ones */
+
 struct guardian {
 	const struct windows *win;
 	enum role role;
@@ -62,6 +64,11 @@ struct guardian {
 	uint8_t guardian_digest[CVM_DIGEST_SIZE];
 
 	struct pending pending[CVM_MAX_CPUS];
+
+	/* A ring: what a key must be bound to, for each report not yet answered. counter 0: none. */
+	struct cvm_key_binding asked[KEY_REPORTS];
+	uint32_t asked_next;
+	struct cvm_key guest_key;	/* size 0: none */
 };
 
 /*
@@ -81,8 +88,12 @@ int guardian_seal(struct guardian *g, const struct cvm_g_page *in);
 int guardian_unseal(struct guardian *g, const struct cvm_g_page *in);
 int guardian_decode(struct guardian *g, struct cvm_g_mailbox *mb);
 int guardian_continue(struct guardian *g, struct cvm_g_mailbox *mb);
-int guardian_report(const struct guardian *g, struct cvm_report *r);
+int guardian_report(struct guardian *g, struct cvm_report *r);
 int guardian_extend(struct guardian *g, const struct cvm_rtmr_extend *in);
+/* A report was made: a key may answer it. */
+void key_expect(struct guardian *g, const struct cvm_report *r);
+int guardian_key_put(struct guardian *g, const struct cvm_key_blob *in);
+int guardian_key_get(struct guardian *g, struct cvm_key *out);
 int quoter_init(struct guardian *g, struct cvm_g_quoter *q);
 int quoter_sign(const struct guardian *g, struct cvm_report *r);
 

@@ -4,7 +4,7 @@
 
 #include "guardian.h"
 
-int guardian_report(const struct guardian *g, struct cvm_report *r)
+int guardian_report(struct guardian *g, struct cvm_report *r)
 {
 	if (!g->launched)
 		return -EPERM;
@@ -24,6 +24,7 @@ int guardian_report(const struct guardian *g, struct cvm_report *r)
 	r->reserved = 0;
 	memset(r->report_key_id, 0, sizeof(r->report_key_id));
 	memset(r->signature, 0, sizeof(r->signature));
+	key_expect(g, r);
 	return 0;
 }
 

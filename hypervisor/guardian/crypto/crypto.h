@@ -54,6 +54,22 @@ int ec_key_generate(struct ec_key *k, struct rng *r);
 /* ECDSA over SHA-256 of the data, deterministic nonce (RFC 6979). -EIO: the library failed. */
 int ec_key_sign(const struct ec_key *k, const void *data, size_t size, uint8_t sig[EC_SIGNATURE_SIZE]);
 
+/* Identifiers of RFC 9180, 7.3. Keys travel under AES-256-GCM; the RFC's vectors of this KEM and KDF are AES-128-GCM's. */
+enum hpke_aead {
+	HPKE_AES_128_GCM	= 1,
+	HPKE_AES_256_GCM	= 2,
+};
+#define HPKE_TAG_SIZE	16u
+
+/*
+ * Opens one HPKE message in place (base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256). enc: the sender's
+ * point. text: ciphertext without its tag. -EBADMSG: the point is no point, or the message is not for this key,
+ * info and aad; then text is zeroed.
+ */
+int hpke_open(const struct ec_key *k, enum hpke_aead aead, const uint8_t enc[EC_POINT_SIZE], const void *info,
+	      size_t info_size, const void *aad, size_t aad_size, uint8_t *text, size_t size,
+	      const uint8_t tag[HPKE_TAG_SIZE]);
+
 void sha256(const void *data, size_t size, uint8_t out[32]);
 /* As br_sha384_update(); the image links a faster one (sha384_bulk.c). */
 void sha384_update(br_sha384_context *c, const void *data, size_t size);

@@ -47,6 +47,11 @@
 #define CVM_HOST_EVENTS		0x08	/* RDX first sequence number wanted; out:
 					   struct cvm_event_page. Result: events returned */
 #define CVM_HOST_REPORT_KEY	0x09	/* out: struct cvm_report_key (report.h) */
+#define CVM_HOST_KEY_PUT	0x0a	/* RDX id; in: struct cvm_key_blob (key.h), unchanged, for the VM's
+					   Guardian. -EBUSY: the VM is not yet protected or is dead;
+					   -EINVAL: no blob of this version; -ESTALE: it answers no report of
+					   this VM, one of long ago, or one that was answered; -EBADMSG: it is
+					   not for this VM and report, or was changed */
 
 /*
  * Guest calls: ring 0 of a guest only (others get #UD as on a bare CPU).
@@ -66,6 +71,7 @@
 #define CVM_GUEST_LAUNCH_INFO	0x82	/* out: struct cvm_launch_table (boot.h) */
 #define CVM_GUEST_REPORT	0x83	/* in/out: struct cvm_report_call */
 #define CVM_GUEST_RTMR_EXTEND	0x84	/* in: struct cvm_rtmr_extend */
+#define CVM_GUEST_KEY_GET	0x86	/* out: struct cvm_key (key.h), handed out once. -ENOENT: none is there (yet) */
 #define CVM_GUEST_STOP		0x85	/* no block; RCX = a reason of cvmboot: the VM stops, with an event */
 
 /* The ACPI table by which host root, and nobody else, learns the secret:
@@ -103,6 +109,7 @@ enum cvm_reason {
 	CVM_R_BAD_MSR			= 17,
 	CVM_R_NO_MEMORY			= 18,	/* pool exhausted */
 	CVM_R_BAD_EPT12			= 19,	/* EPT12 is malformed */
+	CVM_R_BAD_KEY			= 20,	/* a key that is not for this VM, or not for now */
 	CVM_R_MAX
 };
 
@@ -113,6 +120,7 @@ enum cvm_event_type {
 	CVM_EV_VM_STOPPED	= 3,	/* by the protection layer or the guest; see reason */
 	CVM_EV_VM_RELEASED	= 4,	/* the last frame went back */
 	CVM_EV_DENIED		= 5,	/* an action was refused; nobody was harmed */
+	CVM_EV_KEY		= 6,	/* arg[0]: a key reached the Guardian (0), the guest took it (1) */
 	CVM_EV_MAX
 };
 

@@ -18,6 +18,7 @@
 #ifndef CVM_GUARDIAN_H
 #define CVM_GUARDIAN_H
 
+#include "cvm/key.h"
 #include "cvm/report.h"
 
 /* Guardian-physical = linear addresses. */
@@ -61,8 +62,10 @@ enum cvm_g_op {
 					   that the Guardian knows, or it does not touch access.gpa */
 	CVM_G_CONTINUE		= 7,	/* in: access.vcpu, data; out: step. The access of the last step is done.
 					   -EINVAL: that vCPU has no step under way */
-	CVM_G_REPORT		= 8,	/* in: report.user_data, .requester; out: Guardian's part of report */
+	CVM_G_REPORT		= 8,	/* in: report.user_data, .requester, .uuid, .counter; out: Guardian's part */
 	CVM_G_EXTEND		= 9,	/* in: extend */
+	CVM_G_KEY_PUT		= 10,	/* in: key_blob. Errors: CVM_HOST_KEY_PUT. A key not yet taken is replaced */
+	CVM_G_KEY_GET		= 11,	/* out: key; RootVisor wipes it. -ENOENT: none */
 	/* Quoter only */
 	CVM_G_QUOTER_INIT	= 16,	/* in: quoter (sizes); out: quoter digests, key */
 	CVM_G_SIGN		= 17,	/* in: report, all but the Quoter's part; out: report complete */
@@ -160,6 +163,8 @@ struct cvm_g_mailbox {
 		struct cvm_report report;
 		struct cvm_rtmr_extend extend;
 		struct cvm_g_quoter quoter;
+		struct cvm_key_blob key_blob;
+		struct cvm_key key;
 	};
 };
 _Static_assert(sizeof(struct cvm_g_mailbox) <= 4096, "cvm_g_mailbox");

@@ -143,6 +143,30 @@ CVM_SIZE(cvm_report_key, 72);
 CVM_AT(cvm_report_key, point, 0);
 CVM_AT(cvm_report_key, reserved, 65);
 
+/* cvm/key.h */
+CVM_SIZE(cvm_key, 256);
+CVM_AT(cvm_key, size, 0);
+CVM_AT(cvm_key, reserved, 4);
+CVM_AT(cvm_key, bytes, 8);
+CVM_SIZE(cvm_key_binding, 160);
+CVM_AT(cvm_key_binding, label, 0);
+CVM_AT(cvm_key_binding, uuid, 16);
+CVM_AT(cvm_key_binding, launch_digest, 32);
+CVM_AT(cvm_key_binding, user_data, 80);
+CVM_AT(cvm_key_binding, counter, 144);
+CVM_AT(cvm_key_binding, rollback, 152);
+CVM_SIZE(cvm_key_blob, 376);
+CVM_AT(cvm_key_blob, magic, 0);
+CVM_AT(cvm_key_blob, version, 4);
+CVM_AT(cvm_key_blob, size, 8);
+CVM_AT(cvm_key_blob, reserved, 12);
+CVM_AT(cvm_key_blob, counter, 16);
+CVM_AT(cvm_key_blob, rollback, 24);
+CVM_AT(cvm_key_blob, enc, 32);
+CVM_AT(cvm_key_blob, zero, 97);
+CVM_AT(cvm_key_blob, text, 104);
+CVM_AT(cvm_key_blob, tag, 360);
+
 /* cvm/guardian.h */
 CVM_SIZE(cvm_g_header, 80);
 CVM_AT(cvm_g_header, magic, 0);

@@ -51,15 +51,19 @@ static int report(struct pcpu *c, struct vcpu12 *v, u64 *gfn)
 	return err ? err : vm_report(c, v->vm, v, 1, b, gfn);
 }
 
-static int extend(struct pcpu *c, struct vcpu12 *v, u64 *gfn)
+/* A call that the Guardian answers in the block. */
+static int serve(struct pcpu *c, struct vcpu12 *v, u32 op, u64 size, u64 *gfn)
 {
-	void *b;
-	int err = block(c, v, sizeof(struct cvm_rtmr_extend), &b, gfn);
+	void *b, *mb = &v->vm->guardian.mb->init;
+	int err = block(c, v, size, &b, gfn);
 
 	if (err)
 		return err;
-	memcpy(&v->vm->guardian.mb->extend, b, sizeof(struct cvm_rtmr_extend));
-	return guardian_call(c, &v->vm->guardian, CVM_G_EXTEND, NULL, NULL);
+	memcpy(mb, b, size);
+	err = guardian_call(c, &v->vm->guardian, op, NULL, NULL);
+	memcpy(b, mb, size);
+	memset(mb, 0, size);
+	return err;
 }
 
 void pv_guest_call(struct pcpu *c, struct vcpu12 *v)
@@ -77,7 +81,12 @@ void pv_guest_call(struct pcpu *c, struct vcpu12 *v)
 	case CVM_GUEST_PROTECT:		err = -EPERM; break;
 	case CVM_GUEST_LAUNCH_INFO:	err = launch_info(c, v, &gfn); break;
 	case CVM_GUEST_REPORT:		err = report(c, v, &gfn); break;
-	case CVM_GUEST_RTMR_EXTEND:	err = extend(c, v, &gfn); break;
+	case CVM_GUEST_RTMR_EXTEND:	err = serve(c, v, CVM_G_EXTEND, sizeof(struct cvm_rtmr_extend), &gfn); break;
+	case CVM_GUEST_KEY_GET:
+		err = serve(c, v, CVM_G_KEY_GET, sizeof(struct cvm_key), &gfn);
+		if (!err)
+			log_event(CVM_EV_KEY, 0, v->vm->id, v->vm->params.uuid, 1, 0);
+		break;
 	case CVM_GUEST_STOP:
 		vm_stop(v->vm, CVM_R_GUEST_STOP, c->regs.r[R_RCX], 0);
 		err = 0;

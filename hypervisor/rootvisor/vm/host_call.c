@@ -50,17 +50,14 @@ static void vm_list(struct cvm_vm_list *l)
 			vm_info(&vms[n], &l->vm[l->count++]);
 }
 
-static s64 report(struct pcpu *c, struct vm *vm, u64 la, bool user, struct cvm_report_call *call)
+static s64 key_put(struct pcpu *c, struct vm *vm, const void *blob)
 {
 	int err;
 
-	if (vm->state != CVM_VM_RUNNING)
-		return -EBUSY;
-	err = l1_read(la, call->user_data, sizeof(call->user_data), user, NULL);
-	if (err < 0)
-		return -EFAULT;
-	err = vm_report(c, vm, NULL, 0, call, NULL);
-	return err ? -EIO : 0;
+	memcpy(&vm->guardian.mb->key_blob, blob, sizeof(struct cvm_key_blob));
+	err = guardian_call(c, &vm->guardian, CVM_G_KEY_PUT, NULL, NULL);
+	log_event(err ? CVM_EV_DENIED : CVM_EV_KEY, err ? CVM_R_BAD_KEY : 0, vm->id, vm->params.uuid, 0, (u64)-err);
+	return err;
 }
 
 /* size: of the buffer that the call wants. */
@@ -76,6 +73,11 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 		[CVM_HOST_VM_DESTROY] = 0,
 		[CVM_HOST_EVENTS] = sizeof(struct cvm_event_page),
 		[CVM_HOST_REPORT_KEY] = sizeof(struct cvm_report_key),
+		[CVM_HOST_KEY_PUT] = sizeof(struct cvm_key_blob),
+	};
+	static const u16 in[ARRAY_SIZE(sizes)] = {
+		[CVM_HOST_VM_REPORT] = sizeof(((struct cvm_report_call *)0)->user_data),
+		[CVM_HOST_KEY_PUT] = sizeof(struct cvm_key_blob),
 	};
 	struct vm *vm = NULL;
 	s64 r = 0;
@@ -84,23 +86,27 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 		return -ENOSYS;
 	if (size != sizes[nr])
 		return -EINVAL;
-	if (nr >= CVM_HOST_VM_INFO && nr <= CVM_HOST_VM_DESTROY) {
+	if ((nr >= CVM_HOST_VM_INFO && nr <= CVM_HOST_VM_DESTROY) || nr == CVM_HOST_KEY_PUT) {
 		vm = vm_by_id((u32)arg);
 		if (!vm || arg >> 32)
 			return -ENOENT;
 	}
+	if (in[nr] && vm->state != CVM_VM_RUNNING)
+		return -EBUSY;
 	memset(b, 0, PAGE_SIZE);
+	if (in[nr] && l1_read(la, b, in[nr], user, NULL) < 0)
+		return -EFAULT;
 	switch (nr) {
 	case CVM_HOST_INFO:	host_info(b); break;
 	case CVM_HOST_STATS:	memcpy(b, &c->stats, sizeof(c->stats)); break;
 	case CVM_HOST_VM_LIST:	vm_list(b); break;
 	case CVM_HOST_VM_INFO:	vm_info(vm, b); break;
 	case CVM_HOST_VM_STATS:	memcpy(b, &vm->stats, sizeof(vm->stats)); break;
-	case CVM_HOST_VM_REPORT: r = report(c, vm, la, user, b); break;
+	case CVM_HOST_VM_REPORT: r = vm_report(c, vm, NULL, 0, b, NULL) ? -EIO : 0; break;
 	case CVM_HOST_VM_DESTROY: return (s64)vm_destroy(c, vm);
 	case CVM_HOST_EVENTS:	r = log_read(arg, b); break;
 	case CVM_HOST_REPORT_KEY: memcpy(b, &report_key, sizeof(report_key)); break;
-	default:		return -ENOSYS;
+	case CVM_HOST_KEY_PUT:	r = key_put(c, vm, b); break;
 	}
 	if (r < 0)
 		return r;
@@ -111,15 +117,13 @@ void host_call(struct pcpu *c)
 {
 	bool user = ((vmread(VMCS_GUEST_SS_AR) >> 5) & 3) == 3;
 	u64 *r = c->regs.r;
-	u64 diff;
 	s64 result;
 
 	if (((u32)r[R_RAX] & CVM_CALL_MAGIC_MASK) != CVM_CALL_MAGIC) {
 		guest_inject_exception(6, false, 0);	/* as on a bare CPU */
 		return;
 	}
-	diff = (r[R_RBX] ^ rv_boot.secret[0]) | (r[R_RCX] ^ rv_boot.secret[1]);
-	if (diff) {
+	if ((r[R_RBX] ^ rv_boot.secret[0]) | (r[R_RCX] ^ rv_boot.secret[1])) {
 		log_event(CVM_EV_DENIED, CVM_R_BAD_SECRET, 0, NULL, (u32)r[R_RAX], 0);
 		result = -EPERM;
 	} else {

@@ -209,10 +209,8 @@ bool guest_call(struct pcpu *c, struct vcpu12 *v)
 	switch (nr & ~CVM_CALL_MAGIC_MASK) {
 	case CVM_GUEST_VERSION:	pv_answer(c, CVM_ABI_VERSION); break;
 	case CVM_GUEST_PROTECT:	protect(c, v); break;
-	case CVM_GUEST_LAUNCH_INFO:
-	case CVM_GUEST_REPORT:
-	case CVM_GUEST_RTMR_EXTEND:
-	case CVM_GUEST_STOP:	pv_answer(c, -EPERM); break;
+	case CVM_GUEST_LAUNCH_INFO ... CVM_GUEST_KEY_GET:
+				pv_answer(c, -EPERM); break;
 	default:		pv_answer(c, -ENOSYS); break;
 	}
 	return true;

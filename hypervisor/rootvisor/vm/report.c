@@ -44,6 +44,8 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, st
 	memset(&vm->guardian.mb->report, 0, sizeof(*r));
 	memcpy(vm->guardian.mb->report.user_data, call->user_data, sizeof(call->user_data));
 	vm->guardian.mb->report.requester = requester;
+	vm->guardian.mb->report.counter = ++reports;
+	memcpy(vm->guardian.mb->report.uuid, vm->params.uuid, sizeof(r->uuid));
 	err = guardian_call(c, &vm->guardian, CVM_G_REPORT, v, need_gfn);
 	if (err)
 		return err;
@@ -60,7 +62,7 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, st
 	r->vm_id = vm->id;
 	r->uptime_tsc = rdtsc() - rv_boot.tsc_start;
 	r->tsc_khz = rv_boot.tsc_khz;
-	r->counter = ++reports;
+	r->counter = reports;
 	memcpy(r->rootvisor_digest, rootvisor_digest, CVM_DIGEST_SIZE);
 	memcpy(r->guardian_digest, guardian_digest, CVM_DIGEST_SIZE);
 	memcpy(r->uuid, vm->params.uuid, sizeof(r->uuid));

@@ -8,9 +8,12 @@
 #define L1_H
 
 #include "cvm/boot.h"
+#include "cvm/key.h"
 #include "cvm/report.h"
 #include "rv/types.h"
 #include "rv/vmcs.h"
+
+#define ESTALE	116	/* handed on by RootVisor, which makes none itself */
 
 /* What RootVisor has no use for, or refuses (SDM vol. 3, appendix A; 25.8.3) */
 #define PIN_PREEMPTION_TIMER	BIT(6)

@@ -14,6 +14,7 @@ static const struct { u32 nr; u64 size; bool vm; } calls[] = {
 	{ CVM_HOST_VM_DESTROY, 0, true },
 	{ CVM_HOST_EVENTS, sizeof(struct cvm_event_page), false },
 	{ CVM_HOST_REPORT_KEY, sizeof(struct cvm_report_key), false },
+	{ CVM_HOST_KEY_PUT, sizeof(struct cvm_key_blob), true },
 };
 
 TEST(secret, "call-secret")
@@ -67,7 +68,7 @@ TEST(registers, "call-registers")
 
 TEST(numbers, "call-unknown-number")
 {
-	static const u32 nr[] = { 0, 0x0a, 0x0b, 0x7f, CVM_GUEST_VERSION, CVM_GUEST_PROTECT, CVM_GUEST_STOP, 0xff, 0x100, 0xffff };
+	static const u32 nr[] = { 0, CVM_HOST_KEY_PUT + 1, 0x7f, CVM_GUEST_VERSION, CVM_GUEST_PROTECT, CVM_GUEST_STOP, 0xff, 0x100, 0xffff };
 
 	for (u32 i = 0; i < ARRAY_SIZE(nr); i++) {
 		about("call", nr[i]);

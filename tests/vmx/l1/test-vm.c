@@ -49,7 +49,10 @@ TEST(guest_calls, "protected-guest-calls-bad-arguments")
 		{ CVM_GUEST_REPORT, VM_BYTES, sizeof(struct cvm_report_call), -EFAULT },
 		{ CVM_GUEST_RTMR_EXTEND, DATA, 8, -EINVAL },
 		{ CVM_GUEST_RTMR_EXTEND, VM_BYTES, sizeof(struct cvm_rtmr_extend), -EFAULT },
-		{ 0x86, 0, 0, -ENOSYS }, { 0xffff, 0, 0, -ENOSYS } };
+		{ CVM_GUEST_KEY_GET, DATA, 8, -EINVAL },
+		{ CVM_GUEST_KEY_GET, VM_BYTES, sizeof(struct cvm_key), -EFAULT },
+		{ CVM_GUEST_KEY_GET, DATA, sizeof(struct cvm_key), -ENOENT },
+		{ 0x87, 0, 0, -ENOSYS }, { 0xffff, 0, 0, -ENOSYS } };
 
 	begin();
 	vm1_start_protected(&a);
@@ -322,4 +325,42 @@ TEST(many, "protected-many-vms")
 			left = after.pool_frames_free;
 	}
 	EXPECT_EQ(after.pool_frames_free, left);			/* a round costs nothing for ever */
+}
+
+/* What the host may send as a key: nothing of its own making passes, each refusal is an event. The control, a
+ * key that the tenant sealed, is in tests/unit/test-guardian-key.c and in the story. */
+TEST(keys, "attack-P9-forged-key-blobs")
+{
+	/* The generator of P-256 (SP 800-186, 3.2.1.3): a point like any sender's. */
+	static const u8 point[65] = {
+		0x04, 0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2,
+		0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96,
+		0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16,
+		0x2b, 0xce, 0x33, 0x57, 0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5 };
+	static struct cvm_report_call call __attribute__((aligned(4096)));
+	static struct cvm_key_blob blob __attribute__((aligned(4096)));
+	u64 mark;
+
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_protected(&b);
+	EXPECT_EQ(host_call(CVM_HOST_VM_REPORT, a.id, &call, sizeof(call)), 0);
+	mark = event_mark();
+	EXPECT_EQ(host_call(CVM_HOST_KEY_PUT, a.id, &blob, sizeof(blob)), -EINVAL);
+	blob = (struct cvm_key_blob) { .magic = CVM_KEY_MAGIC, .version = CVM_KEY_VERSION, .size = sizeof(blob) };
+	EXPECT_EQ(host_call(CVM_HOST_KEY_PUT, a.id, &blob, sizeof(blob)), -ESTALE);
+	blob.counter = call.report.counter;
+	EXPECT_EQ(host_call(CVM_HOST_KEY_PUT, b.id, &blob, sizeof(blob)), -ESTALE);	/* that report was not b's */
+	EXPECT_EQ(host_call(CVM_HOST_KEY_PUT, a.id, &blob, sizeof(blob)), -EBADMSG);	/* no point */
+	copy(blob.enc, point, sizeof(point));
+	EXPECT_EQ(host_call(CVM_HOST_KEY_PUT, a.id, &blob, sizeof(blob)), -EBADMSG);
+	EXPECT_EQ(blob.counter, call.report.counter);
+	EXPECT_EQ(events_counted(mark, CVM_EV_DENIED, CVM_R_BAD_KEY), 5);
+	EXPECT_EQ(events_counted(mark, CVM_EV_KEY, CVM_R_NONE), 0);
+	EXPECT_EQ(CMD(&a, FW_CALL, CVM_CALL(CVM_GUEST_KEY_GET), DATA, sizeof(struct cvm_key)), 0);
+	EXPECT_EQ((s32)a.answer[0], -ENOENT);
+	expect_running(&a);
+	expect_running(&b);
+	expect_stopped(&a, CMD(&a, FW_DIE), CVM_R_TRIPLE_FAULT);
+	EXPECT_EQ(host_call(CVM_HOST_KEY_PUT, a.id, &blob, sizeof(blob)), -EBUSY);
 }
