@@ -25,21 +25,16 @@ static int block(struct pcpu *c, struct vcpu12 *v, u64 size, void **p, u64 *gfn)
 static int launch_info(struct pcpu *c, struct vcpu12 *v, u64 *gfn)
 {
 	const struct cvm_protect *p = &v->vm->params;
-	struct cvm_launch_table *t;
+	struct cvm_launch_table t = { .version = CVM_ABI_VERSION, .vcpus = 1, .nr_ram = p->nr_ram,
+				      .nr_components = p->nr_components, .tsc_khz = rv_boot.tsc_khz };
 	void *b;
-	int err = block(c, v, sizeof(*t), &b, gfn);
+	int err = block(c, v, sizeof(t), &b, gfn);
 
 	if (err)
 		return err;
-	t = b;
-	memset(t, 0, sizeof(*t));
-	t->version = CVM_ABI_VERSION;
-	t->vcpus = 1;
-	t->nr_ram = p->nr_ram;
-	t->nr_components = p->nr_components;
-	memcpy(t->ram, p->ram, sizeof(t->ram));
-	memcpy(t->comp, p->comp, sizeof(t->comp));
-	t->tsc_khz = rv_boot.tsc_khz;
+	memcpy(t.ram, p->ram, sizeof(t.ram));
+	memcpy(t.comp, p->comp, sizeof(t.comp));
+	memcpy(b, &t, sizeof(t));
 	return 0;
 }
 

@@ -75,10 +75,7 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 		[CVM_HOST_REPORT_KEY] = sizeof(struct cvm_report_key),
 		[CVM_HOST_KEY_PUT] = sizeof(struct cvm_key_blob),
 	};
-	static const u16 in[ARRAY_SIZE(sizes)] = {
-		[CVM_HOST_VM_REPORT] = sizeof(((struct cvm_report_call *)0)->user_data),
-		[CVM_HOST_KEY_PUT] = sizeof(struct cvm_key_blob),
-	};
+	u64 in = nr == CVM_HOST_KEY_PUT ? size : nr == CVM_HOST_VM_REPORT ? sizeof(((struct cvm_report *)b)->user_data) : 0;
 	struct vm *vm = NULL;
 	s64 r = 0;
 
@@ -91,10 +88,10 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 		if (!vm || arg >> 32)
 			return -ENOENT;
 	}
-	if (in[nr] && vm->state != CVM_VM_RUNNING)
+	if (in && vm->state != CVM_VM_RUNNING)
 		return -EBUSY;
 	memset(b, 0, PAGE_SIZE);
-	if (in[nr] && l1_read(la, b, in[nr], user, NULL) < 0)
+	if (in && l1_read(la, b, in, user, NULL) < 0)
 		return -EFAULT;
 	switch (nr) {
 	case CVM_HOST_INFO:	host_info(b); break;

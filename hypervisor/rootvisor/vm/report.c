@@ -50,11 +50,8 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, st
 	if (err)
 		return err;
 	memcpy(r, &vm->guardian.mb->report, sizeof(*r));
-	/* What the Guardian cannot know or must not choose. */
-	r->magic = CVM_REPORT_MAGIC;
-	r->version = CVM_REPORT_VERSION;
-	r->size = sizeof(*r);
-	r->flags = r->platform = r->reserved = 0;
+	/* What the Guardian cannot know or must not choose; the Quoter checks the rest. */
+	r->platform = 0;
 	r->requester = requester;
 	r->rootvisor_version = RV_VERSION;
 	r->rootvisor_svn = RV_SVN;
@@ -67,8 +64,7 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, st
 	memcpy(r->guardian_digest, guardian_digest, CVM_DIGEST_SIZE);
 	memcpy(r->uuid, vm->params.uuid, sizeof(r->uuid));
 	memcpy(r->user_data, call->user_data, sizeof(r->user_data));
-	err = guardian_call(c, &quoter, CVM_G_SIGN, NULL, NULL);
-	if (err)
+	if (guardian_call(c, &quoter, CVM_G_SIGN, NULL, NULL))
 		return -EIO;
 	memcpy(&call->report, r, sizeof(*r));
 	return 0;
