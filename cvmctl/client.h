@@ -30,6 +30,16 @@ int client_fail(const char *verb, int r, const sd_bus_error *error);
 int client_call(const char *verb, sd_bus *bus, const char *member, uint64_t timeout, sd_bus_message **reply,
                 const char *types, ...);
 
+/**
+ * client_operation - a call of the Manager that begins an operation, and the wait for its end
+ * @m: the call; no timeout of its own: cvmd knows how far it is
+ *
+ * Returns 0 if the operation was done, or prints why not and returns an exit status.
+ */
+int client_operation(const char *verb, sd_bus *bus, sd_bus_message *m);
+/* The same, from a method's name and arguments. */
+int client_operation_call(const char *verb, sd_bus *bus, const char *member, const char *types, ...);
+
 /* All properties of one interface as a JSON object, named as on the bus. Same results. */
 int client_properties(const char *verb, sd_bus *bus, const char *path, const char *interface,
                       json_object **ret);

@@ -94,7 +94,6 @@ static int append_request(sd_bus_message *m, const struct launch_options *o, int
 }
 
 static int launch(sd_bus *bus, const struct launch_options *o, int kernel, int initrd) {
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     _cleanup_message_ sd_bus_message *m = NULL;
     int r;
 
@@ -103,10 +102,7 @@ static int launch(sd_bus *bus, const struct launch_options *o, int kernel, int i
         r = append_request(m, o, kernel, initrd);
     if (r == -EINVAL)
         return fail("launch", EXIT_USAGE, "the name or the command line is not UTF-8");
-    /* cvmd sets the time limit; it knows how far the launch is. */
-    if (r >= 0)
-        r = sd_bus_call(bus, m, UINT64_MAX, &error, NULL);
-    return r < 0 ? client_fail("launch", r, &error) : 0;
+    return r < 0 ? client_fail("launch", r, NULL) : client_operation("launch", bus, m);
 }
 
 int verb_launch(int argc, char **argv) {

@@ -20,7 +20,7 @@ int verb_stop(int argc, char **argv) {
         force = true;
     r = client_connect(argv[0], &bus);
     if (r == 0)
-        r = client_call(argv[0], bus, "Stop", UINT64_MAX, NULL, "sb", argv[optind], (int)force);
+        r = client_operation_call(argv[0], bus, "Stop", "sb", argv[optind], (int)force);
     if (r != 0)
         return r;
     if (arg_json) {
@@ -43,7 +43,7 @@ int verb_delete(int argc, char **argv) {
         ;
     r = client_connect(argv[0], &bus);
     if (r == 0)
-        r = client_call(argv[0], bus, "Delete", CLIENT_TIMEOUT_USEC, NULL, "s", argv[optind]);
+        r = client_operation_call(argv[0], bus, "Delete", "s", argv[optind]);
     if (r != 0)
         return r;
     if (arg_json) {

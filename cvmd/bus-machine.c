@@ -24,34 +24,20 @@ int bus_machine_find(sd_bus *bus, const char *path, const char *interface, void 
     return *found ? 1 : 0;
 }
 
-static void strv_free(char **l) {
-    if (!l)
-        return;
-    for (char **p = l; *p; p++)
-        free(*p);
-    free(l);
+static int path_of(void *userdata, size_t i, char **ret) {
+    struct manager *m = userdata;
+
+    return machine_path(m->machines[i], ret);
 }
-CVM_DEFINE_CLEANUP(char **, strv_free)
 
 int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes,
                           sd_bus_error *error) {
-    _cleanup_(strv_freep) char **l = NULL;
     struct manager *m = userdata;
 
     (void)bus;
     (void)prefix;
     (void)error;
-    l = calloc(m->nr_machines + 1, sizeof(*l));
-    if (!l)
-        return -ENOMEM;
-    for (size_t i = 0; i < m->nr_machines; i++) {
-        int r = machine_path(m->machines[i], &l[i]);
-
-        if (r < 0)
-            return r;
-    }
-    *nodes = TAKE_PTR(l);
-    return 1;
+    return bus_enumerate(m->nr_machines, path_of, m, nodes);
 }
 
 int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The bus interface: names, objects, errors. cvmd/README.md lists it.
+ * The bus interface: names, objects, errors. docs/dbus.md lists it.
  */
 #ifndef CVMD_BUS_H
 #define CVMD_BUS_H
@@ -17,6 +17,10 @@ struct machine;
 #define BUS_HOST_INTERFACE "org.cvmd1.Host"
 #define BUS_MACHINE_PREFIX "/org/cvmd1/machine"
 #define BUS_MACHINE_INTERFACE "org.cvmd1.Machine"
+#define BUS_IMAGE_PREFIX "/org/cvmd1/image"
+#define BUS_IMAGE_INTERFACE "org.cvmd1.Image"
+#define BUS_OPERATION_PREFIX "/org/cvmd1/operation"
+#define BUS_OPERATION_INTERFACE "org.cvmd1.Operation"
 
 #define BUS_ERROR_INVALID_NAME "org.cvmd1.Error.InvalidName"
 #define BUS_ERROR_INVALID_MEMORY "org.cvmd1.Error.InvalidMemory"
@@ -37,6 +41,15 @@ struct machine;
 #define BUS_ERROR_LIBVIRT "org.cvmd1.Error.Libvirt"
 #define BUS_ERROR_LAUNCH_FAILED "org.cvmd1.Error.LaunchFailed"
 #define BUS_ERROR_ROOTVISOR "org.cvmd1.Error.RootVisor"
+#define BUS_ERROR_NO_SUCH_OPERATION "org.cvmd1.Error.NoSuchOperation"
+#define BUS_ERROR_NOT_CANCELLABLE "org.cvmd1.Error.NotCancellable"
+#define BUS_ERROR_CANCELLED "org.cvmd1.Error.Cancelled"
+#define BUS_ERROR_INTERRUPTED "org.cvmd1.Error.Interrupted"
+#define BUS_ERROR_NO_SUCH_IMAGE "org.cvmd1.Error.NoSuchImage"
+#define BUS_ERROR_IMAGE_IN_USE "org.cvmd1.Error.ImageInUse"
+#define BUS_ERROR_DIGEST_MISMATCH "org.cvmd1.Error.DigestMismatch"
+#define BUS_ERROR_INVALID_CONFIG "org.cvmd1.Error.InvalidConfig"
+#define BUS_ERROR_STORE "org.cvmd1.Error.Store"
 #define BUS_ERROR_FAILED "org.cvmd1.Error.Failed"
 
 /* Put all objects on m->bus and ask for the name. */
@@ -47,8 +60,42 @@ void bus_machine_added(struct machine *m);
 void bus_machine_changed(struct machine *m);
 void bus_machine_removed(struct machine *m);
 
-/* Answer a call that was kept, and forget it; nothing if there is none. @error NULL: success. */
-void bus_reply_call(sd_bus_message **call, const sd_bus_error *error);
+struct operation;
+void bus_operation_added(struct operation *op);
+void bus_operation_changed(struct operation *op);
+void bus_operation_removed(struct operation *op);
+
+/* --- bus-options.c --- */
+struct machine_options;
+/* Reads a{sv} into @o, whose strings and descriptors then belong to @call. */
+int bus_read_options(sd_bus_message *call, struct machine_options *o, sd_bus_error *error);
+
+/* Reads a{sv} with "Digest" s. */
+int bus_read_import_options(sd_bus_message *call, const char **digest, sd_bus_error *error);
+
+/* --- bus-manager.c --- */
+extern const sd_bus_vtable bus_manager_vtable[];
+
+/* --- bus-query.c, bus-image.c: methods of the Manager --- */
+/* id, time, source, machine, uuid, event, reason, reason in words, message, who, arguments, number at the
+ * source */
+#define BUS_AUDIT_ENTRY "(ttssssusssatt)"
+int bus_get_machine(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_list_machines(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_get_operation(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_list_operations(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_get_image(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_list_images(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_open_log(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_read_audit(sd_bus_message *call, void *userdata, sd_bus_error *error);
+
+/* --- bus-operation.c --- */
+extern const sd_bus_vtable bus_operation_vtable[];
+int bus_operation_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found,
+                       sd_bus_error *error);
+int bus_operation_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes,
+                            sd_bus_error *error);
 
 /* --- bus-machine.c, bus-host.c --- */
 extern const sd_bus_vtable bus_machine_vtable[];
@@ -57,6 +104,8 @@ int bus_machine_find(sd_bus *bus, const char *path, const char *interface, void 
                      sd_bus_error *error);
 int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes,
                           sd_bus_error *error);
+/* A list for an enumerator: @n paths, each made by @path(@userdata, i). Returns 1. */
+int bus_enumerate(size_t n, int (*path)(void *userdata, size_t i, char **ret), void *userdata, char ***nodes);
 struct cvm_stats;
 /* Appends a{st}: exits by name of the reason, those that happened. */
 int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s);

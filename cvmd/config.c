@@ -21,6 +21,8 @@ int config_init(struct config *c) {
         .memory_backing_auto = true,
         .launch_timeout = 180,
         .stop_timeout = 30,
+        .operation_keep = 86400,
+        .authorization_timeout = 120,
     };
     return c->state_directory && c->libvirt_uri && c->firmware && c->domain_type ? 0 : -ENOMEM;
 }
@@ -32,13 +34,13 @@ void config_done(struct config *c) {
     free(c->domain_type);
 }
 
-static int parse_seconds(const char *s, uint32_t *ret) {
+static int parse_seconds(const char *s, uint32_t max, uint32_t *ret) {
     char *end;
     unsigned long v;
 
     errno = 0;
     v = strtoul(s, &end, 10);
-    if (s[0] < '0' || s[0] > '9' || *end || errno || v < 1 || v > 86400)
+    if (s[0] < '0' || s[0] > '9' || *end || errno || v < 1 || v > max)
         return -EINVAL;
     *ret = (uint32_t)v;
     return 0;
@@ -92,10 +94,16 @@ static int on_value(void *userdata, const char *section, const char *key, const 
         r = parse_backing(c, value);
     } else if (strcmp(key, "LaunchTimeoutSec") == 0) {
         want = "1 to 86400";
-        r = parse_seconds(value, &c->launch_timeout);
+        r = parse_seconds(value, 86400, &c->launch_timeout);
     } else if (strcmp(key, "StopTimeoutSec") == 0) {
         want = "1 to 86400";
-        r = parse_seconds(value, &c->stop_timeout);
+        r = parse_seconds(value, 86400, &c->stop_timeout);
+    } else if (strcmp(key, "OperationKeepSec") == 0) {
+        want = "1 to 31536000";
+        r = parse_seconds(value, 31536000, &c->operation_keep);
+    } else if (strcmp(key, "AuthorizationTimeoutSec") == 0) {
+        want = "1 to 86400";
+        r = parse_seconds(value, 86400, &c->authorization_timeout);
     } else {
         snprintf(p->text, sizeof(p->text), "%s is no setting of [cvmd]", key);
         return 0;

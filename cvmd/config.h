@@ -16,8 +16,10 @@ struct config {
     char *domain_type; /* command line only */
     bool memory_backing_auto;
     enum memory_backing memory_backing;
-    uint32_t launch_timeout; /* seconds */
-    uint32_t stop_timeout;   /* seconds */
+    uint32_t launch_timeout;        /* seconds */
+    uint32_t stop_timeout;          /* seconds */
+    uint32_t operation_keep;        /* seconds */
+    uint32_t authorization_timeout; /* seconds, while polkit asks somebody */
 };
 
 /* Fills @c with the defaults. 0 or -ENOMEM. */

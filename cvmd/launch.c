@@ -18,7 +18,8 @@
 #include <sys/random.h>
 
 struct launch_job {
-    struct machine *machine; /* touched by the main thread only */
+    struct machine *machine; /* touched by the main thread only, but for its flag cancel */
+    _Atomic bool *cancel;
     struct virt *virt;
     int kernel_fd, initrd_fd;
     char *directory, *kernel, *initrd, *xml;
@@ -69,20 +70,24 @@ static int launch_work(void *data) {
             return r;
     }
 
+    j->error_name = BUS_ERROR_CANCELLED;
+    if (*j->cancel)
+        return cvm_error_set(&j->error, -ECANCELED, "cancelled by request");
     j->error_name = BUS_ERROR_LIBVIRT;
     return virt_start(j->virt, j->xml, &j->console, &j->error);
 }
 
-/* It never ran: as if it had not been asked for, but for the audit log. */
-static void launch_undo(struct machine *m, const char *name, const char *text) {
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+void launch_undo(struct machine *m, const char *name, const char *text) {
+    struct operation *op = TAKE_PTR(m->start_op);
 
-    sd_bus_error_set(&error, name, text);
     audit(m->manager, m, "launch-failed", NULL, "%s", text);
-    bus_reply_call(&m->launch_call, &error);
     files_remove_machine(m);
     bus_machine_removed(m);
     (void)store_delete_machine(m->manager->store, m->name);
+    if (m->cancel)
+        operation_cancelled(op);
+    else
+        operation_fail(op, name, text);
     manager_remove(m->manager, m);
 }
 
@@ -92,7 +97,7 @@ static void launch_succeeded(struct machine *m) {
     machine_set_state(m, MACHINE_RUNNING, NULL);
     audit(m->manager, m, "launched", NULL,
           m->protected ? "the machine runs protected" : "the machine runs, not protected");
-    bus_reply_call(&m->launch_call, NULL);
+    operation_done(TAKE_PTR(m->start_op));
     manager_watch(m->manager);
 }
 
@@ -108,6 +113,10 @@ static void launch_done(void *data, int r) {
     m->console_path = TAKE_PTR(j->console);
     if (m->gone) {
         machine_ended(m, "QEMU ended while it started");
+        return;
+    }
+    if (m->cancel) {
+        machine_end(m, MACHINE_STOPPED, "cancelled by request");
         return;
     }
     if (!m->protected) {
@@ -153,33 +162,40 @@ static int refuse(sd_bus_error *error, const char *name, int r, const char *text
     return r;
 }
 
-static int check(struct manager *m, const struct launch_request *q, sd_bus_error *error) {
+static int check(struct manager *m, const char *name, const struct machine_options *o, sd_bus_error *error) {
     struct cvm_error e = {0};
     const struct machine *old;
     int r;
 
-    r = validate_name(q->name, &e);
+    r = validate_name(name, &e);
     if (r < 0)
         return refuse(error, BUS_ERROR_INVALID_NAME, r, e.text);
-    r = validate_memory(q->memory, m->host_memory, &e);
+    if (o->memory == 0)
+        return refuse(error, BUS_ERROR_INVALID_ARGUMENT, -EINVAL, "option 'Memory' is missing");
+    if (o->set & ~(1u << OPTION_KERNEL | 1u << OPTION_INITRD | 1u << OPTION_COMMAND_LINE |
+                   1u << OPTION_MEMORY | 1u << OPTION_VCPUS | 1u << OPTION_UNPROTECTED))
+        return refuse(error, SD_BUS_ERROR_NOT_SUPPORTED, -EOPNOTSUPP, "this cvmd cannot do all of that yet");
+    r = validate_memory(o->memory, m->host_memory, &e);
     if (r < 0)
         return refuse(error, BUS_ERROR_INVALID_MEMORY, r, e.text);
-    r = validate_vcpus(q->vcpus, &e);
+    r = validate_vcpus(o->vcpus, &e);
     if (r < 0)
         return refuse(error, BUS_ERROR_INVALID_VCPUS, r, e.text);
-    r = validate_cmdline(q->cmdline ?: "", &e);
+    r = validate_cmdline(o->cmdline ?: "", &e);
     if (r < 0)
         return refuse(error, BUS_ERROR_INVALID_CMDLINE, r, e.text);
 
-    old = manager_find(m, q->name);
+    if (o->kernel_fd < 0)
+        return refuse(error, BUS_ERROR_INVALID_ARGUMENT, -EINVAL, "option 'Kernel' is missing");
+    old = manager_find(m, name);
     if (old) {
-        sd_bus_error_setf(error, BUS_ERROR_EXISTS, "machine '%s' exists already (%s)%s%s", q->name,
+        sd_bus_error_setf(error, BUS_ERROR_EXISTS, "machine '%s' exists already (%s)%s%s", name,
                           machine_state_to_string(old->state),
                           machine_is_active(old) ? "" : "; remove it with: cvmctl delete ",
-                          machine_is_active(old) ? "" : q->name);
+                          machine_is_active(old) ? "" : name);
         return -EEXIST;
     }
-    if (q->unprotected)
+    if (o->unprotected)
         return 0;
 
     if (!m->rootvisor) {
@@ -212,27 +228,28 @@ static int new_uuid(char out[UUID_STRING_MAX]) {
     return 0;
 }
 
-static int make_machine(struct manager *m, const struct launch_request *q, struct machine **ret) {
+static int make_machine(struct manager *m, const char *name, const struct machine_options *o,
+                        struct machine **ret) {
     _cleanup_(machine_freep) struct machine *k = NULL;
     char uuid[UUID_STRING_MAX];
 
     if (new_uuid(uuid) < 0)
         return -EIO;
-    k = machine_new(m, q->name, uuid);
-    if (!k || free_and_strdup(&k->cmdline, q->cmdline) < 0)
+    k = machine_new(m, name, uuid);
+    if (!k || free_and_strdup(&k->cmdline, o->cmdline) < 0)
         return -ENOMEM;
-    k->protected = !q->unprotected;
-    k->memory = q->memory;
-    k->vcpus = q->vcpus;
-    k->backing = config_backing(m->config, q->memory);
-    k->has_initrd = q->initrd_fd >= 0;
+    k->protected = !o->unprotected;
+    k->memory = o->memory;
+    k->vcpus = o->vcpus;
+    k->backing = config_backing(m->config, o->memory);
+    k->has_initrd = o->initrd_fd >= 0;
     k->state = MACHINE_STARTING;
     k->created = now_usec(CLOCK_REALTIME);
     *ret = TAKE_PTR(k);
     return 0;
 }
 
-static int make_job(struct machine *m, const struct launch_request *q, struct launch_job **ret) {
+static int make_job(struct machine *m, const struct machine_options *o, struct launch_job **ret) {
     _cleanup_(launch_job_freep) struct launch_job *j = NULL;
     _cleanup_free_ char *log = NULL;
     struct domain_shape shape;
@@ -242,12 +259,13 @@ static int make_job(struct machine *m, const struct launch_request *q, struct la
         return -ENOMEM;
     j->machine = m;
     j->virt = m->manager->virt;
+    j->cancel = &m->cancel;
     j->initrd_fd = -1;
-    j->kernel_fd = fcntl(q->kernel_fd, F_DUPFD_CLOEXEC, 3);
+    j->kernel_fd = fcntl(o->kernel_fd, F_DUPFD_CLOEXEC, 3);
     if (j->kernel_fd < 0)
         return -errno;
-    if (q->initrd_fd >= 0) {
-        j->initrd_fd = fcntl(q->initrd_fd, F_DUPFD_CLOEXEC, 3);
+    if (o->initrd_fd >= 0) {
+        j->initrd_fd = fcntl(o->initrd_fd, F_DUPFD_CLOEXEC, 3);
         if (j->initrd_fd < 0)
             return -errno;
     }
@@ -274,35 +292,54 @@ static int make_job(struct machine *m, const struct launch_request *q, struct la
     return 0;
 }
 
-int manager_launch(struct manager *m, const struct launch_request *q, sd_bus_message *call, const char *who,
-                   sd_bus_error *error) {
+/* Before RootVisor has it, nothing is lost by ending QEMU. */
+static void cancel_launch(struct operation *op, void *userdata) {
+    struct machine *m = userdata;
+
+    op->cancel = NULL;
+    m->cancel = true;
+    if (!m->job)
+        machine_end(m, MACHINE_STOPPED, "cancelled by request");
+}
+
+int manager_launch(struct manager *m, const char *name, const struct machine_options *o, const char *who,
+                   struct operation **ret, sd_bus_error *error) {
     _cleanup_(launch_job_freep) struct launch_job *j = NULL;
+    struct operation *op = NULL;
     struct machine *k = NULL;
     int r;
 
-    r = check(m, q, error);
+    r = check(m, name, o, error);
     if (r < 0) {
-        audit(m, NULL, "launch-refused", who, "launch of '%.64s' refused: %s", q->name, error->message);
+        audit(m, NULL, "launch-refused", who, "launch of '%.64s' refused: %s", name, error->message);
         return r;
     }
-    r = make_machine(m, q, &k);
+    r = make_machine(m, name, o, &k);
     if (r >= 0)
         r = manager_add(m, k);
     if (r < 0)
         return sd_bus_error_set_errno(error, r);
+    r = operation_new(m, OPERATION_LAUNCH, name, who, &op, error);
+    if (r < 0) {
+        manager_remove(m, k);
+        return r;
+    }
+    *ret = op;
+    k->start_op = op;
+    op->cancel = cancel_launch;
+    op->cancel_data = k;
+    bus_machine_added(k);
     r = machine_save(k);
     if (r >= 0)
-        r = make_job(k, q, &j);
+        r = make_job(k, o, &j);
     if (r < 0) {
-        (void)store_delete_machine(m->store, k->name);
-        manager_remove(m, k);
-        return sd_bus_error_set_errno(error, r);
+        launch_undo(k, BUS_ERROR_FAILED, strerror(-r));
+        return 0;
     }
     audit(m, k, "launch", who, "launch %s with %llu MiB, %u vCPUs, memory %s",
           k->protected ? "protected" : "unprotected", (unsigned long long)(k->memory >> 20), k->vcpus,
           memory_backing_to_string(k->backing));
-    bus_machine_added(k);
-    k->launch_call = sd_bus_message_ref(call);
+    operation_begin(op);
     k->job = true;
     r = inbox_run(m->inbox, launch_work, launch_done, j);
     if (r < 0) {

@@ -32,7 +32,6 @@ static int stop_work(void *data) {
 static void stop_done(void *data, int r) {
     _cleanup_free_ struct stop_job *j = data;
     struct machine *m = j->machine;
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
     m->job = false;
     if (m->gone || r == -ENOENT || (r >= 0 && j->force)) {
@@ -49,8 +48,7 @@ static void stop_done(void *data, int r) {
     }
     log_error("Machine '%s' cannot be stopped: %s", m->name, j->error.text);
     machine_set_state(m, MACHINE_RUNNING, NULL);
-    sd_bus_error_set(&error, BUS_ERROR_LIBVIRT, j->error.text);
-    bus_reply_call(&m->stop_call, &error);
+    operation_fail(TAKE_PTR(m->stop_op), BUS_ERROR_LIBVIRT, j->error.text);
 }
 
 static int run_stop(struct machine *m, bool force) {
@@ -98,7 +96,8 @@ void machine_end(struct machine *m, enum machine_state final, const char *reason
 
 static void machine_finish(struct machine *m) {
     _cleanup_free_ char *reason = TAKE_PTR(m->reason);
-    bool launching = m->launch_call;
+    struct operation *start = TAKE_PTR(m->start_op);
+    char text[512];
 
     m->release = false;
     m->vm_present = false;
@@ -106,14 +105,19 @@ static void machine_finish(struct machine *m) {
     machine_set_state(m, m->final_state, reason);
     audit(m->manager, m, m->final_state == MACHINE_FAILED ? "failed" : "stopped", NULL, "%s",
           m->reason ?: "the machine ended");
-    if (launching) {
-        _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-
-        sd_bus_error_setf(&error, BUS_ERROR_LAUNCH_FAILED, "machine '%s' did not come up: %s", m->name,
-                          m->reason ?: "it ended while it started");
-        bus_reply_call(&m->launch_call, &error);
+    operation_done(TAKE_PTR(m->stop_op));
+    if (!start)
+        return;
+    if (m->cancel && start->kind == OPERATION_LAUNCH) {
+        m->start_op = start;
+        launch_undo(m, BUS_ERROR_CANCELLED, "cancelled by request");
+    } else if (m->cancel)
+        operation_cancelled(start);
+    else {
+        snprintf(text, sizeof(text), "machine '%s' did not come up: %s", m->name,
+                 m->reason ?: "it ended while it started");
+        operation_fail(start, BUS_ERROR_LAUNCH_FAILED, text);
     }
-    bus_reply_call(&m->stop_call, NULL);
 }
 
 /* Returns true when RootVisor has no frames of the machine any more. */
@@ -131,6 +135,7 @@ static bool release_some(struct machine *m) {
             return true;
         }
         m->vm.frames = (uint64_t)r;
+        operation_progress(m->stop_op, m->memory / 4096 - m->vm.frames, m->memory / 4096, "pages");
     }
     return false;
 }
@@ -222,8 +227,8 @@ static int no_such_machine(sd_bus_error *error, const char *name) {
     return -ENOENT;
 }
 
-int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message *call, const char *who,
-                 sd_bus_error *error) {
+static int begin_stop(struct manager *m, enum operation_kind kind, const char *name, bool force,
+                      const char *who, struct operation **ret, sd_bus_error *error) {
     struct machine *k = manager_find(m, name);
     int r;
 
@@ -234,13 +239,17 @@ int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message
                           machine_state_to_string(k->state));
         return -EALREADY;
     }
-    if (k->job || k->stop_call || (k->state == MACHINE_STOPPING && (k->release || !force))) {
+    if (k->job || k->stop_op || (k->state == MACHINE_STOPPING && (k->release || !force))) {
         sd_bus_error_setf(error, BUS_ERROR_BUSY, "machine '%s' is busy (%s): try again", name,
                           machine_state_to_string(k->state));
         return -EBUSY;
     }
-    audit(m, k, "stop", who, force ? "stop by force" : "stop");
-    k->stop_call = sd_bus_message_ref(call);
+    r = operation_new(m, kind, name, who, &k->stop_op, error);
+    if (r < 0)
+        return r;
+    *ret = k->stop_op;
+    audit(m, k, operation_kind_to_string(kind), who, force ? "stop by force" : "stop");
+    operation_begin(k->stop_op);
     if (force || k->state == MACHINE_STARTING) {
         machine_end(k, MACHINE_STOPPED, "stopped by request");
         return 0;
@@ -256,7 +265,18 @@ int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message
     return 0;
 }
 
-int manager_delete(struct manager *m, const char *name, const char *who, sd_bus_error *error) {
+int manager_stop(struct manager *m, const char *name, bool force, const char *who, struct operation **ret,
+                 sd_bus_error *error) {
+    return begin_stop(m, OPERATION_STOP, name, force, who, ret, error);
+}
+
+int manager_kill(struct manager *m, const char *name, const char *who, struct operation **ret,
+                 sd_bus_error *error) {
+    return begin_stop(m, OPERATION_KILL, name, true, who, ret, error);
+}
+
+int manager_delete(struct manager *m, const char *name, const char *who, struct operation **ret,
+                   sd_bus_error *error) {
     struct machine *k = manager_find(m, name);
     int r;
 
@@ -268,12 +288,22 @@ int manager_delete(struct manager *m, const char *name, const char *who, sd_bus_
                           machine_state_to_string(k->state), name);
         return -EBUSY;
     }
-    r = store_delete_machine(m->store, name);
+    r = operation_new(m, OPERATION_DELETE, name, who, ret, error);
     if (r < 0)
-        return sd_bus_error_setf(error, BUS_ERROR_FAILED, "the store cannot be written: %s", strerror(-r));
+        return r;
+    operation_begin(*ret);
+    r = store_delete_machine(m->store, name);
+    if (r < 0) {
+        char text[128];
+
+        snprintf(text, sizeof(text), "the store cannot be written: %s", strerror(-r));
+        operation_fail(*ret, BUS_ERROR_STORE, text);
+        return 0;
+    }
     audit(m, k, "delete", who, "deleted");
     files_remove_machine(k);
     bus_machine_removed(k);
     manager_remove(m, k);
+    operation_done(*ret);
     return 0;
 }

@@ -46,8 +46,6 @@ void machine_free(struct machine *m) {
     if (!m)
         return;
     console_free(m->console);
-    sd_bus_message_unref(m->launch_call);
-    sd_bus_message_unref(m->stop_call);
     free(m->name);
     free(m->cmdline);
     free(m->reason);

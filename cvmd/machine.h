@@ -6,6 +6,7 @@
 #define CVMD_MACHINE_H
 
 #include "domain-xml.h"
+#include "operation.h"
 #include "store.h"
 #include "util.h"
 
@@ -47,7 +48,8 @@ struct machine {
     bool release;                   /* the domain ended, frames are going back */
     enum machine_state final_state; /* to take when they are */
 
-    sd_bus_message *launch_call, *stop_call; /* answered when it is done */
+    struct operation *start_op, *stop_op; /* that its start and its end answer for, or NULL */
+    _Atomic bool cancel;                  /* the start shall not go on; read by its thread */
 
     /* RootVisor's view; vm.id is 0 while it has none. Kept as last seen when the VM is gone. */
     struct cvm_vm_info vm;

@@ -3,6 +3,7 @@
 
 #include "bus.h"
 #include "log.h"
+#include "polkit.h"
 #include "reason.h"
 
 #include <errno.h>
@@ -50,6 +51,25 @@ static int load_machine(void *userdata, const struct store_machine *row) {
     return r < 0 ? r : manager_add(m, machine);
 }
 
+/* What a restart interrupted goes on where its machine is. */
+static void take_up_operations(struct manager *m) {
+    for (size_t i = 0; i < m->nr_operations; i++) {
+        struct operation *op = m->operations[i];
+        struct machine *k = operation_is_active(op) && op->machine ? manager_find(m, op->machine) : NULL;
+
+        if (!k)
+            continue;
+        if (k->state == MACHINE_STARTING && (op->kind == OPERATION_LAUNCH || op->kind == OPERATION_START))
+            k->start_op = op;
+        else if (k->state == MACHINE_STOPPING && (op->kind == OPERATION_STOP || op->kind == OPERATION_KILL))
+            k->stop_op = op;
+        else
+            continue;
+        op->held = true;
+        operation_begin(op);
+    }
+}
+
 int manager_new(const struct config *config, sd_event *event, struct manager **ret, struct cvm_error *e) {
     _cleanup_(manager_freep) struct manager *m = NULL;
     _cleanup_free_ char *db = NULL;
@@ -78,6 +98,10 @@ int manager_new(const struct config *config, sd_event *event, struct manager **r
     r = store_each_machine(m->store, load_machine, m);
     if (r < 0)
         return cvm_error_set(e, r, "cannot read the machines from %s: %s", db, strerror(-r));
+    r = operations_load(m);
+    if (r < 0)
+        return cvm_error_set(e, r, "cannot read the operations from %s: %s", db, strerror(-r));
+    take_up_operations(m);
 
     r = rootvisor_open(&m->rootvisor, &m->rootvisor_error);
     if (r == -ENOENT)
@@ -106,10 +130,12 @@ void manager_free(struct manager *m) {
     sd_event_source_disable_unref(m->watch);
     sd_event_source_disable_unref(m->release);
     sd_event_source_disable_unref(m->reconnect);
+    polkit_free(m);
     virt_free(m->virt);
     for (size_t i = 0; i < m->nr_machines; i++)
         machine_free(m->machines[i]);
     free(m->machines);
+    operations_free(m);
     inbox_free(m->inbox);
     rootvisor_close(m->rootvisor);
     store_close(m->store);
@@ -275,6 +301,7 @@ static int on_watch(sd_event_source *source, uint64_t usec, void *userdata) {
     (void)usec;
     manager_look(m);
     audit_pull(m);
+    operations_tidy(m);
     for (size_t i = 0; i < m->nr_machines; i++) {
         struct machine *k = m->machines[i];
 
@@ -308,6 +335,7 @@ int manager_start(struct manager *m) {
         return r;
     audit(m, NULL, "daemon-start", NULL, "cvmd %s started, protection level %s", CVMD_VERSION,
           m->rootvisor ? "protected" : "none");
+    operations_settle(m);
     manager_reconcile(m);
     return 0;
 }

@@ -8,6 +8,8 @@
 
 #include "config.h"
 #include "machine.h"
+#include "operation.h"
+#include "options.h"
 #include "rootvisor.h"
 #include "virt.h"
 
@@ -29,6 +31,9 @@ struct manager {
 
     struct machine **machines; /* sorted by name */
     size_t nr_machines;
+    struct operation **operations; /* sorted by id, so by time */
+    size_t nr_operations;
+    struct authorization *authorizations; /* that polkit has not answered yet */
 
     sd_event_source *watch;   /* timer of the periodic look */
     sd_event_source *release; /* gives frames back, piece by piece */
@@ -63,33 +68,53 @@ void machine_look(struct machine *m);
 /* The next look soon: a machine changed its state. */
 void manager_watch(struct manager *m);
 
-/* --- launch.c --- */
-struct launch_request {
-    const char *name;
-    int kernel_fd, initrd_fd; /* initrd_fd -1: none; duplicated by the callee */
-    const char *cmdline;      /* or NULL */
-    uint64_t memory;          /* bytes */
-    uint32_t vcpus;
-    bool unprotected;
-};
-
-/**
- * manager_launch - start a machine
- * @call:  answered when the machine runs, or not; may be NULL
- * @who:   for the audit log
+/*
+ * What callers ask for: the bus, and the gateway for its clients. All take
+ * @who:   in words, for the audit log and the operation; permission has been checked
  * @error: name and text if the request is refused at once
- *
- * Returns 0 or a negative errno with @error set.
+ * and return 0 or a negative errno with @error set. @ret: the operation, owned by the manager.
  */
-int manager_launch(struct manager *m, const struct launch_request *q, sd_bus_message *call, const char *who,
-                   sd_bus_error *error);
-/* A STARTING machine: what RootVisor says of it now; @vm NULL if it does not list it. */
+
+/* --- launch.c --- */
+/* Define and start; the descriptors in @o are duplicated. */
+int manager_launch(struct manager *m, const char *name, const struct machine_options *o, const char *who,
+                   struct operation **ret, sd_bus_error *error);
+/* A STARTING machine: what RootVisor says of it now. */
 void launch_progress(struct machine *m);
+/* The end of a launch that never ran: as if it had not been asked for, but for operation and audit log. */
+void launch_undo(struct machine *m, const char *name, const char *text);
 
 /* --- lifecycle.c --- */
-int manager_stop(struct manager *m, const char *name, bool force, sd_bus_message *call, const char *who,
+int manager_stop(struct manager *m, const char *name, bool force, const char *who, struct operation **ret,
                  sd_bus_error *error);
-int manager_delete(struct manager *m, const char *name, const char *who, sd_bus_error *error);
+int manager_kill(struct manager *m, const char *name, const char *who, struct operation **ret,
+                 sd_bus_error *error);
+int manager_delete(struct manager *m, const char *name, const char *who, struct operation **ret,
+                   sd_bus_error *error);
+
+/* --- unfinished.c: refused with org.freedesktop.DBus.Error.NotSupported until they work --- */
+/* @call is answered with the machine's object when its files are there; may be NULL. */
+int manager_define(struct manager *m, const char *name, const struct machine_options *o, sd_bus_message *call,
+                   const char *who, sd_bus_error *error);
+/* @call is answered when what applies at once does; may be NULL. */
+int manager_set_properties(struct manager *m, const char *name, const struct machine_options *o,
+                           sd_bus_message *call, const char *who, sd_bus_error *error);
+int manager_start_machine(struct manager *m, const char *name, const char *who, struct operation **ret,
+                          sd_bus_error *error);
+int manager_pause(struct manager *m, const char *name, const char *who, struct operation **ret,
+                  sd_bus_error *error);
+int manager_resume(struct manager *m, const char *name, const char *who, struct operation **ret,
+                   sd_bus_error *error);
+int manager_reboot(struct manager *m, const char *name, const char *who, struct operation **ret,
+                   sd_bus_error *error);
+/* @kind: kernel, initrd, cmdline, disk; @fd: duplicated; @digest: that it must have, or NULL. */
+int manager_import_image(struct manager *m, const char *name, const char *kind, int fd, const char *digest,
+                         const char *who, struct operation **ret, sd_bus_error *error);
+int manager_delete_image(struct manager *m, const char *digest, const char *who, struct operation **ret,
+                         sd_bus_error *error);
+int manager_collect_images(struct manager *m, const char *who, struct operation **ret, sd_bus_error *error);
+int manager_reload(struct manager *m, const char *who, sd_bus_error *error);
+
 /* Ends QEMU; the machine then takes @final and @reason. */
 void machine_end(struct machine *m, enum machine_state final, const char *reason);
 /* QEMU has ended: give the frames back, then take the final state. */

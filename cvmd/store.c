@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "store.h"
+#include "store-internal.h"
 
 #include "util.h"
 
@@ -23,50 +23,17 @@ const char *const store_migrations[] = {
     "  boot_id TEXT, seq INTEGER, arg0 INTEGER NOT NULL, arg1 INTEGER NOT NULL) STRICT;"
     "CREATE UNIQUE INDEX audit_seq ON audit (boot_id, seq) WHERE seq IS NOT NULL;"
     "CREATE INDEX audit_machine ON audit (machine, id);",
+    /* 2 -> 3: operations */
+    "CREATE TABLE operations ("
+    "  id TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, machine TEXT,"
+    "  done INTEGER NOT NULL, total INTEGER NOT NULL, unit TEXT NOT NULL, error TEXT, message TEXT, result "
+    "TEXT,"
+    "  who TEXT NOT NULL, created INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL) "
+    "STRICT, WITHOUT ROWID;",
 };
 const unsigned store_schema_version = ELEMENTSOF(store_migrations);
 
-enum {
-    SQL_PUT_MACHINE,
-    SQL_DELETE_MACHINE,
-    SQL_EACH_MACHINE,
-    SQL_APPEND_AUDIT,
-    SQL_EACH_AUDIT,
-    SQL_LAST_SEQ,
-    SQL_BEGIN,
-    SQL_COMMIT,
-    SQL_MAX,
-};
-
-static const char *const sql[SQL_MAX] = {
-    [SQL_PUT_MACHINE] =
-        "INSERT INTO machines (name, uuid, state, reason, protected, memory, vcpus, backing, cmdline,"
-        " has_initrd, launch_digest, created, started, ended)"
-        " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)"
-        " ON CONFLICT (name) DO UPDATE SET uuid=?2, state=?3, reason=?4, protected=?5, memory=?6,"
-        " vcpus=?7, backing=?8, cmdline=?9, has_initrd=?10, launch_digest=?11, created=?12,"
-        " started=?13, ended=?14",
-    [SQL_DELETE_MACHINE] = "DELETE FROM machines WHERE name = ?1",
-    [SQL_EACH_MACHINE] =
-        "SELECT name, uuid, state, reason, protected, memory, vcpus, backing, cmdline, has_initrd,"
-        " launch_digest, created, started, ended FROM machines ORDER BY name",
-    [SQL_APPEND_AUDIT] =
-        "INSERT OR IGNORE INTO audit (time, source, machine, uuid, event, reason, message, who, boot_id,"
-        " seq, arg0, arg1) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
-    [SQL_EACH_AUDIT] =
-        "SELECT id, time, source, machine, uuid, event, reason, message, who, boot_id, seq, arg0, arg1"
-        " FROM audit WHERE id > ?1 AND (?2 IS NULL OR machine = ?2) ORDER BY id LIMIT ?3",
-    [SQL_LAST_SEQ] = "SELECT coalesce(max(seq), 0) FROM audit WHERE boot_id = ?1",
-    [SQL_BEGIN] = "BEGIN IMMEDIATE",
-    [SQL_COMMIT] = "COMMIT",
-};
-
-struct store {
-    sqlite3 *db;
-    sqlite3_stmt *stmt[SQL_MAX];
-};
-
-static int to_errno(int rc) {
+int store_errno(int rc) {
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_DONE:
@@ -95,7 +62,7 @@ static int to_errno(int rc) {
 }
 
 static int db_error(sqlite3 *db, const char *path, const char *what, int rc, struct cvm_error *e) {
-    return cvm_error_set(e, to_errno(rc) ?: -EIO, "%s of %s failed: %s", what, path,
+    return cvm_error_set(e, store_errno(rc) ?: -EIO, "%s of %s failed: %s", what, path,
                          db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
 }
 
@@ -165,11 +132,6 @@ int store_open(const char *path, struct store **ret, struct cvm_error *e) {
     r = migrate(s->db, path, e);
     if (r < 0)
         return r;
-    for (unsigned i = 0; i < SQL_MAX; i++) {
-        rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i], NULL);
-        if (rc != SQLITE_OK)
-            return db_error(s->db, path, "preparing a statement", rc, e);
-    }
     *ret = TAKE_PTR(s);
     return 0;
 }
@@ -177,163 +139,66 @@ int store_open(const char *path, struct store **ret, struct cvm_error *e) {
 void store_close(struct store *s) {
     if (!s)
         return;
-    for (unsigned i = 0; i < SQL_MAX; i++)
-        sqlite3_finalize(s->stmt[i]);
+    for (unsigned i = 0; i < STORE_STATEMENTS_MAX && s->statements[i].stmt; i++)
+        sqlite3_finalize(s->statements[i].stmt);
     sqlite3_close(s->db);
     free(s);
 }
 
-/* Binding fails for want of memory only; a lost binding is NULL and the row's constraints refuse it. */
-static void bind_text(sqlite3_stmt *q, int i, const char *s) {
+sqlite3_stmt *store_statement(struct store *s, const char *sql) {
+    unsigned i;
+
+    for (i = 0; i < STORE_STATEMENTS_MAX && s->statements[i].stmt; i++)
+        if (s->statements[i].sql == sql)
+            return s->statements[i].stmt;
+    if (i == STORE_STATEMENTS_MAX || sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                                        &s->statements[i].stmt, NULL) != SQLITE_OK)
+        return NULL;
+    s->statements[i].sql = sql;
+    return s->statements[i].stmt;
+}
+
+int store_failure(struct store *s) {
+    return store_errno(sqlite3_errcode(s->db)) ?: -EIO;
+}
+
+void store_bind_text(sqlite3_stmt *q, int i, const char *s) {
     if (s)
         sqlite3_bind_text(q, i, s, -1, SQLITE_STATIC);
     else
         sqlite3_bind_null(q, i);
 }
 
-static int run(sqlite3_stmt *q) {
-    int rc = sqlite3_step(q);
-
-    sqlite3_reset(q);
-    sqlite3_clear_bindings(q);
-    return to_errno(rc);
-}
-
-int store_put_machine(struct store *s, const struct store_machine *m) {
-    sqlite3_stmt *q = s->stmt[SQL_PUT_MACHINE];
-
-    bind_text(q, 1, m->name);
-    bind_text(q, 2, m->uuid);
-    bind_text(q, 3, m->state);
-    bind_text(q, 4, m->reason);
-    sqlite3_bind_int(q, 5, m->protected);
-    sqlite3_bind_int64(q, 6, (int64_t)m->memory);
-    sqlite3_bind_int64(q, 7, m->vcpus);
-    bind_text(q, 8, m->backing);
-    bind_text(q, 9, m->cmdline);
-    sqlite3_bind_int(q, 10, m->has_initrd);
-    bind_text(q, 11, m->launch_digest);
-    sqlite3_bind_int64(q, 12, (int64_t)m->created);
-    sqlite3_bind_int64(q, 13, (int64_t)m->started);
-    sqlite3_bind_int64(q, 14, (int64_t)m->ended);
-    return run(q);
-}
-
-int store_delete_machine(struct store *s, const char *name) {
-    sqlite3_stmt *q = s->stmt[SQL_DELETE_MACHINE];
-
-    bind_text(q, 1, name);
-    return run(q);
-}
-
-static const char *column_text(sqlite3_stmt *q, int i) {
+const char *store_text(sqlite3_stmt *q, int i) {
     return (const char *)sqlite3_column_text(q, i);
 }
 
-int store_each_machine(struct store *s, int (*fn)(void *userdata, const struct store_machine *m),
-                       void *userdata) {
-    sqlite3_stmt *q = s->stmt[SQL_EACH_MACHINE];
-    int rc, r = 0;
-
-    while (r == 0 && (rc = sqlite3_step(q)) == SQLITE_ROW) {
-        struct store_machine m = {
-            .name = column_text(q, 0),
-            .uuid = column_text(q, 1),
-            .state = column_text(q, 2),
-            .reason = column_text(q, 3),
-            .protected = sqlite3_column_int(q, 4),
-            .memory = (uint64_t)sqlite3_column_int64(q, 5),
-            .vcpus = (uint32_t)sqlite3_column_int64(q, 6),
-            .backing = column_text(q, 7),
-            .cmdline = column_text(q, 8),
-            .has_initrd = sqlite3_column_int(q, 9),
-            .launch_digest = column_text(q, 10),
-            .created = (uint64_t)sqlite3_column_int64(q, 11),
-            .started = (uint64_t)sqlite3_column_int64(q, 12),
-            .ended = (uint64_t)sqlite3_column_int64(q, 13),
-        };
-
-        r = fn(userdata, &m);
-    }
-    if (r == 0)
-        r = to_errno(rc);
-    sqlite3_reset(q);
-    return r;
-}
-
-int store_append_audit(struct store *s, const struct store_audit *a) {
-    sqlite3_stmt *q = s->stmt[SQL_APPEND_AUDIT];
-    int r;
-
-    sqlite3_bind_int64(q, 1, (int64_t)a->time);
-    bind_text(q, 2, a->source);
-    bind_text(q, 3, a->machine);
-    bind_text(q, 4, a->uuid);
-    bind_text(q, 5, a->event);
-    sqlite3_bind_int64(q, 6, a->reason);
-    bind_text(q, 7, a->message);
-    bind_text(q, 8, a->who);
-    bind_text(q, 9, a->boot_id);
-    if (a->seq)
-        sqlite3_bind_int64(q, 10, (int64_t)a->seq);
-    else
-        sqlite3_bind_null(q, 10);
-    sqlite3_bind_int64(q, 11, (int64_t)a->arg[0]);
-    sqlite3_bind_int64(q, 12, (int64_t)a->arg[1]);
-    r = run(q);
-    return r < 0 ? r : sqlite3_changes(s->db);
-}
-
-int store_each_audit(struct store *s, uint64_t after, const char *machine, uint32_t limit,
-                     int (*fn)(void *userdata, const struct store_audit *a), void *userdata) {
-    sqlite3_stmt *q = s->stmt[SQL_EACH_AUDIT];
-    int rc, r = 0;
-
-    sqlite3_bind_int64(q, 1, after > INT64_MAX ? INT64_MAX : (int64_t)after);
-    bind_text(q, 2, machine);
-    sqlite3_bind_int64(q, 3, limit ? (int64_t)limit : -1);
-    while (r == 0 && (rc = sqlite3_step(q)) == SQLITE_ROW) {
-        struct store_audit a = {
-            .id = (uint64_t)sqlite3_column_int64(q, 0),
-            .time = (uint64_t)sqlite3_column_int64(q, 1),
-            .source = column_text(q, 2),
-            .machine = column_text(q, 3),
-            .uuid = column_text(q, 4),
-            .event = column_text(q, 5),
-            .reason = (uint32_t)sqlite3_column_int64(q, 6),
-            .message = column_text(q, 7),
-            .who = column_text(q, 8),
-            .boot_id = column_text(q, 9),
-            .seq = (uint64_t)sqlite3_column_int64(q, 10),
-            .arg = {(uint64_t)sqlite3_column_int64(q, 11), (uint64_t)sqlite3_column_int64(q, 12)},
-        };
-
-        r = fn(userdata, &a);
-    }
-    if (r == 0)
-        r = to_errno(rc);
+void store_done(sqlite3_stmt *q) {
     sqlite3_reset(q);
     sqlite3_clear_bindings(q);
-    return r;
 }
 
-int store_last_seq(struct store *s, const char *boot_id, uint64_t *ret) {
-    sqlite3_stmt *q = s->stmt[SQL_LAST_SEQ];
-    int rc;
+int store_run(sqlite3_stmt *q) {
+    int rc = sqlite3_step(q);
 
-    bind_text(q, 1, boot_id);
-    rc = sqlite3_step(q);
-    if (rc == SQLITE_ROW)
-        *ret = (uint64_t)sqlite3_column_int64(q, 0);
-    sqlite3_reset(q);
-    sqlite3_clear_bindings(q);
-    return rc == SQLITE_ROW ? 0 : to_errno(rc) ?: -EIO;
+    store_done(q);
+    return store_errno(rc);
+}
+
+static int execute(struct store *s, const char *sql) {
+    sqlite3_stmt *q = store_statement(s, sql);
+
+    return q ? store_run(q) : store_failure(s);
 }
 
 int store_begin(struct store *s) {
-    return run(s->stmt[SQL_BEGIN]);
+    return execute(s, "BEGIN IMMEDIATE");
 }
 
 int store_commit(struct store *s) {
-    return run(s->stmt[SQL_COMMIT]);
+    return execute(s, "COMMIT");
+}
+
+int store_rollback(struct store *s) {
+    return execute(s, "ROLLBACK");
 }

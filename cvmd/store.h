@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * State that survives cvmd: machines and the audit log, in SQLite. One writer, one thread. A function
- * that changes something returns after it is durable.
+ * State that survives cvmd: machines, operations and the audit log, in SQLite. One writer, one thread. A
+ * function that changes something returns after it is durable.
  */
 #ifndef CVMD_STORE_H
 #define CVMD_STORE_H
@@ -70,7 +70,27 @@ int store_each_audit(struct store *s, uint64_t after, const char *machine, uint3
 /* Highest sequence number of RootVisor's events of one boot, 0 if none. */
 int store_last_seq(struct store *s, const char *boot_id, uint64_t *ret);
 
+/* A row of the table of operations; see operation.h. */
+struct store_operation {
+    const char *id, *kind, *state;
+    const char *machine; /* or NULL */
+    uint64_t done, total;
+    const char *unit;
+    const char *error, *message; /* or NULL */
+    const char *result;          /* JSON object, or NULL */
+    const char *who;
+    uint64_t created, started, ended;
+};
+
+/* Insert or replace by id. */
+int store_put_operation(struct store *s, const struct store_operation *o);
+int store_delete_operation(struct store *s, const char *id);
+/* By id, so by time; as store_each_machine(). */
+int store_each_operation(struct store *s, int (*fn)(void *userdata, const struct store_operation *o),
+                         void *userdata);
+
 int store_begin(struct store *s);
 int store_commit(struct store *s);
+int store_rollback(struct store *s);
 
 #endif

@@ -46,6 +46,32 @@ int uuid_from_string(const char *s, uint8_t uuid[16]) {
     return cvm_hex_decode(hex, sizeof(hex), uuid, 16);
 }
 
+void uuid7_make(uint64_t ms, const uint8_t last[16], const uint8_t random[10], uint8_t out[16]) {
+    uint64_t last_ms = 0;
+    unsigned counter;
+
+    for (unsigned i = 0; i < 6; i++)
+        last_ms = last_ms << 8 | last[i];
+    ms &= (1ull << 48) - 1;
+    /* Section 6.2, method 1: the 12 bits behind the time count within a millisecond. */
+    if (ms > last_ms)
+        counter = (unsigned)(random[0] & 0x07) << 8 | random[1];
+    else {
+        ms = last_ms;
+        counter = ((unsigned)(last[6] & 0x0f) << 8 | last[7]) + 1;
+        if (counter > 0xfff) {
+            ms++;
+            counter = 0;
+        }
+    }
+    for (unsigned i = 0; i < 6; i++)
+        out[i] = (uint8_t)(ms >> (40 - 8 * i));
+    out[6] = (uint8_t)(0x70 | counter >> 8);
+    out[7] = (uint8_t)counter;
+    memcpy(out + 8, random + 2, 8);
+    out[8] = (uint8_t)((out[8] & 0x3f) | 0x80);
+}
+
 int read_line_file(const char *path, char **ret) {
     void *buf;
     size_t size;

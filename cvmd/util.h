@@ -53,6 +53,14 @@ int free_and_strdup(char **p, const char *s);
 char *uuid_to_string(const uint8_t uuid[16], char out[UUID_STRING_MAX]);
 int uuid_from_string(const char *s, uint8_t uuid[16]);
 
+/**
+ * uuid7_make - a UUID of version 7 (RFC 9562, section 5.7) that is greater than the last one
+ * @ms: since 1970; a clock that went back does not make the ids go back
+ * @last: the greatest so far, zeroes if none
+ * @random: 10 fresh bytes
+ */
+void uuid7_make(uint64_t ms, const uint8_t last[16], const uint8_t random[10], uint8_t out[16]);
+
 /* Whole small file (at most 64 KiB, /proc and /sys too) as a string without final newline. */
 int read_line_file(const char *path, char **ret);
 

@@ -24,6 +24,7 @@ static struct {
     struct config config;
     sd_event *event;
     struct manager *m;
+    struct operation *op; /* the last one */
 } t;
 
 static void start_manager(void) {
@@ -80,10 +81,10 @@ static int teardown(void **state) {
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
         if (machine_is_active(k))
-            (void)manager_stop(t.m, k->name, true, NULL, "test", &error);
+            (void)manager_stop(t.m, k->name, true, "test", &t.op, &error);
         while (machine_is_active(k))
             assert_true(sd_event_run(t.event, 1000000) >= 0);
-        assert_int_equal(manager_delete(t.m, k->name, "test", &error), 0);
+        assert_int_equal(manager_delete(t.m, k->name, "test", &t.op, &error), 0);
     }
     stop_manager();
     config_done(&t.config);
@@ -93,15 +94,10 @@ static int teardown(void **state) {
 
 static int launch(const char *name, bool unprotected, sd_bus_error *error) {
     _cleanup_close_ int fd = open(t.kernel, O_RDONLY | O_CLOEXEC);
-    struct launch_request q = {.name = name,
-                               .kernel_fd = fd,
-                               .initrd_fd = -1,
-                               .cmdline = "x",
-                               .memory = 64u << 20,
-                               .vcpus = 1,
-                               .unprotected = unprotected};
+    struct machine_options o = {
+        .kernel_fd = fd, .initrd_fd = -1, .cmdline = "x", .memory = 64u << 20, .vcpus = 1, .unprotected = unprotected};
 
-    return manager_launch(t.m, &q, NULL, "test", error);
+    return manager_launch(t.m, name, &o, "test", &t.op, error);
 }
 
 /* Runs the loop until the machine has the state; ten seconds at most. */
@@ -159,7 +155,7 @@ static void test_life(void **state) {
     assert_int_equal(k->vm.frames, 1000);
     machine_refresh(k);
     assert_true(k->stats.exits > 0);
-    assert_int_equal(manager_stop(t.m, "a", true, NULL, "test", &error), 0);
+    assert_int_equal(manager_stop(t.m, "a", true, "test", &t.op, &error), 0);
     until("a", MACHINE_STOPPED);
     assert_int_equal(k->vm.frames, 0);
     check_audit("a", "launch vm-protected launched stop vm-released stopped ");
@@ -221,7 +217,7 @@ static void test_unprotected(void **state) {
     (void)state;
     assert_int_equal(launch("u", true, &error), 0);
     until("u", MACHINE_RUNNING);
-    assert_int_equal(manager_stop(t.m, "u", false, NULL, "test", &error), 0);
+    assert_int_equal(manager_stop(t.m, "u", false, "test", &t.op, &error), 0);
     until("u", MACHINE_STOPPED);
 }
 
@@ -234,9 +230,9 @@ static void test_refused(void **state) {
     until("u", MACHINE_RUNNING);
     assert_true(launch("u", true, &exists) < 0);
     assert_string_equal(exists.name, BUS_ERROR_EXISTS);
-    assert_true(manager_delete(t.m, "u", "test", &active) < 0);
+    assert_true(manager_delete(t.m, "u", "test", &t.op, &active) < 0);
     assert_string_equal(active.name, BUS_ERROR_STILL_ACTIVE);
-    assert_true(manager_stop(t.m, "ghost", false, NULL, "test", &ghost) < 0);
+    assert_true(manager_stop(t.m, "ghost", false, "test", &t.op, &ghost) < 0);
     assert_string_equal(ghost.name, BUS_ERROR_NO_SUCH_MACHINE);
 
     fake_rootvisor_present(0);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the store share: one for each table. */
+#ifndef CVMD_STORE_INTERNAL_H
+#define CVMD_STORE_INTERNAL_H
+
+#include "store.h"
+
+#define STORE_STATEMENTS_MAX 48u
+
+struct store {
+    sqlite3 *db;
+    /* Prepared at their first use, found by the address of their text. */
+    struct {
+        const char *sql;
+        sqlite3_stmt *stmt;
+    } statements[STORE_STATEMENTS_MAX];
+};
+
+/* 0 for success of any kind, else a negative errno. */
+int store_errno(int rc);
+/* @sql: a constant, the same address at every call. NULL: it cannot be prepared; store_errno() of the
+ * database. */
+sqlite3_stmt *store_statement(struct store *s, const char *sql);
+/* Why store_statement() failed. */
+int store_failure(struct store *s);
+/* One step of a statement that returns no rows; resets it. */
+int store_run(sqlite3_stmt *q);
+void store_done(sqlite3_stmt *q);
+/* Binding fails for want of memory only; a lost binding is NULL and the row's constraints refuse it. */
+void store_bind_text(sqlite3_stmt *q, int i, const char *s);
+const char *store_text(sqlite3_stmt *q, int i);
+
+#endif
