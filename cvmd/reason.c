@@ -32,6 +32,7 @@ static const char *const events[CVM_EV_MAX] = {
     [CVM_EV_VM_RELEASED] = "vm-released",
     [CVM_EV_DENIED] = "denied",
     [CVM_EV_KEY] = "key",
+    [CVM_EV_ANCHOR] = "anchor",
 };
 
 static const char *const exits[CVM_EXIT_REASONS] = {

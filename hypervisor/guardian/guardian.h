@@ -62,6 +62,10 @@ struct guardian {
 	struct ec_key key;		/* VM: key agreement; Quoter: reports */
 	uint8_t rootvisor_digest[CVM_DIGEST_SIZE];	/* Quoter */
 	uint8_t guardian_digest[CVM_DIGEST_SIZE];
+	uint8_t key_id[32];
+	uint8_t chain[CVM_CHAIN_SIZE];	/* of the security log */
+	uint64_t log_counts[16];		/* events in it, by type */
+	uint64_t log_seq;
 
 	struct pending pending[CVM_MAX_CPUS];
 
@@ -95,6 +99,8 @@ void key_expect(struct guardian *g, const struct cvm_report *r);
 int guardian_key_put(struct guardian *g, const struct cvm_key_blob *in);
 int guardian_key_get(struct guardian *g, struct cvm_key *out);
 int quoter_init(struct guardian *g, struct cvm_g_quoter *q);
+void quoter_log_init(struct guardian *g);
+int quoter_log(struct guardian *g, struct cvm_g_log *l);
 int quoter_sign(const struct guardian *g, struct cvm_report *r);
 
 /* The launch measurement over n components, as cvm/report.h defines it. */

@@ -26,6 +26,8 @@ int quoter_init(struct guardian *g, struct cvm_g_quoter *q)
 		return err;
 	sha384(g->win->rootvisor, rootvisor, g->rootvisor_digest);
 	sha384(g->win->pristine, guardian, g->guardian_digest);
+	sha256(g->key.point, sizeof(g->key.point), g->key_id);
+	quoter_log_init(g);
 	g->role = ROLE_QUOTER;
 
 	memcpy(q->rootvisor_digest, g->rootvisor_digest, sizeof(q->rootvisor_digest));
@@ -79,7 +81,7 @@ int quoter_sign(const struct guardian *g, struct cvm_report *mailbox)
 
 	if (!whole(g, &r))
 		return -EINVAL;
-	sha256(g->key.point, sizeof(g->key.point), r.report_key_id);
+	memcpy(r.report_key_id, g->key_id, sizeof(r.report_key_id));
 	err = ec_key_sign(&g->key, &r, CVM_REPORT_SIGNED, r.signature);
 	if (err)
 		return err;

@@ -56,7 +56,7 @@ static EVP_PKEY *public_key(const uint8_t point[65]) {
     return k;
 }
 
-static bool verifies(const uint8_t point[65], const struct cvm_report *r) {
+static bool signed_by(const uint8_t point[65], const void *data, size_t size, const uint8_t *signature) {
     EVP_PKEY *k = public_key(point);
     EVP_MD_CTX *c = EVP_MD_CTX_new();
     ECDSA_SIG *sig = ECDSA_SIG_new();
@@ -64,16 +64,20 @@ static bool verifies(const uint8_t point[65], const struct cvm_report *r) {
     bool good;
     int n;
 
-    ECDSA_SIG_set0(sig, BN_bin2bn(r->signature, 32, NULL), BN_bin2bn(r->signature + 32, 32, NULL));
+    ECDSA_SIG_set0(sig, BN_bin2bn(signature, 32, NULL), BN_bin2bn(signature + 32, 32, NULL));
     n = i2d_ECDSA_SIG(sig, &der);
     assert_true(n > 0);
     assert_int_equal(EVP_DigestVerifyInit(c, NULL, EVP_sha256(), NULL, k), 1);
-    good = EVP_DigestVerify(c, der, n, (const uint8_t *)r, CVM_REPORT_SIGNED) == 1;
+    good = EVP_DigestVerify(c, der, n, data, size) == 1;
     OPENSSL_free(der);
     ECDSA_SIG_free(sig);
     EVP_MD_CTX_free(c);
     EVP_PKEY_free(k);
     return good;
+}
+
+static bool verifies(const uint8_t point[65], const struct cvm_report *r) {
+    return signed_by(point, r, CVM_REPORT_SIGNED, r->signature);
 }
 
 /* Guardian's part, then what RootVisor adds. */
@@ -214,6 +218,89 @@ static void test_rtmr(void **state) {
     assert_int_equal(fixture_call(p->vm, CVM_G_EXTEND), -EINVAL);
 }
 
+static void chain_step(uint8_t chain[32], const struct cvm_event *e) {
+    uint8_t both[32 + sizeof(*e)];
+
+    memcpy(both, chain, 32);
+    memcpy(both + 32, e, sizeof(*e));
+    EVP_Digest(both, sizeof(both), chain, NULL, EVP_sha256(), NULL);
+}
+
+static bool head_verifies(const uint8_t point[65], const struct cvm_log_head *h) {
+    return signed_by(point, h, CVM_HEAD_SIGNED, h->signature);
+}
+
+/* The chain as cvm/report.h has it, over batches of all sizes; heads on it; what is not next is refused whole. */
+static void test_log(void **state) {
+    struct pair *p = *state;
+    struct cvm_g_log *l = &p->quoter->mb.log;
+    uint8_t chain[32], genesis[16 + 32 + 48 + 48], id[32];
+    uint64_t seq = 0;
+
+    EVP_Digest(p->key, 65, id, NULL, EVP_sha256(), NULL);
+    memcpy(genesis, CVM_LOG_PREFIX, 16);
+    memcpy(genesis + 16, id, 32);
+    memcpy(genesis + 48, p->quoter->g.rootvisor_digest, 48);
+    memcpy(genesis + 96, p->quoter->g.guardian_digest, 48);
+    EVP_Digest(genesis, sizeof(genesis), chain, NULL, EVP_sha256(), NULL);
+
+    for (uint32_t n = 0; n <= CVM_LOG_BATCH; n++) {
+        memset(l, 0, sizeof(*l));
+        l->count = n;
+        for (uint32_t i = 0; i < n; i++)
+            l->ev[i] = (struct cvm_event){ .seq = ++seq, .type = i % (CVM_EV_MAX + 1), .arg = { n, i } };
+        assert_int_equal(fixture_call(p->quoter, CVM_G_LOG), 0);
+        for (uint32_t i = 0; i < n; i++) {
+            assert_memory_equal(l->before[i], chain, 32);
+            chain_step(chain, &l->ev[i]);
+        }
+    }
+    memset(l, 0, sizeof(*l));
+    l->sign = 1;
+    fixture_fill(l->head.user_data, 64, 3);
+    l->head.tsc = 99;
+    l->head.tsc_khz = 7;
+    l->head.seq = 1; /* not RootVisor's to say */
+    memset(l->head.rootvisor_digest, 9, 48);
+    assert_int_equal(fixture_call(p->quoter, CVM_G_LOG), 0);
+    assert_int_equal(l->head.magic, CVM_HEAD_MAGIC);
+    assert_int_equal(l->head.size, sizeof(l->head));
+    assert_int_equal(l->head.seq, seq);
+    assert_int_equal(l->head.tsc, 99);
+    assert_memory_equal(l->head.chain, chain, 32);
+    assert_memory_equal(l->head.report_key_id, id, 32);
+    assert_memory_equal(l->head.rootvisor_digest, p->quoter->g.rootvisor_digest, 48);
+    assert_true(head_verifies(p->key, &l->head));
+    for (uint32_t i = seq = 0; i < 16; i++)
+        seq += l->head.counts[i];
+    assert_int_equal(seq, l->head.seq);
+    assert_true(l->head.counts[0] > 0); /* there is no type CVM_EV_MAX */
+    l->head.seq++;
+    assert_false(head_verifies(p->key, &l->head));
+
+    /* Refused: too many, a gap, a repetition, a gap behind a good one; nothing is folded then. */
+#define REFUSE(change)                                                                                                 \
+    do {                                                                                                               \
+        memset(l, 0, sizeof(*l));                                                                                      \
+        l->count = 2;                                                                                                  \
+        l->ev[0].seq = seq + 1;                                                                                        \
+        l->ev[1].seq = seq + 2;                                                                                        \
+        change;                                                                                                        \
+        assert_int_equal(fixture_call(p->quoter, CVM_G_LOG), -EINVAL);                                                 \
+        assert_memory_equal(p->quoter->g.chain, chain, 32);                                                            \
+    } while (0)
+    REFUSE(l->count = CVM_LOG_BATCH + 1);
+    REFUSE(l->count = UINT32_MAX);
+    REFUSE(l->sign = 2);
+    REFUSE(l->ev[0].seq++);
+    REFUSE(l->ev[0].seq--);
+    REFUSE(l->ev[1].seq++);
+#undef REFUSE
+    assert_int_equal(fixture_call(p->vm, CVM_G_LOG), -EPERM);
+    /* A head is no report: the Quoter signs none that begins like one. */
+    assert_int_not_equal(CVM_HEAD_MAGIC, CVM_REPORT_MAGIC);
+}
+
 static void test_roles(void **state) {
     struct pair *p = *state;
     struct fixture *f = fixture_new();
@@ -229,7 +316,7 @@ static void test_roles(void **state) {
     assert_int_equal(fixture_call(f, CVM_G_SIGN), -EPERM);
     assert_int_equal(fixture_call(f, 0), -ENOSYS);
     assert_int_equal(fixture_call(f, CVM_G_KEY_GET + 1), -ENOSYS);
-    assert_int_equal(fixture_call(f, 18), -ENOSYS);
+    assert_int_equal(fixture_call(f, 19), -ENOSYS);
     assert_int_equal(guardian_call(&f->g, 1ull << 32 | CVM_G_INIT, &f->mb), -ENOSYS);
     f->mb.abi_version = CVM_ABI_VERSION + 1;
     assert_int_equal(guardian_call(&f->g, CVM_G_INIT, &f->mb), -EINVAL);
@@ -291,6 +378,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_keys_differ, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sign_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rtmr, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log, setup, teardown),
         cmocka_unit_test_setup_teardown(test_roles, setup, teardown),
         cmocka_unit_test(test_before_launch),
         cmocka_unit_test(test_bad_init),

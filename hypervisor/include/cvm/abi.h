@@ -52,6 +52,9 @@
 					   -EINVAL: no blob of this version; -ESTALE: it answers no report of
 					   this VM, one of long ago, or one that was answered; -EBADMSG: it is
 					   not for this VM and report, or was changed */
+#define CVM_HOST_LOG_HEAD	0x0b	/* in/out: struct cvm_log_call (report.h). RDX 0, or the size of a
+					   tree whose root is user_data[0..31]: a CVM_EV_ANCHOR is
+					   logged first. -EIO: the Quoter refused */
 
 /*
  * Guest calls: ring 0 of a guest only (others get #UD as on a bare CPU).
@@ -86,6 +89,7 @@ struct cvm_acpi_table {
 #define CVM_MAX_VMS		16u
 #define CVM_MAX_CPUS		16u
 #define CVM_DIGEST_SIZE		48u	/* SHA-384 */
+#define CVM_CHAIN_SIZE		32u	/* SHA-256 */
 
 /* Why a VM stopped, or which request was refused: also the reason of an event. */
 enum cvm_reason {
@@ -104,7 +108,8 @@ enum cvm_reason {
 	CVM_R_BAD_EXIT			= 12,	/* exit reason without a handler */
 	CVM_R_ENTRY_FAILED		= 13,	/* VM entry failed */
 	CVM_R_BAD_SECRET		= 14,
-	CVM_R_BAD_CALL			= 15,	/* a call refused for its arguments */
+	CVM_R_BAD_CALL			= 15,	/* a host call refused for its arguments: arg[0] EAX, arg[1] errno (low half)
+						   and how many such were not logged before it (high half) */
 	CVM_R_BAD_PROTECT		= 16,	/* PROTECT refused */
 	CVM_R_BAD_MSR			= 17,
 	CVM_R_NO_MEMORY			= 18,	/* pool exhausted */
@@ -121,6 +126,8 @@ enum cvm_event_type {
 	CVM_EV_VM_RELEASED	= 4,	/* the last frame went back */
 	CVM_EV_DENIED		= 5,	/* an action was refused; nobody was harmed */
 	CVM_EV_KEY		= 6,	/* arg[0]: a key reached the Guardian (0), the guest took it (1) */
+	CVM_EV_ANCHOR		= 7,	/* CVM_HOST_LOG_HEAD: uuid and arg[1] are the first 24 bytes of a root, arg[0]
+					   the size of its tree */
 	CVM_EV_MAX
 };
 
@@ -141,7 +148,8 @@ struct cvm_event_page {
 	uint64_t first_seq;	/* oldest event still held */
 	uint64_t next_seq;	/* one past the newest */
 	uint32_t count;		/* valid entries of ev[] */
-	uint32_t reserved[27];
+	uint32_t reserved[19];
+	uint8_t  before[CVM_CHAIN_SIZE];	/* chain value before ev[0] (report.h) */
 	struct cvm_event ev[CVM_EVENTS_PER_PAGE];
 };
 _Static_assert(sizeof(struct cvm_event_page) == 4096, "cvm_event_page");

@@ -69,6 +69,8 @@ enum cvm_g_op {
 	/* Quoter only */
 	CVM_G_QUOTER_INIT	= 16,	/* in: quoter (sizes); out: quoter digests, key */
 	CVM_G_SIGN		= 17,	/* in: report, all but the Quoter's part; out: report complete */
+	CVM_G_LOG		= 18,	/* in: log.count, .ev; out: .before. With .sign also in: .head.tsc, .tsc_khz,
+					   .user_data; out: .head. -EINVAL: not the next events */
 };
 
 struct cvm_g_init {
@@ -146,6 +148,15 @@ struct cvm_g_quoter {
 	uint8_t  key[72];		/* 65-byte point, zero-padded */
 };
 
+#define CVM_LOG_BATCH		32u
+struct cvm_g_log {
+	uint32_t count;			/* events, at most CVM_LOG_BATCH */
+	uint32_t sign;			/* 1: a head after them, please */
+	struct cvm_event ev[CVM_LOG_BATCH];
+	uint8_t  before[CVM_LOG_BATCH][CVM_CHAIN_SIZE];	/* chain value before each */
+	struct cvm_log_head head;
+};
+
 struct cvm_g_mailbox {
 	uint32_t abi_version;
 	uint32_t op;
@@ -165,6 +176,7 @@ struct cvm_g_mailbox {
 		struct cvm_g_quoter quoter;
 		struct cvm_key_blob key_blob;
 		struct cvm_key key;
+		struct cvm_g_log log;
 	};
 };
 _Static_assert(sizeof(struct cvm_g_mailbox) <= 4096, "cvm_g_mailbox");

@@ -78,6 +78,43 @@ struct cvm_report_call {
 	struct cvm_report report;
 };
 
+/*
+ * The head of the security log, signed by the Quoter. The chain, SHA-256:
+ *   chain[0] = H("CVMD-LOG-V1\0\0\0\0\0" (16 bytes) || report_key_id || rootvisor_digest || guardian_digest)
+ *   chain[n] = H(chain[n-1] || event n, 64 bytes)
+ * The report key is of one start, so a chain is, too. The magic keeps heads and reports apart.
+ */
+#define CVM_LOG_PREFIX		"CVMD-LOG-V1\0\0\0\0"	/* 16 bytes with the final NUL */
+#define CVM_HEAD_MAGIC		0x31485643u	/* "CVH1" */
+#define CVM_HEAD_VERSION	1u
+
+struct cvm_log_head {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t size;			/* sizeof(struct cvm_log_head) */
+	uint32_t flags;			/* 0 */
+	uint64_t seq;			/* events in the chain */
+	uint64_t tsc;			/* when it was asked for */
+	uint64_t tsc_khz;
+	uint64_t counts[16];		/* events in the chain by type, enum cvm_event_type; [0] of any other */
+	uint8_t  chain[CVM_CHAIN_SIZE];
+	uint8_t  rootvisor_digest[CVM_DIGEST_SIZE];
+	uint8_t  guardian_digest[CVM_DIGEST_SIZE];
+	uint8_t  user_data[64];		/* chosen by the caller */
+	uint8_t  report_key_id[32];	/* SHA-256 of the 65-byte public point */
+	uint8_t  signature[64];		/* ECDSA P-256, SHA-256, r || s, over all bytes before */
+};
+_Static_assert(CVM_EV_MAX <= 16, "counts");
+#define CVM_HEAD_SIGNED	(offsetof(struct cvm_log_head, signature))
+_Static_assert(sizeof(struct cvm_log_head) == 456, "cvm_log_head");
+
+/* In: user_data of the head. Out: all of it. */
+struct cvm_log_call {
+	uint8_t  user_data[64];
+	struct cvm_log_head head;
+};
+_Static_assert(sizeof(struct cvm_log_call) == 520, "cvm_log_call");
+
 struct cvm_rtmr_extend {
 	uint32_t index;			/* < CVM_RTMRS */
 	uint32_t reserved;

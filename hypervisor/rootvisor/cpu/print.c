@@ -55,17 +55,12 @@ static void screen_put(char ch)
 		vga_col = 0;
 		vga_row++;
 	}
-	if (vga_row == VGA_ROWS) {
-		for (u32 i = 0; i < VGA_COLS * (VGA_ROWS - 1); i++)
-			vga[i] = vga[i + VGA_COLS];
-		for (u32 i = 0; i < VGA_COLS; i++)
-			vga[VGA_COLS * (VGA_ROWS - 1) + i] = VGA_ATTR | ' ';
-		vga_row--;
-	}
+	vga_row %= VGA_ROWS;		/* no more lines than that before Linux */
 }
 
 static void put_char(char ch)
 {
+	in_line = ch != '\n';
 	if (ch == '\n')
 		serial_put('\r');
 	serial_put(ch);
@@ -126,16 +121,12 @@ static void vprint(const char *fmt, va_list ap)
 void rv_printf(const char *fmt, ...)
 {
 	va_list ap;
-	const char *end = fmt;
 
 	if (!in_line)
 		put_string("rootvisor: ");
 	va_start(ap, fmt);
 	vprint(fmt, ap);
 	va_end(ap);
-	while (*end)
-		end++;
-	in_line = end == fmt || end[-1] != '\n';
 }
 
 void rv_panic(const char *fmt, ...)

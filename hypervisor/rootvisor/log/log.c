@@ -1,33 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rv/rv.h"
+#include "vm/vm.h"
 
-#define LOG_SIZE	512u
-#define LINES_A_SECOND	20u
+#define LOG_SIZE	(2 * LOG_SLACK)
+#define A_SECOND	20u		/* lines printed, refused calls logged of one kind */
 
 static struct cvm_event ring[LOG_SIZE];
-static u64 last_seq;		/* of the newest event; the first is 1 */
-static u64 window_start;
-static u32 window_lines, suppressed;
+static u8 before[LOG_SIZE][CVM_CHAIN_SIZE];	/* chain value before each, as far as folded */
+static u64 last_seq, folded;	/* newest event, the first is 1; newest that the Quoter has chained */
 
-/* The host can cause events at will: it must not drown the console with them. */
-static bool may_print(u64 now)
+/* paid: until when the rate is used up. As many as make a second may come at once. */
+static bool within_rate(u64 *paid, u64 now)
 {
-	if (now - window_start > rv_boot.tsc_khz * 1000) {
-		if (suppressed)
-			rv_printf("%u event lines not printed\n", suppressed);
-		window_start = now;
-		window_lines = suppressed = 0;
-	}
-	if (window_lines < LINES_A_SECOND) {
-		window_lines++;
-		return true;
-	}
-	suppressed++;
-	return false;
+	u64 second = rv_boot.tsc_khz * 1000;
+
+	if (*paid > now + second)
+		return false;
+	*paid = (*paid > now ? *paid : now) + second / A_SECOND;
+	return true;
 }
 
 void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1)
 {
+	static u64 lines;		/* the host can cause events at will: it must not drown the console */
 	struct cvm_event *e = &ring[++last_seq % LOG_SIZE];
 
 	*e = (struct cvm_event) {
@@ -35,19 +30,56 @@ void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1)
 		.cpu = this_pcpu()->id, .vm = vm, .arg = { arg0, arg1 } };
 	if (uuid)
 		memcpy(e->uuid, uuid, sizeof(e->uuid));
-	if (may_print(e->tsc))
+	if (within_rate(&lines, e->tsc))
 		rv_printf("event %lu: type %u reason %u vm %u (%lx, %lx)\n", e->seq, type, reason, vm, arg0, arg1);
+}
+
+void log_refused(u32 reason, u32 call, s64 err)
+{
+	static u64 calls[2], dropped[2];
+	u32 k = reason == CVM_R_BAD_CALL;
+
+	dropped[k]++;
+	if (!within_rate(&calls[k], rdtsc()))
+		return;
+	log_event(CVM_EV_DENIED, reason, 0, NULL, call, (dropped[k] - 1) << 32 | (u64)-err);
+	dropped[k] = 0;
+}
+
+int log_fold(struct pcpu *c, u64 slack, struct cvm_log_call *sign)
+{
+	struct cvm_g_log *l = &quoter.mb->log;
+	int err;
+
+	if (!sign && last_seq - folded <= slack)
+		return 0;
+	if (sign)
+		memcpy(l->head.user_data, sign->user_data, sizeof(sign->user_data));
+	do {
+		for (l->count = 0; l->count < CVM_LOG_BATCH && folded + l->count < last_seq; l->count++)
+			l->ev[l->count] = ring[(folded + l->count + 1) % LOG_SIZE];
+		l->sign = sign && folded + l->count == last_seq;
+		l->head.tsc = rdtsc();
+		l->head.tsc_khz = rv_boot.tsc_khz;
+		err = guardian_call(c, &quoter, CVM_G_LOG, NULL, NULL);
+		for (u32 i = 0; !err && i < l->count; i++)
+			memcpy(before[++folded % LOG_SIZE], l->before[i], CVM_CHAIN_SIZE);
+	} while (!err && folded < last_seq);
+	if (sign)
+		sign->head = l->head;
+	return err;
 }
 
 u32 log_read(u64 first, struct cvm_event_page *out)
 {
 	u64 oldest = last_seq >= LOG_SIZE ? last_seq - LOG_SIZE + 1 : 1;
 
-	memset(out, 0, sizeof(*out));
 	out->first_seq = oldest;
 	out->next_seq = last_seq + 1;
 	if (first < oldest)
 		first = oldest;
+	if (first <= folded)
+		memcpy(out->before, before[first % LOG_SIZE], CVM_CHAIN_SIZE);
 	while (first <= last_seq && out->count < CVM_EVENTS_PER_PAGE)
 		out->ev[out->count++] = ring[first++ % LOG_SIZE];
 	return out->count;

@@ -12,12 +12,8 @@ void mtrr_read(struct mtrr *m)
 	u64 cap = rdmsr(MSR_MTRR_CAP);
 	u32 r[4];
 
-	cpuid(0x80000000, 0, r);
-	m->phys_bits = 36;
-	if (r[0] >= 0x80000008) {
-		cpuid(0x80000008, 0, r);
-		m->phys_bits = r[0] & 0xff;
-	}
+	cpuid(0x80000008, 0, r);	/* every 64-bit CPU has it */
+	m->phys_bits = r[0] & 0xff;
 	m->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
 	for (u32 i = 0; i < ARRAY_SIZE(fixed); i++)
 		m->fixed[i] = cap & BIT(8) ? rdmsr(fixed[i]) : 0;

@@ -50,12 +50,6 @@ void vmcs_shadow_init(void)
 	available = true;
 }
 
-/* Guest registers as L1 may see them. */
-static u64 guest_field(struct vcpu12 *v, u16 enc)
-{
-	return v->vm ? F12(v, enc) : vmread(enc);
-}
-
 void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v)
 {
 	u64 w[ARRAY_SIZE(guest_fields)];
@@ -65,7 +59,7 @@ void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v)
 	if (!v->vm)
 		vmcs_load(c, &v->vmcs02);
 	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
-		w[i] = guest_field(v, guest_fields[i]);
+		w[i] = v->vm ? F12(v, guest_fields[i]) : vmread(guest_fields[i]);	/* as L1 may see them */
 	vmcs_load(c, &v->shadow_vmcs);
 	for (u32 i = 0; i < ARRAY_SIZE(exit_fields); i++)
 		vmwrite(exit_fields[i], F12(v, exit_fields[i]));

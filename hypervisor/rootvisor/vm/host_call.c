@@ -60,6 +60,13 @@ static s64 key_put(struct pcpu *c, struct vm *vm, const void *blob)
 	return err;
 }
 
+static s64 log_head(struct pcpu *c, u64 tree_size, struct cvm_log_call *call)
+{
+	if (tree_size)		/* 24 bytes of the root */
+		log_event(CVM_EV_ANCHOR, CVM_R_NONE, 0, call->user_data, tree_size, *(u64 *)(call->user_data + 16));
+	return log_fold(c, 0, call) ? -EIO : 0;
+}
+
 /* size: of the buffer that the call wants. */
 static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user, void *b)
 {
@@ -74,8 +81,10 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 		[CVM_HOST_EVENTS] = sizeof(struct cvm_event_page),
 		[CVM_HOST_REPORT_KEY] = sizeof(struct cvm_report_key),
 		[CVM_HOST_KEY_PUT] = sizeof(struct cvm_key_blob),
+		[CVM_HOST_LOG_HEAD] = sizeof(struct cvm_log_call),
 	};
-	u64 in = nr == CVM_HOST_KEY_PUT ? size : nr == CVM_HOST_VM_REPORT ? sizeof(((struct cvm_report *)b)->user_data) : 0;
+	u64 in = nr == CVM_HOST_KEY_PUT ? size : nr == CVM_HOST_VM_REPORT || nr == CVM_HOST_LOG_HEAD ?
+		 sizeof(((struct cvm_report *)b)->user_data) : 0;
 	struct vm *vm = NULL;
 	s64 r = 0;
 
@@ -88,7 +97,7 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 		if (!vm || arg >> 32)
 			return -ENOENT;
 	}
-	if (in && vm->state != CVM_VM_RUNNING)
+	if (in && vm && vm->state != CVM_VM_RUNNING)
 		return -EBUSY;
 	memset(b, 0, PAGE_SIZE);
 	if (in && l1_read(la, b, in, user, NULL) < 0)
@@ -101,9 +110,10 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 	case CVM_HOST_VM_STATS:	memcpy(b, &vm->stats, sizeof(vm->stats)); break;
 	case CVM_HOST_VM_REPORT: r = vm_report(c, vm, NULL, 0, b, NULL) ? -EIO : 0; break;
 	case CVM_HOST_VM_DESTROY: return (s64)vm_destroy(c, vm);
-	case CVM_HOST_EVENTS:	r = log_read(arg, b); break;
+	case CVM_HOST_EVENTS:	log_fold(c, 0, NULL); r = log_read(arg, b); break;
 	case CVM_HOST_REPORT_KEY: memcpy(b, &report_key, sizeof(report_key)); break;
 	case CVM_HOST_KEY_PUT:	r = key_put(c, vm, b); break;
+	case CVM_HOST_LOG_HEAD:	r = log_head(c, arg, b); break;
 	}
 	if (r < 0)
 		return r;
@@ -121,11 +131,14 @@ void host_call(struct pcpu *c)
 		return;
 	}
 	if ((r[R_RBX] ^ rv_boot.secret[0]) | (r[R_RCX] ^ rv_boot.secret[1])) {
-		log_event(CVM_EV_DENIED, CVM_R_BAD_SECRET, 0, NULL, (u32)r[R_RAX], 0);
 		result = -EPERM;
+		log_refused(CVM_R_BAD_SECRET, (u32)r[R_RAX], result);
 	} else {
 		result = dispatch(c, (u32)r[R_RAX] & ~CVM_CALL_MAGIC_MASK, r[R_RDX], r[R_RSI], r[R_RDI], user,
 				  buffers[c->id]);
+		/* -ENOENT and -EBUSY are answers. */
+		if (result == -ENOSYS || result == -EINVAL || result == -EFAULT)
+			log_refused(CVM_R_BAD_CALL, (u32)r[R_RAX], result);
 	}
 	r[R_RAX] = (u64)result;
 	guest_skip_instruction();

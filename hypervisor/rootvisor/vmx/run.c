@@ -62,6 +62,7 @@ static void run_l1(struct pcpu *c)
 void pcpu_run(struct pcpu *c)
 {
 	for (;;) {
+		log_fold(c, LOG_SLACK, NULL);
 		if (c->in_l2)
 			nested_run(c);
 		else

@@ -15,6 +15,7 @@ static const struct { u32 nr; u64 size; bool vm; } calls[] = {
 	{ CVM_HOST_EVENTS, sizeof(struct cvm_event_page), false },
 	{ CVM_HOST_REPORT_KEY, sizeof(struct cvm_report_key), false },
 	{ CVM_HOST_KEY_PUT, sizeof(struct cvm_key_blob), true },
+	{ CVM_HOST_LOG_HEAD, sizeof(struct cvm_log_call), false },
 };
 
 TEST(secret, "call-secret")
@@ -68,7 +69,7 @@ TEST(registers, "call-registers")
 
 TEST(numbers, "call-unknown-number")
 {
-	static const u32 nr[] = { 0, CVM_HOST_KEY_PUT + 1, 0x7f, CVM_GUEST_VERSION, CVM_GUEST_PROTECT, CVM_GUEST_STOP, 0xff, 0x100, 0xffff };
+	static const u32 nr[] = { 0, CVM_HOST_LOG_HEAD + 1, 0x7f, CVM_GUEST_VERSION, CVM_GUEST_PROTECT, CVM_GUEST_STOP, 0xff, 0x100, 0xffff };
 
 	for (u32 i = 0; i < ARRAY_SIZE(nr); i++) {
 		about("call", nr[i]);

@@ -5,31 +5,23 @@
 
 #include "rv/types.h"
 
-static inline u64 rdmsr(u32 msr)
-{
-	u32 lo, hi;
+/* What comes back in EDX:EAX, and goes there. */
+#define RV_READ64(insn, ...) ({ \
+	u32 lo_, hi_; \
+	__asm__ volatile(insn : "=a"(lo_), "=d"(hi_) : __VA_ARGS__); \
+	(u64)hi_ << 32 | lo_; })
+#define RV_WRITE64(insn, c, v) __asm__ volatile(insn : : "c"(c), "a"((u32)(v)), "d"((u32)((v) >> 32)) : "memory")
 
-	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-	return ((u64)hi << 32) | lo;
-}
-
-static inline void wrmsr(u32 msr, u64 val)
-{
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)val), "d"((u32)(val >> 32)) : "memory");
-}
+static inline u64 rdmsr(u32 msr) { return RV_READ64("rdmsr", "c"(msr)); }
+static inline void wrmsr(u32 msr, u64 val) { RV_WRITE64("wrmsr", msr, val); }
+static inline u64 xgetbv(u32 i) { return RV_READ64("xgetbv", "c"(i)); }
+static inline void xsetbv(u32 i, u64 v) { RV_WRITE64("xsetbv", i, v); }
+static inline u64 rdtsc(void) { return RV_READ64("rdtsc"); }
 
 /* 0, or -EIO if the access raised #GP (cpu/safe.S). */
 int rdmsr_safe(u32 msr, u64 *val);
 int wrmsr_safe(u32 msr, u64 val);
 int xsetbv_safe(u32 index, u64 val);
-
-static inline u64 rdtsc(void)
-{
-	u32 lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return ((u64)hi << 32) | lo;
-}
 
 static inline void cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
@@ -63,19 +55,6 @@ RV_DRN(2)
 RV_DRN(3)
 RV_DRN(6)
 
-static inline u64 xgetbv(u32 i)
-{
-	u32 lo, hi;
-
-	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(i));
-	return ((u64)hi << 32) | lo;
-}
-
-static inline void xsetbv(u32 i, u64 v)
-{
-	__asm__ volatile("xsetbv" : : "c"(i), "a"((u32)v), "d"((u32)(v >> 32)));
-}
-
 static inline void cpu_relax(void) { __asm__ volatile("pause"); }
 static inline void __attribute__((noreturn)) halt_forever(void)
 {
@@ -95,32 +74,14 @@ RV_VMX_POINTER(vmxon)
 RV_VMX_POINTER(vmclear)
 RV_VMX_POINTER(vmptrld)
 
-static inline u64 vmread(u64 field)
-{
-	u64 v;
+static inline u64 vmread(u64 field) { u64 v; __asm__ volatile("vmread %1, %0" : "=rm"(v) : "r"(field) : "cc"); return v; }
 
-	__asm__ volatile("vmread %1, %0" : "=rm"(v) : "r"(field) : "cc");
-	return v;
-}
+static inline void vmwrite(u64 field, u64 v) { __asm__ volatile("vmwrite %1, %0" : : "r"(field), "rm"(v) : "cc"); }
 
-static inline void vmwrite(u64 field, u64 v)
-{
-	__asm__ volatile("vmwrite %1, %0" : : "r"(field), "rm"(v) : "cc");
-}
-
-static inline void invept(u64 type, u64 eptp)
-{
-	struct { u64 eptp, zero; } d = { eptp, 0 };
-
-	__asm__ volatile("invept %0, %1" : : "m"(d), "r"(type) : "memory", "cc");
-}
-
-static inline void invvpid(u64 type, u64 vpid, u64 la)
-{
-	struct { u64 vpid, la; } d = { vpid, la };
-
-	__asm__ volatile("invvpid %0, %1" : : "m"(d), "r"(type) : "memory", "cc");
-}
+#define RV_INVALIDATE(insn, type, a, b) \
+	__asm__ volatile(insn " %0, %1" : : "m"(*(const u64 (*)[2])(u64 [2]) { a, b }), "r"(type) : "memory", "cc")
+static inline void invept(u64 type, u64 eptp) { RV_INVALIDATE("invept", type, eptp, 0); }
+static inline void invvpid(u64 type, u64 vpid, u64 la) { RV_INVALIDATE("invvpid", type, vpid, la); }
 
 /* cpu/string.S or compiler-called helpers */
 void *memcpy(void *dst, const void *src, size_t n);
