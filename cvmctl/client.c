@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client.h"
 
+#include "transport.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,40 +45,20 @@ int client_connect(const char *verb, sd_bus **ret) {
     return 0;
 }
 
-static const struct {
-    const char *name;
-    int status;
-} statuses[] = {
-    {"org.cvmd1.Error.NoSuchMachine", EXIT_NO_MACHINE}, {"org.cvmd1.Error.Denied", EXIT_REFUSED},
-    {"org.cvmd1.Error.NoRootVisor", EXIT_REFUSED},      {"org.cvmd1.Error.UnsafeHost", EXIT_REFUSED},
-    {"org.cvmd1.Error.NotProtected", EXIT_REFUSED},     {"org.cvmd1.Error.InvalidName", EXIT_USAGE},
-    {"org.cvmd1.Error.InvalidMemory", EXIT_USAGE},      {"org.cvmd1.Error.InvalidVCPUs", EXIT_USAGE},
-    {"org.cvmd1.Error.InvalidCommandLine", EXIT_USAGE}, {"org.cvmd1.Error.InvalidArgument", EXIT_USAGE},
-    {SD_BUS_ERROR_ACCESS_DENIED, EXIT_REFUSED},
-};
-
 int client_fail(const char *verb, int r, const sd_bus_error *error) {
+    const char *text;
+    int status;
+
     if (!sd_bus_error_is_set(error))
         return fail(verb, EXIT_NO_DAEMON, "the talk with cvmd broke off: %s; see 'systemctl status cvmd'",
                     strerror(-r));
-    for (size_t i = 0; i < ELEMENTSOF(statuses); i++)
-        if (strcmp(error->name, statuses[i].name) == 0) {
-            if (strcmp(error->name, SD_BUS_ERROR_ACCESS_DENIED) == 0)
-                return fail(verb, EXIT_REFUSED, "the bus does not let you: be root (%s)", error->message);
-            return fail(verb, statuses[i].status, "%s", error->message);
-        }
-    if (strncmp(error->name, "org.cvmd1.", 10) == 0)
-        return fail(verb, EXIT_FAILED, "%s", error->message);
-    if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-        sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
-        sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
-        sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT) ||
-        strncmp(error->name, "org.freedesktop.DBus.Error.Spawn.", 33) == 0 ||
-        strncmp(error->name, "org.freedesktop.systemd1.", 25) == 0 ||
-        sd_bus_error_has_name(error, SD_BUS_ERROR_DISCONNECTED))
-        return fail(verb, EXIT_NO_DAEMON, "cvmd does not answer: %s; see 'systemctl status cvmd'",
-                    error->message ?: error->name);
-    return fail(verb, EXIT_FAILED, "%s", error->message ?: error->name);
+    text = error->message ?: error->name;
+    status = error_status(error->name);
+    if (status == EXIT_NO_DAEMON)
+        return fail(verb, status, "cvmd does not answer: %s; see 'systemctl status cvmd'", text);
+    if (strcmp(error->name, SD_BUS_ERROR_ACCESS_DENIED) == 0)
+        return fail(verb, status, "the bus does not let you: be root (%s)", text);
+    return fail(verb, status, "%s", text);
 }
 
 int client_call(const char *verb, sd_bus *bus, const char *member, uint64_t timeout, sd_bus_message **reply,
@@ -96,8 +78,6 @@ int client_call(const char *verb, sd_bus *bus, const char *member, uint64_t time
         r = sd_bus_call(bus, m, timeout, &error, reply);
     return r < 0 ? client_fail(verb, r, &error) : 0;
 }
-
-static int read_value(sd_bus_message *m, json_object **ret);
 
 static int read_bytes(sd_bus_message *m, json_object **ret) {
     _cleanup_free_ char *hex = NULL;
@@ -137,11 +117,11 @@ static int read_array(sd_bus_message *m, const char *contents, json_object **ret
         if (dict) {
             r = sd_bus_message_enter_container(m, 'e', NULL);
             if (r >= 0)
-                r = sd_bus_message_read_basic(m, 's', &key);
+                r = sd_bus_message_read_basic(m, contents[1], &key);
             if (r < 0)
                 return r;
         }
-        r = read_value(m, &value);
+        r = client_read_value(m, &value);
         if (r < 0)
             return r;
         if (!dict)
@@ -162,7 +142,7 @@ static int read_array(sd_bus_message *m, const char *contents, json_object **ret
     return 0;
 }
 
-static int read_value(sd_bus_message *m, json_object **ret) {
+int client_read_value(sd_bus_message *m, json_object **ret) {
     const char *contents, *s;
     uint64_t t;
     uint32_t u;
@@ -193,7 +173,7 @@ static int read_value(sd_bus_message *m, json_object **ret) {
     case 'v':
         r = sd_bus_message_enter_container(m, 'v', contents);
         if (r >= 0)
-            r = read_value(m, ret);
+            r = client_read_value(m, ret);
         return r < 0 ? r : sd_bus_message_exit_container(m);
     case 'a':
         return read_array(m, contents, ret);
@@ -201,6 +181,43 @@ static int read_value(sd_bus_message *m, json_object **ret) {
         *ret = NULL;
         return sd_bus_message_skip(m, NULL);
     }
+}
+
+int client_read_structs(sd_bus_message *m, const char *const *keys, size_t n, json_object **ret) {
+    _cleanup_json_ json_object *all = json_object_new_array();
+    const char *contents;
+    char type;
+    int r;
+
+    r = sd_bus_message_peek_type(m, &type, &contents);
+    if (r > 0)
+        r = sd_bus_message_enter_container(m, type, contents);
+    while (r > 0 && (r = sd_bus_message_enter_container(m, 'r', NULL)) > 0) {
+        json_object *o = json_object_new_object();
+
+        json_object_array_add(all, o);
+        for (size_t i = 0; r > 0 && i < n; i++) {
+            json_object *v = NULL;
+
+            /* A later cvmd may send more members, an earlier one fewer. */
+            if (sd_bus_message_at_end(m, false) > 0)
+                break;
+            r = client_read_value(m, &v);
+            if (r < 0)
+                return r;
+            json_object_object_add(o, keys[i], v);
+            r = 1;
+        }
+        while (r > 0 && sd_bus_message_at_end(m, false) == 0)
+            r = sd_bus_message_skip(m, NULL);
+        if (r >= 0)
+            r = sd_bus_message_exit_container(m);
+    }
+    if (r < 0)
+        return r;
+    *ret = all;
+    all = NULL;
+    return 0;
 }
 
 int client_properties(const char *verb, sd_bus *bus, const char *path, const char *interface,

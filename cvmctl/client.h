@@ -30,21 +30,16 @@ int client_fail(const char *verb, int r, const sd_bus_error *error);
 int client_call(const char *verb, sd_bus *bus, const char *member, uint64_t timeout, sd_bus_message **reply,
                 const char *types, ...);
 
-/**
- * client_operation - a call of the Manager that begins an operation, and the wait for its end
- * @m: the call; no timeout of its own: cvmd knows how far it is
- *
- * Returns 0 if the operation was done, or prints why not and returns an exit status.
- */
-int client_operation(const char *verb, sd_bus *bus, sd_bus_message *m);
-/* The same, from a method's name and arguments. */
-int client_operation_call(const char *verb, sd_bus *bus, const char *member, const char *types, ...);
-
 /* All properties of one interface as a JSON object, named as on the bus. Same results. */
 int client_properties(const char *verb, sd_bus *bus, const char *path, const char *interface,
                       json_object **ret);
 /* The same of a machine by its name. */
 int client_machine(const char *verb, sd_bus *bus, const char *name, json_object **ret);
+/* The value at the reader's place as JSON: a{s*}, a{o*} become objects, ay hexadecimal digits. 0 or a
+ * negative errno. */
+int client_read_value(sd_bus_message *m, json_object **ret);
+/* An array of structs as an array of objects, their members named by @keys. 0 or a negative errno. */
+int client_read_structs(sd_bus_message *m, const char *const *keys, size_t n, json_object **ret);
 /* Object path of a machine. */
 int client_machine_path(const char *verb, sd_bus *bus, const char *name, char **ret);
 

@@ -28,19 +28,19 @@ extern bool arg_json, arg_quiet;
 extern bool arg_parse_only;
 
 /* The families: arrays that end with a verb without a name. */
-extern const struct verb machine_verbs[], host_verbs[], audit_verbs[], tenant_verbs[], policy_verbs[],
-    about_verbs[];
+extern const struct verb machine_verbs[], image_verbs[], operation_verbs[], host_verbs[], audit_verbs[],
+    tenant_verbs[], policy_verbs[], about_verbs[];
 
 /* Verbs and options whose family's array stands in another file: machine.c, verify.c. */
 int verb_launch(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_show(int argc, char **argv);
 int verb_console(int argc, char **argv);
-int verb_stop(int argc, char **argv);
-int verb_delete(int argc, char **argv);
+int verb_set(int argc, char **argv);
+int verb_action(int argc, char **argv);
 int verb_report(int argc, char **argv);
 int verb_digest(int argc, char **argv);
-extern const struct verb_option launch_options[], console_options[], stop_options[], report_options[],
+extern const struct verb_option console_options[], stop_options[], delete_options[], report_options[],
     digest_options[];
 
 /* Takes an option of remote_options. -1 to go on, or the exit status. */
@@ -57,6 +57,9 @@ int usage_error(const char *verb, const char *fmt, ...) __attribute__((format(pr
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 #define _cleanup_free_ _cleanup_(cvm_freep)
 #define _cleanup_json_ _cleanup_(json_object_putp)
+
+/* The exit status for an error of cvmd or of the bus, by its D-Bus name. */
+int error_status(const char *name);
 
 /* Pure parsers of arguments. */
 /* "512M", "1G", "1024" (MiB) to bytes; -EINVAL, -ERANGE. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* cvmctl host */
-#include "client.h"
 #include "output.h"
+#include "transport.h"
 
 #include <stdio.h>
 
@@ -53,15 +53,15 @@ static uint64_t number(json_object *o, const char *key) {
 
 static int verb_host(int argc, char **argv) {
     _cleanup_json_ json_object *p = NULL, *o = NULL;
-    _cleanup_bus_ sd_bus *bus = NULL;
+    _cleanup_transport_ struct transport *t = NULL;
     uint64_t khz;
     int r;
 
     while (verb_getopt(argc, argv) >= 0)
         ;
-    r = client_connect(argv[0], &bus);
+    r = transport_open(argv[0], &t);
     if (r == 0)
-        r = client_properties(argv[0], bus, "/org/cvmd1/host", "org.cvmd1.Host", &p);
+        r = t->ops->get(t, argv[0], OBJECT_HOST, NULL, &p);
     if (r != 0)
         return r;
     khz = number(p, "TSCKHz");

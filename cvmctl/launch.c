@@ -1,140 +1,124 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cvmctl launch */
-#include "client.h"
+/* cvmctl launch, define, set */
+#include "image.h"
 #include "machine-fields.h"
+#include "machine-options.h"
+#include "operation.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-struct launch_options {
-    const char *name, *kernel, *initrd, *cmdline;
-    uint64_t memory, vcpus;
-    bool unprotected;
-};
+/* Images are named by people, and known to cvmd by digest. */
+static int resolve_images(struct transport *t, const char *verb, struct machine_request *m) {
+    static const char *const keys[] = {"KernelImage", "InitrdImage"};
+    json_object *v, *disks = NULL;
+    char *digest;
+    int r;
 
-enum { OPT_KERNEL = OPTION_LONG, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_VCPUS, OPT_UNPROTECTED };
-
-const struct verb_option launch_options[] = {
-    {"kernel", OPT_KERNEL, "FILE", "Linux kernel, a bzImage"},
-    {"initrd", OPT_INITRD, "FILE", "initial RAM disk"},
-    {"cmdline", OPT_CMDLINE, "TEXT", "kernel command line"},
-    {"memory", OPT_MEMORY, "SIZE", "in MiB, or with K, M, G, T"},
-    {"vcpus", OPT_VCPUS, "N", "virtual CPUs, 1 if not given"},
-    {"unprotected", OPT_UNPROTECTED, NULL, "an ordinary VM, which the host can read"},
-    {0},
-};
-
-/* Returns -1 to go on, or the exit status. */
-static int parse_options(int argc, char **argv, struct launch_options *o) {
-    int c;
-
-    o->vcpus = 1;
-    while ((c = verb_getopt(argc, argv)) >= 0)
-        switch (c) {
-        case OPT_KERNEL:
-            o->kernel = optarg;
-            break;
-        case OPT_INITRD:
-            o->initrd = optarg;
-            break;
-        case OPT_CMDLINE:
-            o->cmdline = optarg;
-            break;
-        case OPT_MEMORY:
-            if (parse_memory(optarg, &o->memory) < 0)
-                return usage_error(argv[0], "--memory %s is no size (512M, 2G, or a number of MiB)", optarg);
-            break;
-        case OPT_VCPUS:
-            if (parse_number(optarg, 1, UINT32_MAX, &o->vcpus) < 0)
-                return usage_error(argv[0], "--vcpus %s is no number from 1 on", optarg);
-            break;
-        case OPT_UNPROTECTED:
-            o->unprotected = true;
-            break;
+    for (size_t i = 0; i < ELEMENTSOF(keys); i++)
+        if (json_object_object_get_ex(m->options, keys[i], &v) && json_object_get_string(v)[0]) {
+            r = image_digest(t, verb, json_object_get_string(v), &digest);
+            if (r != 0)
+                return r;
+            json_object_object_add(m->options, keys[i], json_object_new_string(digest));
+            free(digest);
         }
-    o->name = argv[optind];
-    if (!o->kernel || !o->memory)
-        return usage_error(argv[0], "--%s is missing", o->kernel ? "memory" : "kernel");
-    return -1;
-}
+    json_object_object_get_ex(m->options, "Disks", &disks);
+    for (size_t i = 0; disks && i < json_object_array_length(disks); i++) {
+        const char *s = json_object_get_string(json_object_array_get_idx(disks, i));
 
-/* The file is opened here, with the caller's rights; cvmd gets the descriptor. */
-static int open_file(const char *what, const char *path, int *ret) {
-    struct stat st;
-
-    *ret = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (*ret < 0)
-        return fail("launch", EXIT_FAILED, "the %s '%s' cannot be opened: %s", what, path, strerror(errno));
-    if (fstat(*ret, &st) < 0 || !S_ISREG(st.st_mode)) {
-        close(*ret);
-        *ret = -1;
-        return fail("launch", EXIT_FAILED, "the %s '%s' is not a regular file", what, path);
+        if (s[0] == '/')
+            continue;
+        r = image_digest(t, verb, s, &digest);
+        if (r != 0)
+            return r;
+        json_object_array_put_idx(disks, i, json_object_new_string(digest));
+        free(digest);
     }
     return 0;
 }
 
-static int append_request(sd_bus_message *m, const struct launch_options *o, int kernel, int initrd) {
-    int r;
+static int print_machine(struct transport *t, const char *verb, const char *name) {
+    _cleanup_json_ json_object *p = NULL, *o = NULL;
+    int r = t->ops->get(t, verb, OBJECT_MACHINE, name, &p);
 
-    r = sd_bus_message_append(m, "s", o->name);
-    if (r >= 0)
-        r = sd_bus_message_open_container(m, 'a', "{sv}");
-    if (r >= 0)
-        r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}", "Kernel", "h", kernel, "Memory", "t", o->memory,
-                                  "VCPUs", "u", (uint32_t)o->vcpus, "Unprotected", "b", (int)o->unprotected);
-    if (r >= 0 && initrd >= 0)
-        r = sd_bus_message_append(m, "{sv}", "Initrd", "h", initrd);
-    if (r >= 0 && o->cmdline)
-        r = sd_bus_message_append(m, "{sv}", "CommandLine", "s", o->cmdline);
-    return r < 0 ? r : sd_bus_message_close_container(m);
+    if (r != 0)
+        return r;
+    o = machine_to_json(p);
+    return print_json(o);
 }
 
-static int launch(sd_bus *bus, const struct launch_options *o, int kernel, int initrd) {
-    _cleanup_message_ sd_bus_message *m = NULL;
+static int run(const char *verb, const char *method, const char *name, struct machine_request *m, bool wait) {
+    _cleanup_json_ json_object *operation = NULL;
+    _cleanup_transport_ struct transport *t = NULL;
+    struct request q = {.verb = verb, .method = method, .name = name, .options = m->options};
+    bool launch = strcmp(method, "Launch") == 0, unprotected = machine_request_has(m, "Unprotected");
     int r;
 
-    r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", "/org/cvmd1", "org.cvmd1.Manager", "Launch");
-    if (r >= 0)
-        r = append_request(m, o, kernel, initrd);
-    if (r == -EINVAL)
-        return fail("launch", EXIT_USAGE, "the name or the command line is not UTF-8");
-    return r < 0 ? client_fail("launch", r, NULL) : client_operation("launch", bus, m);
+    r = machine_request_open(m, verb);
+    if (r == 0)
+        r = transport_open(verb, &t);
+    if (r == 0)
+        r = resolve_images(t, verb, m);
+    if (r != 0)
+        return r;
+    q.files[0] = (struct request_file){"Kernel", m->kernel_fd};
+    q.files[1] = (struct request_file){"Initrd", m->initrd_fd};
+    r = operation_run(t, &q, wait, &operation);
+    if (r != 0)
+        return r;
+    if (!wait && operation && !arg_json) {
+        print_operation_id(operation);
+        return EXIT_OK;
+    }
+    if (!wait && operation) {
+        _cleanup_json_ json_object *o = operation_to_json(operation);
+
+        return print_json(o);
+    }
+    if (arg_json)
+        return print_machine(t, verb, name);
+    if (launch)
+        say("Machine '%s' runs%s.\n", name,
+            unprotected ? ", not protected: the host can read it" : " protected");
+    else
+        say("Machine '%s' is %s.\n", name, strcmp(method, "Define") == 0 ? "defined" : "changed");
+    return EXIT_OK;
 }
 
 int verb_launch(int argc, char **argv) {
-    _cleanup_json_ json_object *p = NULL, *j = NULL;
-    _cleanup_bus_ sd_bus *bus = NULL;
-    struct launch_options o = {0};
-    int r, kernel = -1, initrd = -1;
+    const char *verb = argv[0];
+    struct machine_request m;
+    bool wait = true;
+    int c, r = -1;
 
-    r = parse_options(argc, argv, &o);
-    if (r >= 0)
-        return r;
-    r = open_file("kernel", o.kernel, &kernel);
-    if (r == 0 && o.initrd)
-        r = open_file("initrd", o.initrd, &initrd);
-    if (r == 0)
-        r = client_connect(argv[0], &bus);
-    if (r == 0)
-        r = launch(bus, &o, kernel, initrd);
-    if (kernel >= 0)
-        close(kernel);
-    if (initrd >= 0)
-        close(initrd);
-    if (r != 0)
-        return r;
-    if (arg_json) {
-        r = client_machine(argv[0], bus, o.name, &p);
-        if (r != 0)
-            return r;
-        j = machine_to_json(p);
-        return print_json(j);
-    }
-    say("Machine '%s' runs%s.\n", o.name,
-        o.unprotected ? ", not protected: the host can read it" : " protected");
-    return EXIT_OK;
+    machine_request_init(&m);
+    while (r < 0 && (c = verb_getopt(argc, argv)) >= 0)
+        if (c == OPT_NO_WAIT)
+            wait = false;
+        else
+            r = machine_request_take(&m, verb, c, optarg);
+    if (r < 0 && !m.kernel && !machine_request_has(&m, "KernelImage"))
+        r = usage_error(verb, "--kernel is missing");
+    if (r < 0 && !machine_request_has(&m, "Memory"))
+        r = usage_error(verb, "--memory is missing");
+    if (r < 0)
+        r = run(verb, strcmp(verb, "launch") == 0 ? "Launch" : "Define", argv[optind], &m, wait);
+    machine_request_done(&m);
+    return r;
+}
+
+int verb_set(int argc, char **argv) {
+    struct machine_request m;
+    int c, r = -1;
+
+    machine_request_init(&m);
+    while (r < 0 && (c = verb_getopt(argc, argv)) >= 0)
+        r = machine_request_take(&m, argv[0], c, optarg);
+    if (r < 0 && json_object_object_length(m.options) == 0)
+        r = usage_error(argv[0], "nothing to change is given");
+    if (r < 0)
+        r = run(argv[0], "SetProperties", argv[optind], &m, true);
+    machine_request_done(&m);
+    return r;
 }

@@ -2,7 +2,7 @@
 /* cvmctl list, cvmctl show */
 #include "machine-fields.h"
 
-#include "client.h"
+#include "transport.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,74 +56,47 @@ static int add_row(struct libscols_table *t, json_object *p) {
     return table_add(t, cells, ELEMENTSOF(cells), 1, state_colour(text(p, "State")));
 }
 
-static int collect(const char *verb, sd_bus *bus, json_object *all) {
-    _cleanup_message_ sd_bus_message *reply = NULL;
-    const char *name, *state, *path;
-    int r;
-
-    r = client_call(verb, bus, "ListMachines", CLIENT_TIMEOUT_USEC, &reply, NULL);
-    if (r != 0)
-        return r;
-    r = sd_bus_message_enter_container(reply, 'a', "(sso)");
-    while (r >= 0 && (r = sd_bus_message_read(reply, "(sso)", &name, &state, &path)) > 0) {
-        json_object *p = NULL;
-        int k = client_properties(verb, bus, path, "org.cvmd1.Machine", &p);
-
-        if (k != 0)
-            return k;
-        json_object_array_add(all, p);
-    }
-    return r < 0 ? client_fail(verb, r, NULL) : 0;
-}
-
 int verb_list(int argc, char **argv) {
     static const char *const columns[] = {"NAME",   "STATE", "PROTECTION", "MEMORY", "VCPUS",
                                           "FRAMES", "EXITS", "REASON",     NULL};
-    _cleanup_json_ json_object *all = json_object_new_array(), *out = json_object_new_array();
-    _cleanup_bus_ sd_bus *bus = NULL;
-    struct libscols_table *t;
+    _cleanup_json_ json_object *all = NULL, *out = json_object_new_array();
+    _cleanup_transport_ struct transport *t = NULL;
+    struct libscols_table *table;
     int r;
 
     while (verb_getopt(argc, argv) >= 0)
         ;
-    r = client_connect(argv[0], &bus);
+    r = transport_open(argv[0], &t);
     if (r == 0)
-        r = collect(argv[0], bus, all);
+        r = t->ops->list(t, argv[0], OBJECT_MACHINE, &all);
     if (r != 0)
         return r;
-    if (arg_json) {
-        for (size_t i = 0; i < json_object_array_length(all); i++)
-            json_object_array_add(out, machine_to_json(json_object_array_get_idx(all, i)));
-        return print_json(out);
-    }
-    if (arg_quiet) {
-        for (size_t i = 0; i < json_object_array_length(all); i++)
-            puts(text(json_object_array_get_idx(all, i), "Name"));
-        return EXIT_OK;
-    }
-    if (json_object_array_length(all) == 0) {
-        puts("No machines.");
-        return EXIT_OK;
-    }
-    t = table_new(columns);
-    if (!t)
+    table = table_new(columns);
+    if (!table)
         return fail(argv[0], EXIT_FAILED, "out of memory");
-    for (size_t i = 0; i < json_object_array_length(all); i++)
-        if (add_row(t, json_object_array_get_idx(all, i)) < 0)
+    json_array_sort_by(all, "Name");
+    for (size_t i = 0; i < json_object_array_length(all); i++) {
+        json_object *p = json_object_array_get_idx(all, i);
+
+        json_object_array_add(out, machine_to_json(p));
+        if (arg_quiet && !arg_json)
+            puts(text(p, "Name"));
+        if (add_row(table, p) < 0)
             return fail(argv[0], EXIT_FAILED, "out of memory");
-    return table_print(t);
+    }
+    return table_or_json(table, out, "No machines.");
 }
 
 int verb_show(int argc, char **argv) {
+    _cleanup_transport_ struct transport *t = NULL;
     _cleanup_json_ json_object *p = NULL, *o = NULL;
-    _cleanup_bus_ sd_bus *bus = NULL;
     int r;
 
     while (verb_getopt(argc, argv) >= 0)
         ;
-    r = client_connect(argv[0], &bus);
+    r = transport_open(argv[0], &t);
     if (r == 0)
-        r = client_machine(argv[0], bus, argv[optind], &p);
+        r = t->ops->get(t, argv[0], OBJECT_MACHINE, argv[optind], &p);
     if (r != 0)
         return r;
     if (arg_json) {

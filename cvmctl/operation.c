@@ -1,109 +1,289 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Operations of cvmd: begun by a call, ended some time later. */
-#include "client.h"
+#include "operation.h"
+
+#include "output.h"
+#include "progress.h"
 
 #include <errno.h>
-#include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A signal that got lost must not make anybody wait for ever. */
-#define LOOK_USEC (2u * 1000000u)
+const struct verb_option wait_options[] = {
+    {"wait", OPT_WAIT, NULL, "return when it is done (the default)"},
+    {"no-wait", OPT_NO_WAIT, NULL, "return when cvmd has taken it, and print the operation's id"},
+    {0},
+};
 
-static const char *text(json_object *p, const char *key) {
-    return json_object_get_string(json_object_object_get(p, key));
+static const char *text(json_object *o, const char *key) {
+    json_object *v = NULL;
+
+    json_object_object_get_ex(o, key, &v);
+    return json_object_get_string(v) ?: "";
 }
 
-static int end_of(const char *verb, json_object *p, bool *ended) {
+static uint64_t number(json_object *o, const char *key) {
+    json_object *v = NULL;
+
+    json_object_object_get_ex(o, key, &v);
+    return json_object_get_uint64(v);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig) {
+    (void)sig;
+    interrupted = 1;
+}
+
+/* Its end as an exit status. */
+static int verdict(const char *verb, json_object *p) {
     const char *state = text(p, "State");
-    sd_bus_error error = SD_BUS_ERROR_NULL;
     int status;
 
-    *ended = strcmp(state, "pending") != 0 && strcmp(state, "running") != 0;
-    if (!*ended || strcmp(state, "done") == 0)
-        return 0;
-    sd_bus_error_set(&error, text(p, "Error"), text(p, "Message"));
-    status = client_fail(verb, -EIO, &error);
-    sd_bus_error_free(&error);
-    return status;
+    if (strcmp(state, "done") == 0)
+        return EXIT_OK;
+    if (strcmp(state, "cancelled") == 0)
+        return fail(verb, EXIT_FAILED, "cancelled%s%s", text(p, "Message")[0] ? ": " : "",
+                    text(p, "Message"));
+    status = error_status(text(p, "Error"));
+    return fail(verb, status == EXIT_OK ? EXIT_FAILED : status, "%s",
+                text(p, "Message")[0] ? text(p, "Message") : text(p, "Error"));
 }
 
-/* Something came, whatever it was: the next look tells. */
-static int on_signal(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-    (void)m;
-    (void)error;
-    *(bool *)userdata = true;
+static bool has_ended(json_object *p) {
+    const char *state = text(p, "State");
+
+    return strcmp(state, "pending") != 0 && strcmp(state, "running") != 0;
+}
+
+#define POLL_USEC 1000000u /* a signal comes earlier */
+
+static int follow(struct transport *t, const char *verb, const char *id, struct progress *bar,
+                  json_object **ret) {
+    for (;;) {
+        _cleanup_json_ json_object *p = NULL;
+        int r = t->ops->get(t, verb, OBJECT_OPERATION, id, &p);
+
+        if (r != 0)
+            return r;
+        progress_update(bar, number(p, "Done"), number(p, "Total"), text(p, "Unit"));
+        if (has_ended(p)) {
+            *ret = json_object_get(p);
+            return 0;
+        }
+        if (!interrupted)
+            r = t->ops->wait(t, verb, bar->tty ? POLL_USEC / 4 : POLL_USEC);
+        if (r != 0)
+            return r;
+        if (interrupted) {
+            progress_end(bar);
+            return fail(verb, EXIT_FAILED,
+                        "interrupted; it goes on: see 'cvmctl operations wait %s', or end it with "
+                        "'cvmctl operations cancel %s'",
+                        id, id);
+        }
+    }
+}
+
+int operation_wait(struct transport *t, const char *verb, const char *id, json_object **result) {
+    struct sigaction old, sa = {.sa_handler = on_interrupt};
+    _cleanup_json_ json_object *p = NULL;
+    struct progress bar;
+    int r;
+
+    /* Before it is looked at for the first time: no change is missed. */
+    r = t->ops->wait(t, verb, 0);
+    if (r != 0)
+        return r;
+    progress_begin(&bar, verb);
+    sigaction(SIGINT, &sa, &old);
+    r = follow(t, verb, id, &bar, &p);
+    sigaction(SIGINT, &old, NULL);
+    progress_end(&bar);
+    if (r == 0)
+        r = verdict(verb, p);
+    if (result)
+        *result = json_object_get(p);
+    return r;
+}
+
+int operation_run(struct transport *t, const struct request *q, bool wait, json_object **result) {
+    _cleanup_free_ char *id = NULL;
+    int r;
+
+    if (result)
+        *result = NULL;
+    r = t->ops->call(t, q, &id);
+    if (r != 0 || !id)
+        return r;
+    if (wait)
+        return operation_wait(t, q->verb, id, result);
+    if (result)
+        return t->ops->get(t, q->verb, OBJECT_OPERATION, id, result);
     return 0;
 }
 
-static int wait_signal(const char *verb, sd_bus *bus, bool *came) {
-    *came = false;
-    for (;;) {
-        int r = sd_bus_process(bus, NULL);
+static const struct field fields[] = {
+    {"Id", "id", "Operation", FORMAT_PLAIN},         {"Kind", "kind", "Kind", FORMAT_PLAIN},
+    {"Machine", "machine", "Machine", FORMAT_PLAIN}, {"State", "state", "State", FORMAT_PLAIN},
+    {"Done", "done", "Done", FORMAT_PLAIN},          {"Total", "total", "Of", FORMAT_PLAIN},
+    {"Unit", "unit", "Unit", FORMAT_PLAIN},          {"Error", "error", "Error", FORMAT_PLAIN},
+    {"Message", "message", "Message", FORMAT_PLAIN}, {"Created", "created", "Created", FORMAT_TIME},
+    {"Started", "started", "Started", FORMAT_TIME},  {"Ended", "ended", "Ended", FORMAT_TIME},
+    {"Who", "who", "Asked by", FORMAT_PLAIN},        {"Result", "result", "Result", FORMAT_LIST},
+};
 
-        if (r < 0)
-            return client_fail(verb, r, NULL);
-        if (*came)
-            return 0;
-        if (r > 0)
+json_object *operation_to_json(json_object *p) {
+    return fields_to_json(fields, ELEMENTSOF(fields), p);
+}
+
+void print_operation_id(json_object *p) {
+    puts(text(p, "Id"));
+}
+
+static const char *operation_colour(const char *state) {
+    return strcmp(state, "done") == 0      ? "green"
+           : strcmp(state, "failed") == 0  ? "red"
+           : strcmp(state, "running") == 0 ? "yellow"
+                                           : NULL;
+}
+
+enum { OPT_ACTIVE = OPTION_LONG, OPT_MACHINE };
+
+static int add_row(struct libscols_table *t, json_object *p) {
+    char progress[32], time[TIME_MAX_SIZE];
+    const char *cells[] = {text(p, "Id"), text(p, "Kind"),   text(p, "Machine"), text(p, "State"), progress,
+                           time,          text(p, "Message")};
+
+    progress_text(number(p, "Done"), number(p, "Total"), text(p, "Unit"), progress, sizeof(progress));
+    format_time(number(p, "Created"), time);
+    return table_add(t, cells, ELEMENTSOF(cells), 3, operation_colour(cells[3]));
+}
+
+static int verb_operations_list(int argc, char **argv) {
+    static const char *const columns[] = {"ID",       "KIND",    "MACHINE", "STATE",
+                                          "PROGRESS", "CREATED", "MESSAGE", NULL};
+    _cleanup_json_ json_object *all = NULL, *out = json_object_new_array();
+    _cleanup_transport_ struct transport *t = NULL;
+    const char *machine = NULL;
+    struct libscols_table *table;
+    bool active = false;
+    int c, r;
+
+    while ((c = verb_getopt(argc, argv)) >= 0)
+        switch (c) {
+        case OPT_ACTIVE:
+            active = true;
+            break;
+        case OPT_MACHINE:
+            machine = optarg;
+            break;
+        }
+    r = transport_open(argv[0], &t);
+    if (r == 0)
+        r = t->ops->list(t, argv[0], OBJECT_OPERATION, &all);
+    if (r != 0)
+        return r;
+    table = table_new(columns);
+    if (!table)
+        return fail(argv[0], EXIT_FAILED, "out of memory");
+    json_array_sort_by(all, "Id");
+    for (size_t i = 0; i < json_object_array_length(all); i++) {
+        json_object *p = json_object_array_get_idx(all, i);
+
+        if ((active && has_ended(p)) || (machine && strcmp(text(p, "Machine"), machine) != 0))
             continue;
-        r = sd_bus_wait(bus, LOOK_USEC);
-        if (r < 0 && r != -EINTR)
-            return client_fail(verb, r, NULL);
-        if (r == 0)
-            return 0;
+        json_object_array_add(out, operation_to_json(p));
+        if (arg_quiet && !arg_json)
+            puts(text(p, "Id"));
+        if (add_row(table, p) < 0)
+            return fail(argv[0], EXIT_FAILED, "out of memory");
     }
+    return table_or_json(table, out, "No operations.");
 }
 
-int client_operation(const char *verb, sd_bus *bus, sd_bus_message *m) {
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_message_ sd_bus_message *reply = NULL;
-    _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *changes = NULL, *owner = NULL;
-    bool came = false, ended = false;
-    const char *path;
+static int print_operation(json_object *p) {
+    _cleanup_json_ json_object *o = operation_to_json(p);
+
+    return arg_json ? print_json(o) : fields_print(fields, ELEMENTSOF(fields), p);
+}
+
+static int verb_operations_show(int argc, char **argv) {
+    _cleanup_transport_ struct transport *t = NULL;
+    _cleanup_json_ json_object *p = NULL;
     int r;
 
-    r = sd_bus_add_match(bus, &changes,
-                         "type='signal',sender='org.cvmd1',path_namespace='/org/cvmd1/operation',"
-                         "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'",
-                         on_signal, &came);
-    if (r >= 0)
-        r = sd_bus_add_match(bus, &owner,
-                             "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
-                             "member='NameOwnerChanged',arg0='org.cvmd1'",
-                             on_signal, &came);
-    if (r >= 0)
-        r = sd_bus_message_set_allow_interactive_authorization(m, true);
-    if (r >= 0)
-        r = sd_bus_call(bus, m, UINT64_MAX, &error, &reply);
-    if (r >= 0)
-        r = sd_bus_message_read(reply, "o", &path);
-    if (r < 0)
-        return client_fail(verb, r, &error);
-    for (;;) {
-        _cleanup_json_ json_object *p = NULL;
-
-        r = client_properties(verb, bus, path, "org.cvmd1.Operation", &p);
-        if (r == 0)
-            r = end_of(verb, p, &ended);
-        if (r != 0 || ended)
-            return r;
-        r = wait_signal(verb, bus, &came);
-        if (r != 0)
-            return r;
-    }
+    while (verb_getopt(argc, argv) >= 0)
+        ;
+    r = transport_open(argv[0], &t);
+    if (r == 0)
+        r = t->ops->get(t, argv[0], OBJECT_OPERATION, argv[optind], &p);
+    return r ?: print_operation(p);
 }
 
-int client_operation_call(const char *verb, sd_bus *bus, const char *member, const char *types, ...) {
-    _cleanup_message_ sd_bus_message *m = NULL;
-    va_list ap;
+static int verb_operations_cancel(int argc, char **argv) {
+    _cleanup_transport_ struct transport *t = NULL;
+    _cleanup_json_ json_object *p = NULL;
     int r;
 
-    r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", "/org/cvmd1", "org.cvmd1.Manager", member);
-    if (r >= 0) {
-        va_start(ap, types);
-        r = sd_bus_message_appendv(m, types, ap);
-        va_end(ap);
-    }
-    return r < 0 ? client_fail(verb, r, NULL) : client_operation(verb, bus, m);
+    while (verb_getopt(argc, argv) >= 0)
+        ;
+    r = transport_open(argv[0], &t);
+    if (r == 0)
+        r = t->ops->cancel(t, argv[0], argv[optind]);
+    if (r == 0 && arg_json)
+        r = t->ops->get(t, argv[0], OBJECT_OPERATION, argv[optind], &p) ?: print_operation(p);
+    else if (r == 0)
+        say("Operation %s is asked to end.\n", argv[optind]);
+    return r;
 }
+
+static int verb_operations_wait(int argc, char **argv) {
+    _cleanup_transport_ struct transport *t = NULL;
+    _cleanup_json_ json_object *p = NULL;
+    int r;
+
+    while (verb_getopt(argc, argv) >= 0)
+        ;
+    r = transport_open(argv[0], &t);
+    if (r == 0)
+        r = operation_wait(t, argv[0], argv[optind], &p);
+    if (p && arg_json)
+        print_operation(p);
+    else if (r == 0)
+        say("Operation %s is done.\n", argv[optind]);
+    return r;
+}
+
+static const struct verb_option list_options[] = {
+    {"active", OPT_ACTIVE, NULL, "only those that have not ended"},
+    {"machine", OPT_MACHINE, "MACHINE", "only those of this machine"},
+    {0},
+};
+
+const struct verb operation_verbs[] = {
+    {.name = "operations list",
+     .arguments = "",
+     .summary = "list what runs, and what ended not long ago",
+     .run = verb_operations_list,
+     .text = "Ended operations are kept for OperationKeepSec= of cvmd.conf(5).",
+     .options = {list_options},
+     .remote = true},
+    {.name = "operations show",
+     .arguments = "OPERATION",
+     .summary = "tell all about an operation",
+     .run = verb_operations_show,
+     .remote = true},
+    {.name = "operations wait",
+     .arguments = "OPERATION",
+     .summary = "return when an operation ends, with its status",
+     .run = verb_operations_wait,
+     .remote = true},
+    {.name = "operations cancel",
+     .arguments = "OPERATION",
+     .summary = "ask an operation to end",
+     .run = verb_operations_cancel,
+     .remote = true},
+    {0},
+};

@@ -177,3 +177,28 @@ int table_print(struct libscols_table *t) {
     scols_unref_table(t);
     return r < 0 ? EXIT_FAILED : EXIT_OK;
 }
+
+int table_or_json(struct libscols_table *t, json_object *all, const char *empty) {
+    if (!arg_json && !arg_quiet && json_object_array_length(all) > 0)
+        return table_print(t);
+    scols_unref_table(t);
+    if (arg_json)
+        return print_json(all);
+    if (!arg_quiet)
+        puts(empty);
+    return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+static const char *sort_key;
+
+static int compare(const void *a, const void *b) {
+    json_object *x = *(json_object *const *)a, *y = *(json_object *const *)b;
+
+    return strcmp(json_object_get_string(get(x, sort_key)) ?: "",
+                  json_object_get_string(get(y, sort_key)) ?: "");
+}
+
+void json_array_sort_by(json_object *array, const char *key) {
+    sort_key = key;
+    json_object_array_sort(array, compare);
+}

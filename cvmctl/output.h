@@ -47,6 +47,11 @@ struct libscols_table;
 struct libscols_table *table_new(const char *const *columns);
 /* Print, free, return an exit status. */
 int table_print(struct libscols_table *t);
+/* @all as JSON with --json, nothing with --quiet (the verb has printed names), @empty if there is no row;
+ * else the table. Frees the table, returns an exit status. */
+int table_or_json(struct libscols_table *t, json_object *all, const char *empty);
+/* Sort an array of objects by a member that is a string. */
+void json_array_sort_by(json_object *array, const char *key);
 /* Append a row of copied cells; @colour_name (of libsmartcols) for the cell @coloured, or NULL. */
 int table_add(struct libscols_table *t, const char *const *cells, size_t n, size_t coloured,
               const char *colour_name);

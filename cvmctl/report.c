@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* cvmctl report */
-#include "client.h"
 #include "output.h"
+#include "transport.h"
 
 #include "attest/evidence.h"
 #include "cvm/report.h"
@@ -50,40 +50,14 @@ static int parse_options(int argc, char **argv, struct report_options *o) {
     return -1;
 }
 
-static int fetch(sd_bus *bus, const struct report_options *o, struct cvm_report *ret) {
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
-    _cleanup_free_ char *path = NULL;
-    const void *p;
-    size_t size;
-    int r;
-
-    r = client_machine_path("report", bus, o->name, &path);
-    if (r != 0)
-        return r;
-    r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", path, "org.cvmd1.Machine", "Report");
-    if (r >= 0)
-        r = sd_bus_message_append_array(m, 'y', o->nonce, sizeof(o->nonce));
-    if (r >= 0)
-        r = sd_bus_call(bus, m, CLIENT_TIMEOUT_USEC, &error, &reply);
-    if (r >= 0)
-        r = sd_bus_message_read_array(reply, 'y', &p, &size);
-    if (r < 0)
-        return client_fail("report", r, &error);
-    if (size != sizeof(*ret))
-        return fail("report", EXIT_FAILED, "cvmd sent %zu bytes, a report has %zu", size, sizeof(*ret));
-    memcpy(ret, p, sizeof(*ret));
-    return 0;
-}
-
-static int compose(sd_bus *bus, const struct cvm_report *report, char **ret) {
+static int compose(struct transport *t, const struct cvm_report *report, char **ret) {
     _cleanup_json_ json_object *host = NULL;
     struct cvm_report_key key = {0};
     json_object *hex = NULL;
     const char *s;
     int r;
 
-    r = client_properties("report", bus, "/org/cvmd1/host", "org.cvmd1.Host", &host);
+    r = t->ops->get(t, "report", OBJECT_HOST, NULL, &host);
     if (r != 0)
         return r;
     json_object_object_get_ex(host, "ReportKey", &hex);
@@ -98,7 +72,7 @@ static int compose(sd_bus *bus, const struct cvm_report *report, char **ret) {
 int verb_report(int argc, char **argv) {
     _cleanup_json_ json_object *j = NULL;
     _cleanup_free_ char *evidence = NULL;
-    _cleanup_bus_ sd_bus *bus = NULL;
+    _cleanup_transport_ struct transport *t = NULL;
     struct report_options o = {0};
     struct cvm_report report;
     struct cvm_error e = {0};
@@ -107,11 +81,11 @@ int verb_report(int argc, char **argv) {
     r = parse_options(argc, argv, &o);
     if (r >= 0)
         return r;
-    r = client_connect(argv[0], &bus);
+    r = transport_open(argv[0], &t);
     if (r == 0)
-        r = fetch(bus, &o, &report);
+        r = t->ops->report(t, argv[0], o.name, o.nonce, &report, sizeof(report));
     if (r == 0 && !o.raw)
-        r = compose(bus, &report, &evidence);
+        r = compose(t, &report, &evidence);
     if (r != 0)
         return r;
     if (o.raw)

@@ -7,6 +7,8 @@
 
 const struct verb_family verb_families[] = {
     {"Machines", machine_verbs},
+    {"Images", image_verbs},
+    {"Operations", operation_verbs},
     {"Host", host_verbs},
     {"Audit log", audit_verbs},
     {"For tenants (files only, no host)", tenant_verbs},

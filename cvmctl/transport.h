@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How a verb reaches cvmd: the system bus of this host, or REST of another (--host). Objects are JSON with
+ * their properties named as on the bus, whatever the way, so that the output is the same.
+ *
+ * All functions return 0, or print what is wrong and return an exit status.
+ */
+#ifndef CVMCTL_TRANSPORT_H
+#define CVMCTL_TRANSPORT_H
+
+#include "cvmctl.h"
+
+enum object_kind {
+    OBJECT_HOST,
+    OBJECT_MACHINE,
+    OBJECT_IMAGE,
+    OBJECT_OPERATION,
+    OBJECT_KINDS,
+};
+
+/* A method of the Manager. */
+struct request {
+    const char *verb;     /* of cvmctl, for errors */
+    const char *method;   /* Start, Stop, Launch, ... */
+    const char *name;     /* of the machine or image; NULL if the method takes none */
+    const char *kind;     /* ImportImage: kernel, initrd, disk */
+    bool force;           /* Stop */
+    json_object *options; /* a{sv} by their names on the bus; NULL if the method takes none */
+    struct request_file {
+        const char *key; /* option: Kernel, Initrd; "" for ImportImage's file */
+        int fd;          /* -1: none */
+    } files[2];
+};
+
+struct transport;
+
+struct transport_ops {
+    void (*close)(struct transport *t);
+    /* Properties of one object; @id: name, digest, operation id; NULL for the host. */
+    int (*get)(struct transport *t, const char *verb, enum object_kind kind, const char *id,
+               json_object **ret);
+    /* All objects of a kind, in an array. */
+    int (*list)(struct transport *t, const char *verb, enum object_kind kind, json_object **ret);
+    /* *operation: id of the operation to wait for, the caller frees; NULL if it is done already. */
+    int (*call)(struct transport *t, const struct request *q, char **operation);
+    int (*cancel)(struct transport *t, const char *verb, const char *operation);
+    /* Returns when something may have changed, at the latest after @usec. */
+    int (*wait)(struct transport *t, const char *verb, uint64_t usec);
+    /* Audit entries behind @after, oldest first, at most @limit (0: no limit), of @machine ("" all). */
+    int (*audit)(struct transport *t, const char *verb, uint64_t after, const char *machine, uint32_t limit,
+                 json_object **ret);
+    /* A signed report, @size bytes of struct cvm_report. */
+    int (*report)(struct transport *t, const char *verb, const char *machine, const uint8_t nonce[NONCE_SIZE],
+                  void *ret, size_t size);
+};
+
+struct transport {
+    const struct transport_ops *ops;
+    /* Quiet errors: completion must not print into the line being typed. */
+    bool silent;
+};
+
+/* By --host, or the system bus. */
+int transport_open(const char *verb, struct transport **ret);
+static inline void transport_close(struct transport *t) {
+    if (t)
+        t->ops->close(t);
+}
+CVM_DEFINE_CLEANUP(struct transport *, transport_close)
+#define _cleanup_transport_ _cleanup_(transport_closep)
+
+/* The bus behind it, for what only descriptors can do; NULL if there is none. */
+struct sd_bus;
+struct sd_bus *transport_bus(struct transport *t);
+
+/* --- transport-bus.c, transport-rest.c --- */
+int transport_bus_open(const char *verb, struct transport **ret);
+
+#endif
