@@ -56,7 +56,7 @@ for name, text in pages.items():
 
 for verb in table["verbs"]:
     # At the start of a line, and not as the first word of another verb.
-    pattern = r"^(\*cvmctl\* )?" + re.escape(bold(verb["name"])) + r"(?! \*[a-z])"
+    pattern = r"^(\*cvmctl\* |[^\t\n]*[,|] ?)?" + re.escape(bold(verb["name"])) + r"(?! \*[a-z])"
     where = [name for name, text in pages.items() if re.search(pattern, text, re.M)]
     if not where:
         bad.append(f"{verb['name']} stands in no page of cvmctl")
