@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guardian.h"
+#include "nonce.h"
 
 enum record_state {
 	RECORD_NONE	= 0,		/* as RootVisor hands the records out */
@@ -65,9 +66,9 @@ int guardian_seal(struct guardian *g, const struct cvm_g_page *in)
 	if (err)
 		return err;
 	/* Sealing twice would overwrite the record of a ciphertext that is still out. */
-	if (r->state != RECORD_NONE || g->version == UINT64_MAX)
+	if (r->state != RECORD_NONE || !nonce_next(&g->version))
 		return -EINVAL;
-	r->version = ++g->version;
+	r->version = g->version;
 	make_nonce(r->version, nonce);
 	aad = bind(g, gfn, r->version);
 	page_encrypt(&g->page_key, nonce, &aad, sizeof(aad), page, r->tag);

@@ -32,10 +32,14 @@ bool own_map(const struct frame *f, u8 vm, u32 gfn, u64 *guest_leaf, u64 leaf)
 }
 
 /*@ requires \valid(f) && \valid(host_leaf) && \separated(f, host_leaf) && f->owner == FRAME_PRIVATE;
-    assigns *f, *host_leaf;
-    ensures f->owner == FRAME_HOST && f->vm == 0 && *host_leaf == leaf; */
+    assigns f->owner, f->vm, f->epoch, *host_leaf;
+    ensures f->owner == FRAME_HOST;
+    ensures f->vm == 0;
+    ensures *host_leaf == leaf; */
 void own_return_end(struct frame *f, u64 *host_leaf, u64 leaf)
 {
-	*f = (struct frame){ .owner = FRAME_HOST };
+	f->owner = FRAME_HOST;
+	f->vm = 0;
+	f->epoch = 0;
 	*host_leaf = leaf;
 }

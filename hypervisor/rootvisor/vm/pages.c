@@ -162,10 +162,9 @@ int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_
 {
 	struct ept12_leaf leaf;
 	enum ept12_status st;
-	u64 *e;
+	u64 *e = ept_entry(vm->ept02, gfn << PAGE_SHIFT, false);
 	int err;
 
-	e = ept_entry(vm->ept02, gfn << PAGE_SHIFT, false);
 	RV_BUG_ON(!e);			/* make_tables() */
 	if (*e & EPT_RWX)
 		return 0;
@@ -232,9 +231,8 @@ bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification)
 		else
 			sealed = true;
 	}
-	if (sealed)
-		vm->stats.sealed++;
-	else
+	vm->stats.sealed += sealed;
+	if (!sealed)
 		clear_page(va(pfn << PAGE_SHIFT));
 	return_frame(vm, pfn);
 	return true;
