@@ -33,6 +33,7 @@ static const char *const events[CVM_EV_MAX] = {
     [CVM_EV_DENIED] = "denied",
     [CVM_EV_KEY] = "key",
     [CVM_EV_ANCHOR] = "anchor",
+    [CVM_EV_TPM] = "tpm",
 };
 
 static const char *const exits[CVM_EXIT_REASONS] = {

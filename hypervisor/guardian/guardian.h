@@ -5,10 +5,12 @@
 
 #include <linux/errno.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "crypto/crypto.h"
 #include "cvm/guardian.h"
 #include "decode/stepper.h"
+#include "tpm/tpm.h"
 
 #define PAGE_SIZE	4096u
 #define GUEST_SIZE	(1ull << 39)	/* the guest window: 512 GiB */
@@ -21,6 +23,8 @@ struct windows {
 	const uint8_t *pristine;
 	uint8_t *guest;
 	uint64_t guest_size;		/* bytes */
+	void *tpm;			/* the TPM's registers, and how to reach them; no tpm_hw: there is none */
+	void (*tpm_hw)(struct tpm_hw *hw, void *registers, uint64_t tsc_khz);
 };
 
 /* Fixed by the first operation, INIT or QUOTER_INIT. */
@@ -102,6 +106,8 @@ int quoter_init(struct guardian *g, struct cvm_g_quoter *q);
 void quoter_log_init(struct guardian *g);
 int quoter_log(struct guardian *g, struct cvm_g_log *l);
 int quoter_sign(const struct guardian *g, struct cvm_report *r);
+/* anchor.c: extends the TPM; what came of it stands in q. */
+void quoter_anchor(const struct guardian *g, struct cvm_g_quoter *q);
 
 /* The launch measurement over n components, as cvm/report.h defines it. */
 void launch_digest(const struct cvm_measured *m, uint32_t n, uint8_t out[CVM_DIGEST_SIZE]);

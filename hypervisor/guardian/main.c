@@ -10,6 +10,8 @@ static const struct windows windows = {
 	.pristine	= (const uint8_t *)CVM_G_PRISTINE,
 	.guest		= (uint8_t *)CVM_G_GUEST,
 	.guest_size	= GUEST_SIZE,
+	.tpm		= (void *)CVM_G_TPM,
+	.tpm_hw		= tpm_hw_init,
 };
 
 static struct guardian guardian;

@@ -21,6 +21,7 @@ int quoter_init(struct guardian *g, struct cvm_g_quoter *q)
 	if (err)
 		return err;
 	err = ec_key_generate(&g->key, &rng);
+	rng_bytes(&rng, q->secret, sizeof(q->secret));
 	wipe(&rng, sizeof(rng));
 	if (err)
 		return err;
@@ -34,6 +35,7 @@ int quoter_init(struct guardian *g, struct cvm_g_quoter *q)
 	memcpy(q->guardian_digest, g->guardian_digest, sizeof(q->guardian_digest));
 	memset(q->key, 0, sizeof(q->key));
 	memcpy(q->key, g->key.point, sizeof(g->key.point));
+	quoter_anchor(g, q);
 	return 0;
 }
 
@@ -47,8 +49,8 @@ static bool all_zero(const void *buf, size_t size)
 	return true;
 }
 
-/* Is this what a Guardian and this RootVisor make? What the Quoter knows itself must agree. */
-static bool whole(const struct guardian *g, const struct cvm_report *r)
+/* Is this what a Guardian and this RootVisor make? */
+static bool whole(const struct cvm_report *r)
 {
 	uint8_t digest[CVM_DIGEST_SIZE];
 	uint32_t n = r->nr_measured;
@@ -56,9 +58,6 @@ static bool whole(const struct guardian *g, const struct cvm_report *r)
 	if (r->magic != CVM_REPORT_MAGIC || r->version != CVM_REPORT_VERSION || r->size != sizeof(*r))
 		return false;
 	if (r->flags || r->reserved || r->requester > 1 || !r->vm_id)
-		return false;
-	if (memcmp(r->rootvisor_digest, g->rootvisor_digest, CVM_DIGEST_SIZE) ||
-	    memcmp(r->guardian_digest, g->guardian_digest, CVM_DIGEST_SIZE))
 		return false;
 	if (!n || n > CVM_MAX_COMPONENTS)
 		return false;
@@ -79,9 +78,11 @@ int quoter_sign(const struct guardian *g, struct cvm_report *mailbox)
 	struct cvm_report r = *mailbox;
 	int err;
 
-	if (!whole(g, &r))
+	if (!whole(&r))
 		return -EINVAL;
 	memcpy(r.report_key_id, g->key_id, sizeof(r.report_key_id));
+	memcpy(r.rootvisor_digest, g->rootvisor_digest, sizeof(r.rootvisor_digest));
+	memcpy(r.guardian_digest, g->guardian_digest, sizeof(r.guardian_digest));
 	err = ec_key_sign(&g->key, &r, CVM_REPORT_SIGNED, r.signature);
 	if (err)
 		return err;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "boot/memmap.h"
+#include "cvm/guardian.h"
 
 #define HANDOFF_CMDLINE	2048u		/* with the final NUL; COMMAND_LINE_SIZE of Linux on x86 */
 
@@ -21,4 +22,6 @@ struct host_handoff {
 	u32 protected;			/* 0: fallback=native, the firmware's ACPI tables stay as they are */
 	u32 abi_version, keep_apic_id;	/* for CVMD; the only CPU that stays enabled */
 	u64 secret[2];			/* for CVMD */
+	u32 tpm_log_size;		/* 0: nothing was extended */
+	u8 tpm_log[CVM_G_TPM_LOG];	/* the Quoter's event log */
 };

@@ -7,7 +7,7 @@
 
 #define MIB		((u64)1 << 20)
 #define GIB4		((u64)1 << 32)
-#define ACPI_PAGES	8u
+#define ACPI_PAGES	32u		/* an event log of 64 KiB, and the rest */
 #define COM1		0x3f8
 #define VGA_LAST_LINE	(0xb8000 + 2 * 80 * 24)
 
@@ -67,7 +67,7 @@ static u64 acpi_tables(struct host_handoff *h)
 	}
 	if (acpi_build(&ops, &(struct acpi_request) {
 			.rsdp = h->rsdp, .rsdp_size = h->rsdp_size, .secret = { h->secret[0], h->secret[1] },
-			.abi_version = h->abi_version, .keep_apic_id = h->keep_apic_id, .at = at, .out = va(at),
+			.log = h->tpm_log, .log_size = h->tpm_log_size, .abi_version = h->abi_version, .keep_apic_id = h->keep_apic_id, .at = at, .out = va(at),
 			.out_size = (u32)size }, &built, &error) < 0)
 		halt(error);
 	memset(h->secret, 0, sizeof(h->secret));	/* only the table, which Linux guards, has it now */

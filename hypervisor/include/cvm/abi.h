@@ -128,6 +128,8 @@ enum cvm_event_type {
 	CVM_EV_KEY		= 6,	/* arg[0]: a key reached the Guardian (0), the guest took it (1) */
 	CVM_EV_ANCHOR		= 7,	/* CVM_HOST_LOG_HEAD: uuid and arg[1] are the first 24 bytes of a root, arg[0]
 					   the size of its tree */
+	CVM_EV_TPM		= 8,	/* the Quoter's work on the TPM at boot; arg: errno (0: done; else CVM_F_TPM is not
+				   set), then transport << 32 | response code of the TPM (cvm_g_quoter) */
 	CVM_EV_MAX
 };
 

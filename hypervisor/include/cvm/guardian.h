@@ -20,6 +20,7 @@
 
 #include "cvm/key.h"
 #include "cvm/report.h"
+#include "cvm/tpm.h"
 
 /* Guardian-physical = linear addresses. */
 #define CVM_G_MAILBOX		0x100000ull		/* one 4 KiB page */
@@ -29,6 +30,7 @@
 #define CVM_G_META		0x100000000ull		/* page records, one a gfn */
 #define CVM_G_ROOTVISOR		0x200000000ull		/* Quoter only: RootVisor's image, read-only */
 #define CVM_G_PRISTINE		0x240000000ull		/* Quoter only: Guardian image as loaded, read-only */
+#define CVM_G_TPM		0x280000000ull		/* Quoter only, during QUOTER_INIT: the TPM's registers */
 #define CVM_G_GUEST		0x8000000000ull		/* guest-physical 0 of the VM, < 512 GiB */
 #define CVM_G_META_SIZE		32u			/* bytes of Guardian record for each gfn */
 
@@ -67,7 +69,9 @@ enum cvm_g_op {
 	CVM_G_KEY_PUT		= 10,	/* in: key_blob. Errors: CVM_HOST_KEY_PUT. A key not yet taken is replaced */
 	CVM_G_KEY_GET		= 11,	/* out: key; RootVisor wipes it. -ENOENT: none */
 	/* Quoter only */
-	CVM_G_QUOTER_INIT	= 16,	/* in: quoter (sizes); out: quoter digests, key */
+	CVM_G_QUOTER_INIT	= 16,	/* in/out: quoter. Measures, makes the report key, extends the TPM (cvm/tpm.h). During
+					   this operation only, I/O ports and the page CVM_G_TPM are open. 0 without a
+					   TPM, too: see tpm_error */
 	CVM_G_SIGN		= 17,	/* in: report, all but the Quoter's part; out: report complete */
 	CVM_G_LOG		= 18,	/* in: log.count, .ev; out: .before. With .sign also in: .head.tsc, .tsc_khz,
 					   .user_data; out: .head. -EINVAL: not the next events */
@@ -140,12 +144,29 @@ struct cvm_g_step {
 	uint32_t error_code, reserved;
 };
 
+#define CVM_G_TPM_LOG		3072u	/* enough for 8 banks and the longest command line */
 struct cvm_g_quoter {
 	uint64_t rootvisor_size;	/* bytes at CVM_G_ROOTVISOR */
 	uint64_t guardian_size;		/* bytes at CVM_G_PRISTINE */
 	uint8_t  rootvisor_digest[CVM_DIGEST_SIZE];
 	uint8_t  guardian_digest[CVM_DIGEST_SIZE];
 	uint8_t  key[72];		/* 65-byte point, zero-padded */
+	/* in */
+	uint64_t tsc_khz;		/* 0: leave the TPM alone */
+	uint32_t rootvisor_version;
+	uint32_t rootvisor_svn;
+	uint32_t guardian_svn;
+	uint32_t reserved;
+	char     cmdline[CVM_TPM_CONFIG_MAX + 1];	/* of RootVisor, with its NUL */
+	/* out */
+	uint64_t secret[2];		/* random: by it the host's calls are authorised (cvm_acpi_table) */
+	uint32_t tpm_error;		/* errno; 0: everything was extended. ENODEV: no TPM; ETIMEDOUT: it did not answer in
+					   time; EIO: it answered with an error; EPROTO: with nonsense; EOPNOTSUPP: no TPM
+					   2.0; EEXIST: its PCRs were extended before */
+	uint32_t tpm_transport;		/* 0 none, 1 FIFO (TIS), 2 CRB, 3 COM2 */
+	uint32_t tpm_code;		/* EIO: TPM_RC, 0 if its registers said so */
+	uint32_t log_size;		/* bytes; after a failure too, if anything was extended */
+	uint8_t  log[CVM_G_TPM_LOG];	/* a whole event log */
 };
 
 #define CVM_LOG_BATCH		32u

@@ -24,6 +24,8 @@
 
 #include "cvm/abi.h"
 
+#define CVM_TPM_MMIO		0xfed40000u	/* locality 0: one page, PTP 6.2 */
+
 #define CVM_PCR_KEY		12u	/* differs at each start of the host */
 #define CVM_PCR_IDENTITY	13u	/* the same at each start of the same images with the same command line */
 

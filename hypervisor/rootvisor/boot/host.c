@@ -29,8 +29,7 @@ struct host_entry host_prepare(const struct mb2_info *mb, const struct memmap *e
 		.e820 = *e820, .free = *free_map, .kernel = mb->kernel.start,
 		.kernel_size = mb->kernel.end - mb->kernel.start, .initrd = mb->initrd.start,
 		.initrd_size = mb->initrd.end - mb->initrd.start, .rsdp_size = mb->rsdp_size,
-		.protected = protected, .abi_version = CVM_ABI_VERSION, .keep_apic_id = pcpus[0].apic_id,
-		.secret = { rv_boot.secret[0], rv_boot.secret[1] } };
+		.protected = protected, .abi_version = CVM_ABI_VERSION, .keep_apic_id = pcpus[0].apic_id };
 	memcpy(h->cmdline, mb->kernel.cmdline, sizeof(h->cmdline));
 	memcpy(h->rsdp, mb->rsdp, sizeof(h->rsdp));
 	memcpy(va(at + B_IMAGE), hostboot_start, image);

@@ -149,19 +149,6 @@ static void copy_guardian(void)
 	rv_boot.guardian = (struct boot_module) { pa(copy), size };
 }
 
-static u64 rdrand(void)
-{
-	for (u32 i = 0; i < 1000; i++) {
-		u64 v;
-		bool ok;
-
-		__asm__ volatile("rdrand %0" : "=r"(v), "=@ccc"(ok));
-		if (ok)
-			return v;
-	}
-	rv_panic("RDRAND gives no numbers");
-}
-
 static const u8 *acpi_map(void *ctx, u64 at, u64 size)
 {
 	u64 top = memmap_ram_top(&mb.map);
@@ -232,8 +219,6 @@ void rv_main(u32 magic, u64 info)
 
 	init_memory();
 	copy_guardian();
-	rv_boot.secret[0] = rdrand();
-	rv_boot.secret[1] = rdrand();
 	rv_boot.tsc_khz = tsc_measure_khz();
 	if (!rv_boot.tsc_khz)
 		rv_panic("cannot measure the frequency of the TSC");
@@ -247,8 +232,8 @@ void rv_main(u32 magic, u64 info)
 		rv_panic("the pool is too small: raise pool=");
 	vmcs01_init(c, &entry);
 	nested_init();
-	vm_init(c);
 	log_event(CVM_EV_BOOT, CVM_R_NONE, 0, NULL, RV_VERSION, rv_boot.tsc_khz);
+	vm_init(c, mb.cmdline, va(entry.rdi));
 	rv_printf("TSC %lu kHz; entering Linux\n", rv_boot.tsc_khz);
 	console_screen_off();
 	/* onto the stack that has a guard page; boot needed a larger one */

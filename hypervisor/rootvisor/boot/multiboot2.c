@@ -53,8 +53,8 @@ static int parse_cmdline(struct mb2_info *out, const char *s, const char **error
 			if (!n || n > 1000000 || (*v && !is_space(*v)))
 				return bad(error, "pool= wants a number of MiB");
 			out->pool_mib = n;
-		} else if (!is_space(*s)) {
-			return bad(error, "unknown word on RootVisor's command line (known: fallback=native, pool=<MiB>)");
+		} else if (!is_space(*s) && !match(s, "tpm=com2")) {	/* that is the Quoter's */
+			return bad(error, "unknown word on RootVisor's command line (known: fallback=native, pool=<MiB>, tpm=com2)");
 		}
 		if (is_space(*s))
 			s++;
@@ -159,7 +159,6 @@ static int check_whole(struct mb2_info *out, const char **error)
 int mb2_parse(const void *info, size_t limit, struct mb2_info *out, const char **error)
 {
 	const u8 *p = info;
-	char cmdline[MB2_CMDLINE_MAX];
 	size_t total, at = 8;
 	int r = 0;
 
@@ -187,10 +186,10 @@ int mb2_parse(const void *info, size_t limit, struct mb2_info *out, const char *
 		s = (struct span) { p + at + 8, size - 8 };
 		switch (type) {
 		case TAG_CMDLINE:
-			*error = "RootVisor's command line has no end or is longer than 2047 bytes";
-			if (!copy_string(cmdline, sizeof(cmdline), s))
+			*error = "RootVisor's command line has no end or is longer than 511 bytes";
+			if (!copy_string(out->cmdline, sizeof(out->cmdline), s))
 				return -EINVAL;
-			r = parse_cmdline(out, cmdline, error);
+			r = parse_cmdline(out, out->cmdline, error);
 			break;
 		case TAG_MODULE:
 			r = parse_module(out, s, error);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "boot/memmap.h"
+#include "cvm/tpm.h"
 
 #define MB2_BOOT_MAGIC	0x36d76289u
 #define MB2_INFO_MAX	0x100000u	/* bytes of boot information that we are ready to read */
@@ -16,6 +17,7 @@ struct mb2_module {
 struct mb2_info {
 	struct memmap map;		/* normalised */
 	struct mb2_module kernel, initrd, guardian;
+	char cmdline[CVM_TPM_CONFIG_MAX + 1];	/* RootVisor's own */
 	bool fallback_native;		/* fallback=native */
 	u64 pool_mib;			/* pool=<MiB>, 0 = default */
 	u8 rsdp[36];

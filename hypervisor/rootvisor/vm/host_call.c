@@ -17,14 +17,15 @@ static void host_info(struct cvm_host_info *i)
 	i->cpus = nr_pcpus;
 	for (u32 n = 1; n <= CVM_MAX_VMS; n++)
 		i->vms += vms[n].state != CVM_VM_FREE;
+	i->features = platform_features;
 	i->tsc_khz = rv_boot.tsc_khz;
 	i->uptime_tsc = rdtsc() - rv_boot.tsc_start;
 	i->ram_frames = frame_counts.ram;
 	i->rootvisor_frames = frame_counts.rootvisor;
 	i->private_frames = frame_counts.priv;
 	i->pool_frames_free = pool_free_pages();
-	memcpy(i->rootvisor_digest, rootvisor_digest, CVM_DIGEST_SIZE);
-	memcpy(i->guardian_digest, guardian_digest, CVM_DIGEST_SIZE);
+	memcpy(i->rootvisor_digest, quoter_says.rootvisor_digest, CVM_DIGEST_SIZE);
+	memcpy(i->guardian_digest, quoter_says.guardian_digest, CVM_DIGEST_SIZE);
 	for (u32 n = 0; n < 3; n++)
 		cpuid(0x80000002 + n, 0, brand + 4 * n);
 }
@@ -111,7 +112,7 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 	case CVM_HOST_VM_REPORT: r = vm_report(c, vm, NULL, 0, b, NULL) ? -EIO : 0; break;
 	case CVM_HOST_VM_DESTROY: return (s64)vm_destroy(c, vm);
 	case CVM_HOST_EVENTS:	log_fold(c, 0, NULL); r = log_read(arg, b); break;
-	case CVM_HOST_REPORT_KEY: memcpy(b, &report_key, sizeof(report_key)); break;
+	case CVM_HOST_REPORT_KEY: memcpy(b, quoter_says.key, sizeof(quoter_says.key)); break;
 	case CVM_HOST_KEY_PUT:	r = key_put(c, vm, b); break;
 	case CVM_HOST_LOG_HEAD:	r = log_head(c, arg, b); break;
 	}
@@ -130,7 +131,7 @@ void host_call(struct pcpu *c)
 		guest_inject_exception(6, false, 0);	/* as on a bare CPU */
 		return;
 	}
-	if ((r[R_RBX] ^ rv_boot.secret[0]) | (r[R_RCX] ^ rv_boot.secret[1])) {
+	if ((r[R_RBX] ^ quoter_says.secret[0]) | (r[R_RCX] ^ quoter_says.secret[1])) {
 		result = -EPERM;
 		log_refused(CVM_R_BAD_SECRET, (u32)r[R_RAX], result);
 	} else {

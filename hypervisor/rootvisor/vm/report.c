@@ -1,36 +1,50 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The Quoter, and how a VM report comes about (cvm/report.h). */
 #include "cvm/layout.h"
+#include "hostboot/handoff.h"
 #include "vm/vm.h"
 
 static u64 reports;
-u8 rootvisor_digest[CVM_DIGEST_SIZE], guardian_digest[CVM_DIGEST_SIZE];
-struct cvm_report_key report_key;
+u64 platform_features;
+struct cvm_g_quoter quoter_says;
 
-static void quoter_start(struct pcpu *c)
+/* Without a TPM the host starts too: reports and the log show it. */
+static void quoter_start(struct pcpu *c, const char *cmdline)
 {
-	struct cvm_g_quoter *q;
+	const struct cvm_g_header *h = va(rv_boot.guardian.start);
+	struct cvm_g_quoter *q = &quoter_says;
 
 	if (guardian_create(c, &quoter, NULL) < 0)
 		rv_panic("the pool is too small for the Quoter; boot with a larger pool=");
 	for (u64 off = 0; off < rv_boot.file_bytes; off += PAGE_SIZE)
-		guardian_map(&quoter, CVM_G_ROOTVISOR + off, rv_boot.image_start + off, EPT_R);
+		guardian_map(&quoter, CVM_G_ROOTVISOR + off, rv_boot.image_start + off, EPT_R | EPT_MT_WB | EPT_IPAT);
 	for (u64 off = 0; off < rv_boot.guardian.size; off += PAGE_SIZE)
-		guardian_map(&quoter, CVM_G_PRISTINE + off, rv_boot.guardian.start + off, EPT_R);
-	q = &quoter.mb->quoter;
-	q->rootvisor_size = rv_boot.file_bytes;
-	q->guardian_size = rv_boot.guardian.size;
+		guardian_map(&quoter, CVM_G_PRISTINE + off, rv_boot.guardian.start + off, EPT_R | EPT_MT_WB | EPT_IPAT);
+	guardian_map(&quoter, CVM_G_TPM, CVM_TPM_MMIO, EPT_R | EPT_W | EPT_MT_UC);
+	*q = (struct cvm_g_quoter) {
+		.rootvisor_size = rv_boot.file_bytes, .guardian_size = rv_boot.guardian.size, .tsc_khz = rv_boot.tsc_khz,
+		.rootvisor_version = RV_VERSION, .rootvisor_svn = RV_SVN, .guardian_svn = h->svn };
+	memcpy(q->cmdline, cmdline, sizeof(q->cmdline));
+	quoter.mb->quoter = *q;
 	if (guardian_call(c, &quoter, CVM_G_QUOTER_INIT, NULL, NULL))
 		rv_panic("the Quoter cannot make its key");
-	memcpy(rootvisor_digest, q->rootvisor_digest, CVM_DIGEST_SIZE);
-	memcpy(guardian_digest, q->guardian_digest, CVM_DIGEST_SIZE);
-	memcpy(report_key.point, q->key, sizeof(report_key.point));
+	*q = quoter.mb->quoter;
+	guardian_map(&quoter, CVM_G_TPM, 0, 0);		/* the TPM is the host's now */
+	invept(1, pa(quoter.ept_root) | 6 | 3 << 3);
+	vmcs_load(c, &quoter.vmcs);
+	vmwrite(VMCS_PROC_CTLS, vmread(VMCS_PROC_CTLS) | PROC_UNCOND_IO);
+	vmcs_load(c, &c->vmcs01);
+	platform_features |= q->tpm_error ? 0 : CVM_F_TPM;
+	log_event(CVM_EV_TPM, CVM_R_NONE, 0, NULL, q->tpm_error, (u64)q->tpm_transport << 32 | q->tpm_code);
 }
 
-void vm_init(struct pcpu *c)
+void vm_init(struct pcpu *c, const char *cmdline, struct host_handoff *handoff)
 {
 	pv_init_features();
-	quoter_start(c);
+	quoter_start(c, cmdline);
+	memcpy(handoff->secret, quoter_says.secret, sizeof(handoff->secret));
+	handoff->tpm_log_size = quoter_says.log_size;
+	memcpy(handoff->tpm_log, quoter_says.log, sizeof(handoff->tpm_log));
 }
 
 /* call->user_data in, call->report out. */
@@ -50,8 +64,8 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, st
 	if (err)
 		return err;
 	memcpy(r, &vm->guardian.mb->report, sizeof(*r));
-	/* What the Guardian cannot know or must not choose; the Quoter checks the rest. */
-	r->platform = 0;
+	/* What the Guardian cannot know or must not choose; the Quoter adds and checks the rest. */
+	r->platform = platform_features;
 	r->requester = requester;
 	r->rootvisor_version = RV_VERSION;
 	r->rootvisor_svn = RV_SVN;
@@ -60,8 +74,6 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, st
 	r->uptime_tsc = rdtsc() - rv_boot.tsc_start;
 	r->tsc_khz = rv_boot.tsc_khz;
 	r->counter = reports;
-	memcpy(r->rootvisor_digest, rootvisor_digest, CVM_DIGEST_SIZE);
-	memcpy(r->guardian_digest, guardian_digest, CVM_DIGEST_SIZE);
 	memcpy(r->uuid, vm->params.uuid, sizeof(r->uuid));
 	memcpy(r->user_data, call->user_data, sizeof(r->user_data));
 	if (guardian_call(c, &quoter, CVM_G_SIGN, NULL, NULL))

@@ -15,13 +15,13 @@ static const struct cvm_g_header *header(void)
 	return va(rv_boot.guardian.start);
 }
 
-void guardian_map(struct guardian *g, u64 gpa, u64 phys, u64 perms)
+void guardian_map(struct guardian *g, u64 gpa, u64 phys, u64 bits)
 {
 	u64 *e = ept_entry(g->ept_root, gpa, true);
 
 	if (!e)
 		rv_panic("the pool is too small for the Guardian; boot with a larger pool=");
-	*e = (phys & EPT_ADDR) | perms | EPT_MT_WB | EPT_IPAT;
+	*e = (phys & EPT_ADDR) | bits;
 }
 
 void guardian_slot(struct pcpu *c, struct guardian *g, u64 pfn)
@@ -99,7 +99,7 @@ static void init_vmcs(struct pcpu *c, struct guardian *g)
 	vmcs_init_host_state(c);
 	caps_write_controls(PIN_NMI | PIN_PREEMPTION_TIMER,
 			    PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR3_LOAD | PROC_CR8_LOAD | PROC_CR8_STORE |
-			    PROC_MOV_DR | PROC_UNCOND_IO | PROC_MONITOR | PROC_SECONDARY,
+			    PROC_MOV_DR | (g->vm ? PROC_UNCOND_IO : 0) | PROC_MONITOR | PROC_SECONDARY,
 			    PROC2_EPT | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED,
 			    EXIT_HOST64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER,
 			    ENTRY_IA32E | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);

@@ -20,7 +20,7 @@ struct guardian {
 };
 extern struct guardian quoter;
 
-/* Makes a context from rv_boot.guardian. -ENOMEM. */
+/* Makes a context from rv_boot.guardian; the Quoter's has all I/O ports open. -ENOMEM. */
 int guardian_create(struct pcpu *c, struct guardian *g, struct vm *vm);
 void guardian_destroy(struct pcpu *c, struct guardian *g);
 /* Enters it; the current VMCS is the same afterwards. 0 or the Guardian's negative errno;
@@ -28,7 +28,7 @@ void guardian_destroy(struct pcpu *c, struct guardian *g);
  * map first, *need_gfn; v: the vCPU on whose behalf, NULL if no guest page may be brought. */
 int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, u64 *need_gfn);
 void guardian_slot(struct pcpu *c, struct guardian *g, u64 pfn);
-void guardian_map(struct guardian *g, u64 gpa, u64 phys, u64 perms);	/* panics if the pool is empty: boot only */
+void guardian_map(struct guardian *g, u64 gpa, u64 phys, u64 bits);	/* panics if the pool is empty: boot only */
 
 /* ---- pages.c ---- */
 struct vm {
@@ -125,5 +125,5 @@ void xstate_save(u8 *area);
 void xstate_restore(const u8 *area);
 
 /* ---- report.c: the Quoter's answers ---- */
-extern u8 rootvisor_digest[CVM_DIGEST_SIZE], guardian_digest[CVM_DIGEST_SIZE];
-extern struct cvm_report_key report_key;
+extern struct cvm_g_quoter quoter_says;			/* digests, report key, secret, the TPM */
+extern u64 platform_features;			/* CVM_F_* */

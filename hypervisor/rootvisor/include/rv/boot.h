@@ -11,7 +11,6 @@ struct boot_module {
 /* Set once by boot/, read-only afterwards. */
 struct rv_boot {
 	struct boot_module guardian;	/* a RootVisor-owned copy, page-aligned */
-	u64 secret[2];			/* RDRAND; published in the ACPI table CVMD */
 	u64 tsc_khz, tsc_start;
 	u64 image_start, image_end;	/* of RootVisor, with bss */
 	u64 file_bytes;			/* from image_start: bytes of loadable segments as in the ELF file */

@@ -5,8 +5,10 @@
 #include "rv/pcpu.h"
 
 void nested_init(void);				/* after the pool and features, before the first entry */
-/* Starts the Quoter and prepares vm/: on the boot CPU, in VMX operation, vmcs01 made, before the first entry. */
-void vm_init(struct pcpu *c);
+/* Starts the Quoter and prepares vm/: on the boot CPU, in VMX operation, vmcs01 made, before the first entry. cmdline: RootVisor's,
+ * for the TPM; the event log goes into *handoff. */
+struct host_handoff;
+void vm_init(struct pcpu *c, const char *cmdline, struct host_handoff *handoff);
 /* VMX instructions of L1 (exit reasons 19-27, 50, 53). vmcs01 is current. */
 void nested_l1_instruction(struct pcpu *c, u32 reason);
 /* VMCALL of L1, any ring. vmcs01 is current. Our calls or #UD. */

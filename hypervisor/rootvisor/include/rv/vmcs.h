@@ -143,6 +143,7 @@ enum {
 #define EPT_X			BIT(2)
 #define EPT_RWX			(EPT_R | EPT_W | EPT_X)
 #define EPT_MT_SHIFT		3
+#define EPT_MT_UC		(0ull << EPT_MT_SHIFT)
 #define EPT_MT_WB		(6ull << EPT_MT_SHIFT)
 #define EPT_IPAT		BIT(6)
 #define EPT_LARGE		BIT(7)
