@@ -21,6 +21,7 @@ PARTS = [
     ("RootVisor", ["rootvisor"], 6000, 6560),
     ("hostboot", ["hostboot"], None, None),
     ("Guardian", ["guardian"], None, None),
+    ("TPM", ["tpm"], None, None),
     ("cvmboot", ["cvmboot"], None, None),
     ("ABI headers", ["include"], None, None),
 ]
