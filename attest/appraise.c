@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "appraise-launch.h"
+#include "appraise-platform.h"
 #include "evidence.h"
 #include "key.h"
 #include "report.h"
@@ -105,20 +106,6 @@ static int check_key(const struct cvm_appraisal *a, const struct cvm_evidence *e
 #define demanded(f, by_policy, code, ...)                                                                    \
     cvm_finding_set(f, (by_policy) ? CVM_FAIL : CVM_WARN,                                                    \
                     (by_policy) ? CVM_POLICY_VIOLATION : CVM_FAILURE_NONE, code, __VA_ARGS__)
-
-static void check_anchor(const struct cvm_appraisal *a, struct cvm_verdict *v) {
-    struct cvm_finding *f = &v->finding[CVM_CHECK_ANCHOR];
-
-    if (a->anchored_key_id && memcmp(a->anchored_key_id, v->report.report_key_id, CVM_KEY_ID_SIZE) == 0 &&
-        (v->report.platform & CVM_F_TPM)) {
-        ok(v, CVM_CHECK_ANCHOR, "TPM quote covers RootVisor and the report key");
-        return;
-    }
-    demanded(f, a->policy && a->policy->require_anchor, "platform.no-anchor",
-             "platform anchor missing: nothing proves that the report key belongs to a genuine RootVisor%s",
-             v->report.platform & CVM_F_TPM ? " (the host has a TPM, but no quote was verified)"
-                                            : " (the host has no TPM)");
-}
 
 /* The signature holds: is it of a key that the policy accepts? */
 static void check_key_accepted(const struct cvm_policy *p, struct cvm_verdict *v) {
@@ -259,33 +246,34 @@ static void check_image(const struct image_check *c, const struct cvm_policy *p,
 static void check_dma(const struct cvm_policy *p, struct cvm_verdict *v) {
     if (v->report.platform & CVM_F_VT_D)
         ok(v, CVM_CHECK_DMA, "VT-d confines devices to memory of the host");
+    else if (p && p->accept_no_dma_protection)
+        ok(v, CVM_CHECK_DMA, "no VT-d: the policy accepts that devices can reach private memory");
     else
         demanded(&v->finding[CVM_CHECK_DMA], p && p->require_dma_protection, "platform.no-dma-protection",
                  "%s", "no VT-d: a device that the host commands can read and write private memory");
 }
 
-int cvm_appraise(const struct cvm_appraisal *a, struct cvm_verdict *v) {
+static int judge(const struct cvm_appraisal *a, struct cvm_evidence *ev, struct cvm_verdict *v) {
     const uint8_t *point = NULL;
-    struct cvm_evidence ev;
     int r;
 
-    memset(v, 0, sizeof(*v));
-    check_policy(a, v);
-    if (!check_evidence(a, &ev, v))
+    if (!check_evidence(a, ev, v))
         goto out;
-    r = check_key(a, &ev, &point, v);
+    r = check_key(a, ev, &point, v);
     if (r < 0)
         return r;
     if (!point)
         goto out;
-    r = check_signature(point, &ev, v);
+    r = check_signature(point, ev, v);
     if (r < 0)
         return r;
     if (v->finding[CVM_CHECK_SIGNATURE].state != CVM_OK)
         goto out;
     /* From here on the report says what the holder of the key meant to say. */
     check_key_accepted(a->policy, v);
-    check_anchor(a, v);
+    r = cvm_appraise_platform(a, ev->platform, v);
+    if (r < 0)
+        return r;
     check_nonce(a, v);
     check_request(a->policy, v);
     r = check_kex(v);
@@ -306,4 +294,15 @@ out:
     cvm_verdict_conclude(v, point && (a->pinned_key || (a->policy && a->policy->nr_key_id)),
                          v->finding[CVM_CHECK_ANCHOR].state == CVM_OK);
     return 0;
+}
+
+int cvm_appraise(const struct cvm_appraisal *a, struct cvm_verdict *v) {
+    struct cvm_evidence ev = {0};
+    int r;
+
+    memset(v, 0, sizeof(*v));
+    check_policy(a, v);
+    r = judge(a, &ev, v);
+    cvm_evidence_done(&ev);
+    return r;
 }

@@ -8,6 +8,7 @@
 
 #include <time.h>
 
+#include "enrolment.h"
 #include "policy.h"
 #include "reference.h"
 #include "verdict.h"
@@ -33,9 +34,10 @@ struct cvm_appraisal {
     const struct cvm_policy *policy;
     time_t now; /* for the policy's dates */
 
-    /* The caller has verified platform evidence (a TPM quote and its event log) that covers this
-     * RootVisor and the report key with this id; NULL if not. */
-    const uint8_t *anchored_key_id;
+    /* Attestation keys of hosts that the tenant enrolled (enrolment.h), each checked by its signature.
+     * Without them a TPM quote anchors nothing. */
+    const struct cvm_enrolment *enrolment;
+    unsigned nr_enrolment;
 };
 
 /**

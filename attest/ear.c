@@ -9,6 +9,7 @@
 #include "appraise.h"
 #include "evidence.h"
 #include "explain.h"
+#include "json.h"
 #include "jws.h"
 
 #ifndef CVMD_VERSION
@@ -17,20 +18,12 @@
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 
-static int add_base64url(json_object *o, const char *name, const void *p, size_t size) {
-    _cleanup_cvm_free_ char *text = cvm_base64url_encode(p, size);
-
-    if (!text)
-        return -ENOMEM;
-    return json_object_object_add(o, name, json_object_new_string(text));
-}
-
 /* EAR-appraisal, section 3.1 of the draft. */
 static json_object *appraisal(const struct cvm_ear_input *in) {
     _cleanup_(json_object_putp) json_object *o = json_object_new_object();
     json_object *claims, *reasons, *vector, *ret;
 
-    if (!o || add_base64url(o, "eat_nonce", in->nonce, CVM_NONCE_SIZE) < 0)
+    if (!o || cvm_json_add_base64url(o, "eat_nonce", in->nonce, CVM_NONCE_SIZE) < 0)
         return NULL;
     json_object_object_add(o, "ear_status", json_object_new_string(cvm_tier_name(in->verdict->tier)));
     vector = cvm_verdict_vector_to_json(in->verdict);
@@ -82,7 +75,7 @@ static json_object *claims_set(const struct cvm_ear_input *in) {
     json_object_object_add(o, "ear_verifier_id", verifier);
     json_object_object_add(o, "submods", submods);
     if (in->evidence_size && in->evidence_size <= CVM_EAR_RAW_MAX &&
-        add_base64url(o, "ear_raw_evidence", in->evidence, in->evidence_size) < 0)
+        cvm_json_add_base64url(o, "ear_raw_evidence", in->evidence, in->evidence_size) < 0)
         return NULL;
     sub = appraisal(in);
     if (!sub)

@@ -9,30 +9,106 @@
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 
-int cvm_evidence_compose(const struct cvm_report *report, const struct cvm_report_key *key, char **ret) {
+void cvm_platform_free(struct cvm_platform *p) {
+    if (p)
+        free(p->log);
+    free(p);
+}
+
+void cvm_evidence_done(struct cvm_evidence *ev) {
+    cvm_platform_free(ev->platform);
+    ev->platform = NULL;
+}
+
+static json_object *platform_to_json(const struct cvm_platform *p) {
+    _cleanup_(json_object_putp) json_object *o = json_object_new_object();
+    json_object *ret;
+
+    if (!o || json_object_object_add(o, "type", json_object_new_string(CVM_PLATFORM_TPM2)) < 0 ||
+        cvm_json_add_base64url(o, "ak_public", p->ak, p->ak_size) < 0 ||
+        cvm_json_add_base64url(o, "quote", p->quote, p->quote_size) < 0 ||
+        cvm_json_add_base64url(o, "signature", p->signature, p->signature_size) < 0 ||
+        (p->pcrs.mask && cvm_pcrs_add(o, &p->pcrs) < 0) ||
+        cvm_json_add_base64url(o, "event_log", p->log, p->log_size) < 0)
+        return NULL;
+    ret = o;
+    o = NULL;
+    return ret;
+}
+
+int cvm_evidence_compose(const struct cvm_report *report, const struct cvm_report_key *key,
+                         const struct cvm_platform *platform, char **ret) {
     _cleanup_(json_object_putp) json_object *o = NULL;
-    _cleanup_cvm_free_ char *b64 = NULL;
-    json_object *jwk = NULL;
+    json_object *jwk = NULL, *sub;
     int r;
 
     r = cvm_point_check(key->point);
     if (r < 0)
         return r;
     o = json_object_new_object();
-    b64 = cvm_base64url_encode(report, sizeof(*report));
-    if (!o || !b64)
+    if (!o)
         return -ENOMEM;
     r = cvm_key_to_jwk(key->point, &jwk);
     if (r < 0)
         return r;
     json_object_object_add(o, "profile", json_object_new_string(CVM_EVIDENCE_PROFILE));
-    json_object_object_add(o, "report", json_object_new_string(b64));
     json_object_object_add(o, "report_key", jwk);
-    return asprintf(ret, "%s\n",
-                    json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-                                                          JSON_C_TO_STRING_NOSLASHESCAPE)) < 0
-               ? -ENOMEM
-               : 0;
+    if (cvm_json_add_base64url(o, "report", report, sizeof(*report)) < 0)
+        return -ENOMEM;
+    if (platform) {
+        sub = platform_to_json(platform);
+        if (!sub)
+            return -ENOMEM;
+        json_object_object_add(o, "platform", sub);
+    }
+    return cvm_json_text(o, ret);
+}
+
+static int parse_log(json_object *o, struct cvm_platform *p, struct cvm_error *e) {
+    const char *s = NULL;
+    int r;
+
+    r = cvm_json_string(o, "event_log", &s, e);
+    if (r < 0)
+        return r;
+    p->log = malloc(strlen(s) / 4 * 3 + 3);
+    if (!p->log)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    r = cvm_base64url_decode(s, strlen(s), p->log, CVM_LOG_MAX, &p->log_size);
+    return r < 0 ? cvm_error_set(e, r, "member 'event_log' is no base64url of at most %u bytes", CVM_LOG_MAX)
+                 : 0;
+}
+
+static int parse_platform(json_object *root, struct cvm_evidence *ev, struct cvm_error *e) {
+    struct cvm_error why = {""};
+    struct cvm_platform *p;
+    json_object *o = NULL;
+    const char *type = NULL;
+    int r;
+
+    if (!json_object_object_get_ex(root, "platform", NULL))
+        return 0;
+    p = ev->platform = calloc(1, sizeof(*ev->platform));
+    if (!p)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    r = cvm_json_get(root, "platform", json_type_object, &o, e);
+    if (r < 0)
+        return r;
+    r = cvm_json_string(o, "type", &type, &why);
+    if (r == 0 && strcmp(type, CVM_PLATFORM_TPM2) != 0)
+        return cvm_error_set(e, -EPROTONOSUPPORT, "platform evidence '%.32s' is not known, only 'tpm2' is",
+                             type);
+    if (r == 0)
+        r = cvm_json_bytes(o, "ak_public", p->ak, sizeof(p->ak), &p->ak_size, &why);
+    if (r == 0)
+        r = cvm_json_bytes(o, "quote", p->quote, sizeof(p->quote), &p->quote_size, &why);
+    if (r == 0)
+        r = cvm_json_bytes(o, "signature", p->signature, sizeof(p->signature), &p->signature_size, &why);
+    if (r == 0)
+        r = json_object_object_get_ex(o, "pcrs", NULL) ? cvm_pcrs_from_json(o, &p->pcrs, &why) : 0;
+    if (r == 0)
+        r = parse_log(o, p, &why);
+    return r < 0 ? cvm_error_set(e, r == -ENOENT ? -EINVAL : r, "platform: %.300s", why.text) : 0;
 }
 
 int cvm_evidence_parse(const void *buf, size_t size, struct cvm_evidence *ret, struct cvm_error *e) {
@@ -84,5 +160,5 @@ int cvm_evidence_parse(const void *buf, size_t size, struct cvm_evidence *ret, s
             return cvm_error_set(e, r == -ENOENT ? -EINVAL : r, "member 'report_key': %.300s", why.text);
         ret->has_key = true;
     }
-    return 0;
+    return parse_platform(o, ret, e);
 }

@@ -2,6 +2,7 @@
 #include "json.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 CVM_DEFINE_CLEANUP(struct json_tokener *, json_tokener_free)
@@ -120,6 +121,56 @@ int cvm_json_hex(json_object *o, const char *name, void *out, size_t size, struc
     if (cvm_hex_decode(s, strlen(s), out, size) < 0)
         return cvm_error_set(e, -EINVAL, "member '%s' is not %zu bytes in hexadecimal", name, size);
     return 0;
+}
+
+int cvm_json_bytes(json_object *o, const char *name, void *out, size_t max, size_t *size,
+                   struct cvm_error *e) {
+    const char *s = NULL;
+    int r;
+
+    r = cvm_json_string(o, name, &s, e);
+    if (r < 0)
+        return r;
+    r = cvm_base64url_decode(s, strlen(s), out, max, size);
+    if (r == -ENOBUFS)
+        return cvm_error_set(e, r, "member '%s' holds more than %zu bytes", name, max);
+    if (r < 0 || *size == 0)
+        return cvm_error_set(e, -EINVAL, "member '%s' is no base64url", name);
+    return 0;
+}
+
+int cvm_json_parse_profile(const void *buf, size_t size, const char *profile, json_object **ret,
+                           struct cvm_error *e) {
+    _cleanup_(json_object_putp) json_object *o = NULL;
+    const char *s = NULL;
+    int r;
+
+    r = cvm_json_parse(buf, size, &o, e);
+    if (r == 0)
+        r = cvm_json_string(o, "profile", &s, e);
+    if (r < 0)
+        return r;
+    if (strcmp(s, profile) != 0)
+        return cvm_error_set(e, -EPROTONOSUPPORT, "the profile is '%.64s', must be '%s'", s, profile);
+    *ret = o;
+    o = NULL;
+    return 0;
+}
+
+int cvm_json_text(json_object *o, char **ret) {
+    const char *s =
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+    return s && asprintf(ret, "%s\n", s) >= 0 ? 0 : -ENOMEM;
+}
+
+int cvm_json_add_base64url(json_object *o, const char *name, const void *p, size_t size) {
+    _cleanup_cvm_free_ char *text = cvm_base64url_encode(p, size);
+    json_object *v = text ? json_object_new_string(text) : NULL;
+
+    if (!v)
+        return -ENOMEM;
+    return json_object_object_add(o, name, v) < 0 ? -ENOMEM : 0;
 }
 
 int cvm_json_add_hex(json_object *o, const char *name, const void *p, size_t size) {

@@ -42,7 +42,25 @@ int cvm_json_uint(json_object *o, const char *name, uint64_t max, uint64_t *ret,
 int cvm_json_base64url(json_object *o, const char *name, void *out, size_t size, struct cvm_error *e);
 int cvm_json_hex(json_object *o, const char *name, void *out, size_t size, struct cvm_error *e);
 
-/* Adds bytes as lower-case hexadecimal, 0 or -ENOMEM. */
+/**
+ * cvm_json_bytes - a member that holds 1 to @max bytes as base64url
+ * @size: bytes written to @out
+ *
+ * Returns 0; -ENOENT; -EINVAL; -ENOBUFS: more than @max bytes.
+ */
+int cvm_json_bytes(json_object *o, const char *name, void *out, size_t max, size_t *size,
+                   struct cvm_error *e);
+
+/* cvm_json_parse() of a text whose member "profile" must be @profile; -EPROTONOSUPPORT for another, -ENOENT
+ * for none. */
+int cvm_json_parse_profile(const void *buf, size_t size, const char *profile, json_object **ret,
+                           struct cvm_error *e);
+
+/* Adds bytes as lower-case hexadecimal or base64url, 0 or -ENOMEM. */
 int cvm_json_add_hex(json_object *o, const char *name, const void *p, size_t size);
+int cvm_json_add_base64url(json_object *o, const char *name, const void *p, size_t size);
+
+/* The object as text for a file, with a newline at its end, that the caller frees. 0 or -ENOMEM. */
+int cvm_json_text(json_object *o, char **ret);
 
 #endif

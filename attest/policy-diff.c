@@ -109,7 +109,11 @@ unsigned cvm_policy_gaps(const struct cvm_policy *p, void (*line)(void *data, co
     if (!p->require_anchor && !p->nr_key_id)
         say(&s, "any report key is accepted: a host can sign with a key of its own, and the verdict will be "
                 "a warning only");
-    if (!p->require_dma_protection)
+    if (p->require_anchor && !p->reference.nr_boot)
+        say(&s, "no firmware and loader is accepted: every verdict will be policy_missing");
+    if (p->accept_no_dma_protection)
+        say(&s, "devices may reach the VM's memory, and no warning will tell");
+    else if (!p->require_dma_protection)
         say(&s, "devices may reach the VM's memory: the verdict will be a warning only");
     if (!p->not_after)
         say(&s, "the policy never ends");

@@ -76,6 +76,24 @@ static int parse_require(json_object *o, struct cvm_policy *p, struct cvm_error 
     return r;
 }
 
+/* Risks that the tenant takes with open eyes: what would be a warning is none. */
+static int parse_accept(json_object *o, struct cvm_policy *p, struct cvm_error *e) {
+    static const char *const names[] = {"no_dma_protection", NULL};
+    json_object *v = NULL;
+    int r;
+
+    r = cvm_json_get(o, "accept", json_type_object, &v, e);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    r = known_members(v, names, " of 'accept'", e);
+    if (r == 0)
+        r = parse_bool(v, "no_dma_protection", &p->accept_no_dma_protection, e);
+    if (r == 0 && p->accept_no_dma_protection && p->require_dma_protection)
+        return cvm_error_set(e, -EINVAL,
+                             "the policy both requires DMA protection and accepts that there is none");
+    return r;
+}
+
 static int parse_uuid(json_object *o, struct cvm_policy *p, struct cvm_error *e) {
     char hex[33];
     const char *s = NULL;
@@ -183,8 +201,9 @@ static int parse_reference(json_object *o, struct cvm_policy *p, struct cvm_erro
 
 int cvm_policy_parse(const void *buf, size_t size, struct cvm_policy *p, struct cvm_error *e) {
     static const char *const names[] = {
-        "profile",     "id",      "not_before",        "not_after",        "require", "vm_uuid",
-        "report_keys", "revoked", "runtime_registers", "reference_values", "comment", NULL};
+        "profile", "id",          "not_before", "not_after",         "require",
+        "vm_uuid", "report_keys", "revoked",    "runtime_registers", "reference_values",
+        "comment", "accept",      NULL};
     _cleanup_(json_object_putp) json_object *o = NULL;
     const char *profile = NULL;
     int r;
@@ -208,6 +227,8 @@ int cvm_policy_parse(const void *buf, size_t size, struct cvm_policy *p, struct 
         r = parse_time(o, "not_after", &p->not_after, e);
     if (r == 0)
         r = parse_require(o, p, e);
+    if (r == 0)
+        r = parse_accept(o, p, e);
     if (r == 0)
         r = parse_uuid(o, p, e);
     if (r == 0)
@@ -292,6 +313,12 @@ json_object *cvm_policy_to_json(const struct cvm_policy *p) {
     json_object_object_add(require, "dma_protection", json_object_new_boolean(p->require_dma_protection));
     json_object_object_add(require, "guest_request", json_object_new_boolean(p->require_guest_request));
     json_object_object_add(o, "require", require);
+    if (p->accept_no_dma_protection) {
+        json_object *accept = json_object_new_object();
+
+        json_object_object_add(accept, "no_dma_protection", json_object_new_boolean(true));
+        json_object_object_add(o, "accept", accept);
+    }
     if (p->has_uuid) {
         char hex[33], text[40];
 

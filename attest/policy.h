@@ -21,6 +21,7 @@ struct cvm_policy {
     bool require_anchor;            /* no platform anchor: a violation, not a warning */
     bool require_dma_protection;    /* likewise for VT-d */
     bool require_guest_request;     /* only reports that the guest itself asked for */
+    bool accept_no_dma_protection;  /* the tenant takes the risk that devices reach memory: no warning */
     bool has_uuid;
     uint8_t uuid[16];
     unsigned nr_key_id; /* report keys that are accepted; 0 = any */

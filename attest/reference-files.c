@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "digest.h"
+#include "eventlog.h"
 #include "reference.h"
 
 static int read_and(const char *path, size_t max, void **buf, size_t *size, struct cvm_error *e) {
@@ -108,6 +109,19 @@ static int images_from_files(const struct cvm_reference_files *f, struct cvm_ref
     return 0;
 }
 
+static int boot_from_file(const char *path, struct cvm_reference *ret, struct cvm_error *e) {
+    _cleanup_cvm_free_ void *buf = NULL;
+    struct cvm_error why = {""};
+    size_t size = 0;
+    int r;
+
+    r = read_and(path, CVM_LOG_MAX, &buf, &size, e);
+    if (r < 0)
+        return r;
+    r = cvm_reference_from_log(buf, size, ret, &why);
+    return r < 0 ? name_file(path, r, &why, e) : 0;
+}
+
 int cvm_reference_from_files(const struct cvm_reference_files *f, const struct cvm_reference *known,
                              struct cvm_reference *ret, struct cvm_error *e) {
     int r;
@@ -118,6 +132,8 @@ int cvm_reference_from_files(const struct cvm_reference_files *f, const struct c
     if (f->kernel && !f->firmware && !(known && known->nr_firmware))
         return cvm_error_set(e, -EINVAL, "the launch measurement needs the firmware too: name cvmboot.rom");
     r = images_from_files(f, ret, e);
+    if (r == 0 && f->event_log)
+        r = boot_from_file(f->event_log, ret, e);
     if (r < 0 || !f->kernel)
         return r;
     return launch_from_files(f, f->firmware ? ret : known, ret, e);

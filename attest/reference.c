@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cvm/tpm.h"
 #include "digest.h"
+#include "eventlog.h"
 #include "json.h"
 #include "report.h"
 
@@ -132,6 +134,14 @@ static int parse_launch_item(json_object *o, unsigned i, struct cvm_reference *r
     return parse_launch(o, &ret->launch[i], e);
 }
 
+static int parse_boot_item(json_object *o, unsigned i, struct cvm_reference *ret, struct cvm_error *e) {
+    int r = cvm_pcrs_from_json(o, &ret->boot[i], e);
+
+    if (r == 0 && (ret->boot[i].mask & CVM_BOOT_PCRS) != CVM_BOOT_PCRS)
+        return cvm_error_set(e, -EINVAL, "PCRs 4, 8 and 9 must be there: they say what was started");
+    return r;
+}
+
 int cvm_reference_parse(const void *buf, size_t size, struct cvm_reference *ret, struct cvm_error *e) {
     _cleanup_(json_object_putp) json_object *o = NULL;
     const char *profile = NULL;
@@ -157,14 +167,45 @@ int cvm_reference_parse(const void *buf, size_t size, struct cvm_reference *ret,
     r = parse_list(o, "firmware", ret, parse_firmware_item, &ret->nr_firmware, e);
     if (r < 0)
         return r;
-    return parse_list(o, "launch", ret, parse_launch_item, &ret->nr_launch, e);
+    r = parse_list(o, "launch", ret, parse_launch_item, &ret->nr_launch, e);
+    if (r < 0)
+        return r;
+    return parse_list(o, "boot", ret, parse_boot_item, &ret->nr_boot, e);
+}
+
+int cvm_reference_from_log(const void *buf, size_t size, struct cvm_reference *ret, struct cvm_error *e) {
+    static const uint16_t banks[] = {CVM_TPM_ALG_SHA256, CVM_TPM_ALG_SHA384};
+    const uint8_t *p = buf;
+    struct cvm_log log;
+    int r;
+
+    if (size > 36 && memcmp(p, CVM_ACPI_LOG_SIGNATURE, 4) == 0) {
+        p += 36;
+        size -= 36;
+    }
+    r = cvm_log_open(p, size, &log, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < ELEMENTSOF(banks); i++) {
+        if (cvm_log_bank(&log, banks[i]) < 0)
+            continue;
+        if (ret->nr_boot == CVM_REFERENCE_MAX)
+            return cvm_error_set(e, -E2BIG, "more than %u alternatives", CVM_REFERENCE_MAX);
+        r = cvm_log_replay(&log, banks[i], &ret->boot[ret->nr_boot], e);
+        if (r < 0)
+            return r;
+        ret->boot[ret->nr_boot++].mask = 0x3ff | 1u << 14;
+    }
+    return ret->nr_boot ? 0
+                        : cvm_error_set(e, -ENOENT, "the event log has neither sha256 nor sha384 digests");
 }
 
 int cvm_reference_merge(struct cvm_reference *to, const struct cvm_reference *from) {
     if (to->nr_rootvisor + from->nr_rootvisor > CVM_REFERENCE_MAX ||
         to->nr_guardian + from->nr_guardian > CVM_REFERENCE_MAX ||
         to->nr_firmware + from->nr_firmware > CVM_REFERENCE_MAX ||
-        to->nr_launch + from->nr_launch > CVM_REFERENCE_MAX)
+        to->nr_launch + from->nr_launch > CVM_REFERENCE_MAX ||
+        to->nr_boot + from->nr_boot > CVM_REFERENCE_MAX)
         return -E2BIG;
     for (unsigned i = 0; i < from->nr_rootvisor; i++)
         to->rootvisor[to->nr_rootvisor++] = from->rootvisor[i];
@@ -174,6 +215,8 @@ int cvm_reference_merge(struct cvm_reference *to, const struct cvm_reference *fr
         to->firmware[to->nr_firmware++] = from->firmware[i];
     for (unsigned i = 0; i < from->nr_launch; i++)
         to->launch[to->nr_launch++] = from->launch[i];
+    for (unsigned i = 0; i < from->nr_boot; i++)
+        to->boot[to->nr_boot++] = from->boot[i];
     return 0;
 }
 
@@ -261,6 +304,18 @@ json_object *cvm_reference_to_json(const struct cvm_reference *ref) {
         if (!l)
             return NULL;
         json_object_array_add(launch, l);
+    }
+    if (ref->nr_boot) {
+        json_object *boot = json_object_new_array();
+
+        if (json_object_object_add(o, "boot", boot) < 0)
+            return NULL;
+        for (unsigned i = 0; i < ref->nr_boot; i++) {
+            json_object *b = json_object_new_object();
+
+            if (!b || json_object_array_add(boot, b) < 0 || cvm_pcrs_add(b, &ref->boot[i]) < 0)
+                return NULL;
+        }
     }
     ret = o;
     o = NULL;

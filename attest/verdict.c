@@ -11,6 +11,13 @@ static const struct {
     [CVM_CHECK_POLICY] = {"policy", 0},
     [CVM_CHECK_EVIDENCE] = {"evidence", 0},
     [CVM_CHECK_ANCHOR] = {"platform anchor", 0},
+    [CVM_CHECK_AK] = {"attestation key", 1},
+    [CVM_CHECK_QUOTE] = {"TPM quote", 1},
+    [CVM_CHECK_QUOTED] = {"quote's freshness", 1},
+    [CVM_CHECK_LOG] = {"event log", 1},
+    [CVM_CHECK_BOOT] = {"firmware, loader", 1},
+    [CVM_CHECK_MEASURED] = {"images measured", 1},
+    [CVM_CHECK_KEY_PCR] = {"key measured", 1},
     [CVM_CHECK_KEY] = {"report key", 0},
     [CVM_CHECK_SIGNATURE] = {"signature", 1},
     [CVM_CHECK_NONCE] = {"freshness", 0},
@@ -148,7 +155,10 @@ static void conclude_vector(struct cvm_verdict *v, bool pinned, bool anchored) {
     }
     if (anchored) {
         v->vector[CVM_CLAIM_HARDWARE] = 2;
-        v->vector[CVM_CLAIM_RUNTIME_OPAQUE] = v->finding[CVM_CHECK_DMA].state == CVM_OK ? 2 : 32;
+        /* A risk that the policy accepts is still one: then nothing is asserted. */
+        v->vector[CVM_CLAIM_RUNTIME_OPAQUE] = v->report.platform & CVM_F_VT_D             ? 2
+                                              : v->finding[CVM_CHECK_DMA].state == CVM_OK ? 0
+                                                                                          : 32;
     }
 }
 
@@ -171,13 +181,14 @@ void cvm_verdict_conclude(struct cvm_verdict *v, bool pinned, bool anchored) {
         }
     }
     if (v->failure != CVM_FAILURE_NONE) {
-        /* The launch measurement differs because a component does: name the component. */
-        if (v->primary == CVM_CHECK_LAUNCH)
-            for (int c = CVM_CHECK_COMPONENTS; c <= CVM_CHECK_CMDLINE; c++)
-                if (v->finding[c].state == CVM_FAIL && v->finding[c].failure == v->failure) {
-                    v->primary = c;
-                    break;
-                }
+        /* A link breaks because a part of it does (the launch measurement differs because a component does):
+         * name the part. */
+        for (int c = v->primary + 1; c < CVM_CHECK_MAX && cvm_check_depth(c) > cvm_check_depth(v->primary);
+             c++)
+            if (v->finding[c].state == CVM_FAIL && v->finding[c].failure == v->failure) {
+                v->primary = c;
+                break;
+            }
         v->tier = CVM_TIER_CONTRAINDICATED;
     } else if (all_ok)
         v->tier = CVM_TIER_AFFIRMING;

@@ -13,6 +13,13 @@ enum cvm_check {
     CVM_CHECK_POLICY,    /* the tenant's policy is in force */
     CVM_CHECK_EVIDENCE,  /* the container and the report can be read */
     CVM_CHECK_ANCHOR,    /* platform evidence vouches for RootVisor and its report key */
+    CVM_CHECK_AK,        /* attestation key of a TPM that the tenant enrolled */
+    CVM_CHECK_QUOTE,     /* signed by that key */
+    CVM_CHECK_QUOTED,    /* made for this question */
+    CVM_CHECK_LOG,       /* the event log gives the quoted PCRs */
+    CVM_CHECK_BOOT,      /* firmware and loader are ones that the tenant knows */
+    CVM_CHECK_MEASURED,  /* RootVisor and Guardian of the report are the ones measured */
+    CVM_CHECK_KEY_PCR,   /* the report key is the one measured */
     CVM_CHECK_KEY,       /* the report names the key that it is checked with */
     CVM_CHECK_SIGNATURE, /* over the whole report */
     CVM_CHECK_NONCE,     /* made for this question */

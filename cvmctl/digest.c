@@ -43,6 +43,15 @@ static const char *treatment_of(uint32_t kind) {
     }
 }
 
+static void print_boot(const struct cvm_pcrs *p) {
+    char hex[2 * CVM_TPM_HASH_MAX + 1];
+
+    for (unsigned i = 0; i < CVM_PCRS; i++)
+        if (p->mask >> i & 1)
+            printf("%s PCR %-2u  %s\n", cvm_tpm_hash_name(p->hash), i,
+                   cvm_hex_encode(p->value[i], p->size, hex));
+}
+
 static void explain(const struct cvm_reference *ref, const struct cvm_reference_files *f) {
     char hex[2 * CVM_DIGEST_SIZE + 1];
 
@@ -87,6 +96,11 @@ static void explain(const struct cvm_reference *ref, const struct cvm_reference_
                f->guardian);
     } else
         printf("Guardian digest: not computed, no --guardian\n");
+    for (unsigned i = 0; i < ref->nr_boot; i++) {
+        printf("firmware and loader\n  = what the event log replays to, before RootVisor\n  from %s\n",
+               f->event_log);
+        print_boot(&ref->boot[i]);
+    }
 }
 
 enum { OPT_EXPLAIN = OPTION_LONG };
@@ -158,6 +172,8 @@ int verb_digest(int argc, char **argv) {
             print_line("RootVisor", ref->rootvisor[0].digest);
         if (ref->nr_guardian)
             print_line("Guardian", ref->guardian[0].digest);
+        for (unsigned i = 0; i < ref->nr_boot; i++)
+            print_boot(&ref->boot[i]);
     }
     return 0;
 }

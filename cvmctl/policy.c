@@ -23,7 +23,7 @@ struct policy_options {
     const char *id, *not_before, *not_after, *uuid, *output, *policy_key, *signing_key;
     const char *report_key[CVM_POLICY_LIST_MAX], *reference[CVM_REFERENCE_MAX];
     unsigned nr_report_key, nr_reference;
-    bool require_anchor, require_dma, require_guest;
+    bool require_anchor, require_dma, require_guest, accept_no_dma;
 };
 
 static int parse_require(struct policy_options *o, const char *what) {
@@ -46,6 +46,7 @@ enum {
     OPT_NOT_BEFORE,
     OPT_NOT_AFTER,
     OPT_REQUIRE,
+    OPT_ACCEPT,
     OPT_POLICY_KEY,
     OPT_SIGNING_KEY
 };
@@ -61,6 +62,7 @@ static const struct verb_option init_options[] = {
     {"require", OPT_REQUIRE, "anchor|dma|guest",
      "may be repeated: without a platform anchor, without VT-d,\nor for reports not asked for by the guest, "
      "verify fails"},
+    {"accept", OPT_ACCEPT, "no-dma", "take the risk of a host without VT-d: no warning"},
     {"output", 'o', "FILE", "- means standard output"},
     {0},
 };
@@ -108,6 +110,11 @@ static int parse_options(int argc, char **argv, struct policy_options *o) {
             r = parse_require(o, optarg);
             if (r >= 0)
                 return r;
+            break;
+        case OPT_ACCEPT:
+            if (strcmp(optarg, "no-dma") != 0)
+                return usage_error("policy init", "--accept takes no-dma, not '%s'", optarg);
+            o->accept_no_dma = true;
             break;
         case OPT_POLICY_KEY:
             o->policy_key = optarg;
@@ -176,6 +183,12 @@ static int build(struct policy_options *o, const struct cvm_reference *ref, json
     json_object_object_add(require, "dma_protection", json_object_new_boolean(o->require_dma));
     json_object_object_add(require, "guest_request", json_object_new_boolean(o->require_guest));
     json_object_object_add(j, "require", require);
+    if (o->accept_no_dma) {
+        json_object *accept = json_object_new_object();
+
+        json_object_object_add(accept, "no_dma_protection", json_object_new_boolean(true));
+        json_object_object_add(j, "accept", accept);
+    }
     if (o->uuid)
         json_object_object_add(j, "vm_uuid", json_object_new_string(o->uuid));
     json_object_object_add(j, "reference_values", values);

@@ -19,6 +19,8 @@ const struct verb_option reference_options[] = {
     {"rootvisor", OPT_ROOTVISOR, "FILE", "RootVisor's ELF file"},
     {"guardian", OPT_GUARDIAN, "FILE", "guardian.bin"},
     {"images", OPT_IMAGES, "DIR", "where the last three are looked for if not named"},
+    {"event-log", OPT_EVENT_LOG, "FILE",
+     "TPM event log of a host that was started as it shall be:\nits firmware and loader are expected"},
     {0},
 };
 
@@ -45,6 +47,9 @@ bool reference_options_take(struct reference_options *o, int opt, const char *ar
     case OPT_IMAGES:
         o->images = arg;
         return true;
+    case OPT_EVENT_LOG:
+        o->files.event_log = arg;
+        return true;
     default:
         return false;
     }
@@ -53,7 +58,8 @@ bool reference_options_take(struct reference_options *o, int opt, const char *ar
 bool reference_options_given(const struct reference_options *o) {
     const struct cvm_reference_files *f = &o->files;
 
-    return f->kernel || f->initrd || f->cmdline || f->firmware || f->rootvisor || f->guardian || o->images;
+    return f->kernel || f->initrd || f->cmdline || f->firmware || f->rootvisor || f->guardian ||
+           f->event_log || o->images;
 }
 
 /* Looks for one of @names (two, the second may be NULL) in each directory of @dirs. */

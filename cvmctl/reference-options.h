@@ -20,6 +20,7 @@ enum {
     OPT_ROOTVISOR,
     OPT_GUARDIAN,
     OPT_IMAGES,
+    OPT_EVENT_LOG,
 };
 
 extern const struct verb_option reference_options[];

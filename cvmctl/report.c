@@ -65,7 +65,7 @@ static int compose(struct transport *t, const struct cvm_report *report, char **
     if (cvm_hex_decode(s, strlen(s), key.point, sizeof(key.point)) < 0)
         return fail("report", EXIT_FAILED,
                     "RootVisor gives no report key; --raw writes the report without it");
-    r = cvm_evidence_compose(report, &key, ret);
+    r = cvm_evidence_compose(report, &key, NULL, ret);
     return r < 0 ? fail("report", EXIT_FAILED, "RootVisor's report key is no point of P-256") : 0;
 }
 

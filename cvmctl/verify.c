@@ -18,11 +18,14 @@
 
 CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 
+#define ENROLMENTS_MAX 64
+
 struct verify_options {
     struct reference_options ro;
     const char *report, *nonce, *key, *ear, *signing_key, *policy, *policy_key;
+    const char *enrolment_key, *enrolment[ENROLMENTS_MAX];
     const char *reference[CVM_REFERENCE_MAX];
-    unsigned nr_reference;
+    unsigned nr_reference, nr_enrolment;
     bool explain;
 };
 
@@ -35,6 +38,8 @@ enum {
     OPT_SIGNING_KEY,
     OPT_POLICY,
     OPT_POLICY_KEY,
+    OPT_ENROLMENT,
+    OPT_ENROLMENT_KEY,
     OPT_EXPLAIN
 };
 
@@ -46,6 +51,8 @@ static const struct verb_option verify_options[] = {
     {"policy", OPT_POLICY, "FILE",
      "what you demand beyond that, and reference values in it; `cvmctl policy`"},
     {"policy-key", OPT_POLICY_KEY, "FILE", "key that must have signed the policy"},
+    {"enrolment", OPT_ENROLMENT, "FILE", "record of a host's TPM, of `cvmctl enrol finish`; may be repeated"},
+    {"enrolment-key", OPT_ENROLMENT_KEY, "FILE", "key that must have signed the records"},
     {"ear", OPT_EAR, "FILE", "write the verdict as signed EAR; needs --signing-key"},
     {"signing-key", OPT_SIGNING_KEY, "FILE", "your verifier's private key, P-256 or P-384, PEM"},
     {"explain", OPT_EXPLAIN, NULL, "also print what the report says"},
@@ -87,6 +94,16 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         case OPT_POLICY_KEY:
             o->policy_key = optarg;
             break;
+        case OPT_ENROLMENT:
+            if (o->nr_enrolment == ELEMENTSOF(o->enrolment)) {
+                fprintf(stderr, "cvmctl verify: more than %zu --enrolment\n", ELEMENTSOF(o->enrolment));
+                return -E2BIG;
+            }
+            o->enrolment[o->nr_enrolment++] = optarg;
+            break;
+        case OPT_ENROLMENT_KEY:
+            o->enrolment_key = optarg;
+            break;
         case OPT_EXPLAIN:
             o->explain = true;
             break;
@@ -98,6 +115,10 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
     }
     if (o->policy_key && !o->policy) {
         fprintf(stderr, "cvmctl verify: --policy-key without --policy\n");
+        return -EINVAL;
+    }
+    if (!o->nr_enrolment != !o->enrolment_key) {
+        fprintf(stderr, "cvmctl verify: --enrolment and --enrolment-key go together\n");
         return -EINVAL;
     }
     if (!o->ear != !o->signing_key) {
@@ -205,6 +226,31 @@ static int load_reference(struct verify_options *o, const struct cvm_policy *pol
     return 0;
 }
 
+/* The hosts whose TPMs the tenant knows. */
+static int load_enrolments(const struct verify_options *o, struct cvm_enrolment **ret, struct cvm_error *e) {
+    _cleanup_cvm_free_ struct cvm_enrolment *list = NULL;
+    uint8_t point[CVM_POINT_SIZE];
+    int r;
+
+    *ret = NULL;
+    if (!o->nr_enrolment)
+        return 0;
+    r = cvm_key_load_public(o->enrolment_key, point, e);
+    if (r < 0)
+        return r;
+    list = calloc(o->nr_enrolment, sizeof(*list));
+    if (!list)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    for (unsigned i = 0; i < o->nr_enrolment; i++) {
+        r = cvm_enrolment_load(o->enrolment[i], point, &list[i], e);
+        if (r < 0)
+            return r;
+    }
+    *ret = list;
+    list = NULL;
+    return 0;
+}
+
 static int write_ear(const struct verify_options *o, const struct cvm_appraisal *a,
                      const struct cvm_verdict *v, struct cvm_error *e) {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
@@ -233,6 +279,7 @@ static int write_ear(const struct verify_options *o, const struct cvm_appraisal 
 static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_error *e) {
     uint8_t nonce[CVM_NONCE_SIZE], pinned[CVM_POINT_SIZE];
     _cleanup_cvm_free_ struct cvm_reference *ref = NULL;
+    _cleanup_cvm_free_ struct cvm_enrolment *enrolments = NULL;
     _cleanup_cvm_free_ struct cvm_policy *policy = NULL;
     _cleanup_cvm_free_ void *evidence = NULL;
     struct cvm_appraisal a = {.nonce = nonce, .now = time(NULL)};
@@ -260,6 +307,11 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
     r = load_reference(o, policy, &ref, e);
     if (r < 0)
         return r;
+    r = load_enrolments(o, &enrolments, e);
+    if (r < 0)
+        return r;
+    a.enrolment = enrolments;
+    a.nr_enrolment = o->nr_enrolment;
     a.reference = ref;
     a.policy = policy;
     r = cvm_appraise(&a, v);

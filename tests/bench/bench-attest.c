@@ -125,7 +125,7 @@ int main(void) {
     check(cvm_key_to_point(key, point) == 0, "point");
     memcpy(rk.point, point, sizeof(point));
     memcpy(&rep, wire, sizeof(rep));
-    check(cvm_evidence_compose(&rep, &rk, &evidence) == 0, "evidence");
+    check(cvm_evidence_compose(&rep, &rk, NULL, &evidence) == 0, "evidence");
     appraise(evidence, nonce); /* warm up */
     b = bare_prepare(point, wire + CVM_REPORT_SIGNED);
     getrusage(RUSAGE_SELF, &before);

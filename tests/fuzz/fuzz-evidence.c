@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// SOURCES: attest/appraise.c attest/appraise-launch.c attest/bzimage.c attest/digest.c attest/ear.c attest/elf-image.c attest/evidence.c attest/explain.c attest/json.c attest/jws.c attest/key.c attest/reference.c attest/reference-files.c attest/report.c attest/policy.c attest/policy-diff.c attest/rom-image.c attest/util.c attest/verdict.c
+// SOURCES: attest/*.c
 // LIBS: -ljson-c -lcrypto
 // Evidence, reference values and policies as untrusted text, through the whole appraisal: no input that was not signed
 // with the pinned key gets anything better than "contraindicated".

@@ -91,13 +91,18 @@ void fixture_sign(const struct fixture *f, const struct cvm_report *rep, uint8_t
 }
 
 char *fixture_evidence(const struct fixture *f, const uint8_t *wire) {
+    return fixture_evidence_with(f, wire, NULL);
+}
+
+char *fixture_evidence_with(const struct fixture *f, const uint8_t *wire,
+                            const struct cvm_platform *platform) {
     struct cvm_report_key key = {0};
     struct cvm_report rep;
     char *text = NULL;
 
     memcpy(key.point, f->point, sizeof(key.point));
     memcpy(&rep, wire, sizeof(rep));
-    assert_int_equal(cvm_evidence_compose(&rep, &key, &text), 0);
+    assert_int_equal(cvm_evidence_compose(&rep, &key, platform, &text), 0);
     return text;
 }
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "attest/appraise.h"
+#include "attest/evidence.h"
 #include "attest/key.h"
 
 struct fixture {
@@ -35,8 +36,11 @@ struct cvm_report fixture_report(const struct fixture *f);
 /* Wire bytes with the fixture's signature, sizeof(struct cvm_report). Does not touch report_key_id. */
 void fixture_sign(const struct fixture *f, const struct cvm_report *rep, uint8_t *wire);
 
-/* Evidence text of these wire bytes with the fixture's key; the caller frees. */
+/* Evidence text of these wire bytes with the fixture's key, and perhaps platform evidence; the caller frees.
+ */
 char *fixture_evidence(const struct fixture *f, const uint8_t *wire);
+char *fixture_evidence_with(const struct fixture *f, const uint8_t *wire,
+                            const struct cvm_platform *platform);
 
 /* Appraises a container of these wire bytes: key from the evidence, the fixture's reference values. */
 void fixture_appraise(const struct fixture *f, const uint8_t *wire, struct cvm_verdict *v);

@@ -54,7 +54,7 @@ static void test_claimed_tpm_is_still_warning(void **state) {
 }
 
 static int appraise(const struct fixture *f, const struct cvm_report *rep, const uint8_t *pinned,
-                    const uint8_t *anchored, const struct cvm_reference *ref, struct cvm_verdict *v) {
+                    const struct cvm_reference *ref, struct cvm_verdict *v) {
     uint8_t wire[sizeof(*rep)];
     char *text;
     int r;
@@ -67,7 +67,6 @@ static int appraise(const struct fixture *f, const struct cvm_report *rep, const
             .evidence_size = strlen(text),
             .nonce = f->nonce,
             .pinned_key = pinned,
-            .anchored_key_id = anchored,
             .reference = ref,
         },
         v);
@@ -79,34 +78,9 @@ static void test_pinned_key_is_still_warning(void **state) {
     const struct fixture *f = *state;
     struct cvm_verdict v;
 
-    assert_int_equal(appraise(f, &f->report, f->point, NULL, &f->reference, &v), 0);
+    assert_int_equal(appraise(f, &f->report, f->point, &f->reference, &v), 0);
     expect(&v, CVM_TIER_WARNING, CVM_FAILURE_NONE, "platform.no-anchor", CVM_EXIT_WARNING);
     assert_int_equal(v.vector[CVM_CLAIM_INSTANCE_IDENTITY], 2);
-}
-
-/* Only a caller that verified platform evidence for this very key gets an affirming verdict, and only
- * if devices are confined too. */
-static void test_anchor(void **state) {
-    const struct fixture *f = *state;
-    struct cvm_report rep = fixture_report(f);
-    uint8_t other[CVM_KEY_ID_SIZE] = {1};
-    struct cvm_verdict v;
-
-    rep.platform |= CVM_F_TPM | CVM_F_VT_D;
-    assert_int_equal(appraise(f, &rep, NULL, rep.report_key_id, &f->reference, &v), 0);
-    expect(&v, CVM_TIER_AFFIRMING, CVM_FAILURE_NONE, "none", CVM_EXIT_AFFIRMING);
-    assert_int_equal(v.vector[CVM_CLAIM_RUNTIME_OPAQUE], 2);
-
-    assert_int_equal(appraise(f, &rep, NULL, other, &f->reference, &v), 0);
-    expect(&v, CVM_TIER_WARNING, CVM_FAILURE_NONE, "platform.no-anchor", CVM_EXIT_WARNING);
-
-    rep.platform &= ~CVM_F_VT_D;
-    assert_int_equal(appraise(f, &rep, NULL, rep.report_key_id, &f->reference, &v), 0);
-    expect(&v, CVM_TIER_WARNING, CVM_FAILURE_NONE, "platform.no-dma-protection", CVM_EXIT_WARNING);
-
-    rep.platform = CVM_F_VT_D;
-    assert_int_equal(appraise(f, &rep, NULL, rep.report_key_id, &f->reference, &v), 0);
-    expect(&v, CVM_TIER_WARNING, CVM_FAILURE_NONE, "platform.no-anchor", CVM_EXIT_WARNING);
 }
 
 static void test_keys(void **state) {
@@ -119,14 +93,14 @@ static void test_keys(void **state) {
     assert_int_equal(cvm_key_to_point(other, point), 0);
 
     /* The tenant pinned another key. */
-    assert_int_equal(appraise(f, &rep, point, NULL, &f->reference, &v), 0);
+    assert_int_equal(appraise(f, &rep, point, &f->reference, &v), 0);
     expect(&v, CVM_TIER_CONTRAINDICATED, CVM_BROKEN_EVIDENCE, "key.mismatch", CVM_EXIT_BROKEN_EVIDENCE);
     assert_int_equal(v.finding[CVM_CHECK_SIGNATURE].state, CVM_SKIPPED);
     assert_int_equal(v.finding[CVM_CHECK_LAUNCH].state, CVM_SKIPPED);
 
     /* The report names another key than it was signed with. */
     assert_int_equal(cvm_key_id(point, rep.report_key_id), 0);
-    assert_int_equal(appraise(f, &rep, point, NULL, &f->reference, &v), 0);
+    assert_int_equal(appraise(f, &rep, point, &f->reference, &v), 0);
     expect(&v, CVM_TIER_CONTRAINDICATED, CVM_BROKEN_EVIDENCE, "signature.invalid", CVM_EXIT_BROKEN_EVIDENCE);
 
     /* Bare report bytes carry no key. */
@@ -247,7 +221,7 @@ static void test_component_missing_and_added(void **state) {
     *ref = f->reference;
     ref->launch[0].nr = 3;
     assert_int_equal(cvm_launch_digest(ref->launch[0].component, 3, ref->launch[0].digest), 0);
-    assert_int_equal(appraise(f, &f->report, NULL, NULL, ref, &v), 0);
+    assert_int_equal(appraise(f, &f->report, NULL, ref, &v), 0);
     expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_VIOLATION, "launch.cmdline", CVM_EXIT_POLICY_VIOLATION);
     assert_string_equal(v.finding[CVM_CHECK_CMDLINE].expected, "none");
     free(ref);
@@ -292,12 +266,12 @@ static void test_alternatives(void **state) {
     assert_int_equal(cvm_launch_digest(old->launch[0].component, 4, old->launch[0].digest), 0);
     *ref = *old;
     assert_int_equal(cvm_reference_merge(ref, &f->reference), 0);
-    assert_int_equal(appraise(f, &rep, NULL, NULL, ref, &v), 0);
+    assert_int_equal(appraise(f, &rep, NULL, ref, &v), 0);
     expect(&v, CVM_TIER_WARNING, CVM_FAILURE_NONE, "platform.no-anchor", CVM_EXIT_WARNING);
 
     rep.measured[2].digest[0] ^= 1;
     assert_int_equal(cvm_launch_digest(rep.measured, 4, rep.launch_digest), 0);
-    assert_int_equal(appraise(f, &rep, NULL, NULL, ref, &v), 0);
+    assert_int_equal(appraise(f, &rep, NULL, ref, &v), 0);
     expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_VIOLATION, "launch.initrd", CVM_EXIT_POLICY_VIOLATION);
     assert_int_equal(v.finding[CVM_CHECK_KERNEL].state, CVM_OK);
 
@@ -305,7 +279,7 @@ static void test_alternatives(void **state) {
     rep = fixture_report(f);
     memcpy(&rep.measured[1], &old->launch[0].component[1], sizeof(rep.measured[1]));
     assert_int_equal(cvm_launch_digest(rep.measured, 4, rep.launch_digest), 0);
-    assert_int_equal(appraise(f, &rep, NULL, NULL, ref, &v), 0);
+    assert_int_equal(appraise(f, &rep, NULL, ref, &v), 0);
     expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_VIOLATION, "launch.kernel", CVM_EXIT_POLICY_VIOLATION);
     free(ref);
     free(old);
@@ -319,7 +293,7 @@ static void test_policy_missing(void **state) {
     struct cvm_verdict v;
 
     rep.platform |= CVM_F_TPM | CVM_F_VT_D;
-    assert_int_equal(appraise(f, &rep, NULL, rep.report_key_id, NULL, &v), 0);
+    assert_int_equal(appraise(f, &rep, NULL, NULL, &v), 0);
     expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_MISSING, "rootvisor.no-reference",
            CVM_EXIT_POLICY_MISSING);
 
@@ -329,7 +303,7 @@ static void test_policy_missing(void **state) {
 
         *ref = f->reference;
         *(part == 0 ? &ref->nr_rootvisor : part == 1 ? &ref->nr_guardian : &ref->nr_launch) = 0;
-        assert_int_equal(appraise(f, &rep, NULL, rep.report_key_id, ref, &v), 0);
+        assert_int_equal(appraise(f, &rep, NULL, ref, &v), 0);
         expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_MISSING, codes[part], CVM_EXIT_POLICY_MISSING);
     }
     /* A violation weighs more than a gap. */
@@ -337,7 +311,7 @@ static void test_policy_missing(void **state) {
     assert_int_equal(cvm_launch_digest(rep.measured, 4, rep.launch_digest), 0);
     *ref = f->reference;
     ref->nr_rootvisor = 0;
-    assert_int_equal(appraise(f, &rep, NULL, rep.report_key_id, ref, &v), 0);
+    assert_int_equal(appraise(f, &rep, NULL, ref, &v), 0);
     expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_VIOLATION, "launch.initrd", CVM_EXIT_POLICY_VIOLATION);
     free(ref);
 }
@@ -408,7 +382,6 @@ int main(void) {
         cmocka_unit_test(test_no_anchor_is_warning),
         cmocka_unit_test(test_claimed_tpm_is_still_warning),
         cmocka_unit_test(test_pinned_key_is_still_warning),
-        cmocka_unit_test(test_anchor),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_signature_bounds),
         cmocka_unit_test(test_stale_nonce),

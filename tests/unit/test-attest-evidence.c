@@ -33,7 +33,7 @@ static void test_compose_refuses_bad_key(void **state) {
 
     memcpy(key.point, f->point, sizeof(key.point));
     key.point[40] ^= 1;
-    assert_int_equal(cvm_evidence_compose(&f->report, &key, &text), -EINVAL);
+    assert_int_equal(cvm_evidence_compose(&f->report, &key, NULL, &text), -EINVAL);
     assert_null(text);
 }
 

@@ -121,7 +121,14 @@ class Test(unittest.TestCase):
         r = self.run_cli('policy', 'check', open_policy)
         self.assertEqual(r.returncode, 6)
         self.assertEqual(len(r.stdout.splitlines()), 3)
-        tight = self.init('--require', 'anchor', '--require', 'dma', '--not-after', '2999-01-01T00:00:00Z', name='tight.json')
+        anchorless = self.init('--require', 'anchor', '--require', 'dma', '--not-after', '2999-01-01T00:00:00Z')
+        r = self.run_cli('policy', 'check', anchorless)
+        self.assertEqual((r.returncode, len(r.stdout.splitlines())), (6, 1), r.stdout)
+        self.assertIn('no firmware and loader is accepted', r.stdout)
+        boot = write(self.dir + '/boot.json', json.dumps({
+            'profile': 'tag:cvmd.org,2026:reference-values#1',
+            'boot': [{'bank': 'sha256', 'pcrs': {str(i): '%064x' % i for i in (4, 8, 9)}}]}).encode())
+        tight = self.init('--reference', boot, '--images', self.dir, '--require', 'anchor', '--require', 'dma', '--not-after', '2999-01-01T00:00:00Z', name='tight.json')
         r = self.run_cli('policy', 'check', tight)
         self.assertEqual((r.returncode, r.stdout), (0, ''))
         self.assertEqual(self.run_cli('policy', 'diff', tight, tight).returncode, 0)
