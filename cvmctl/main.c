@@ -28,6 +28,13 @@ const struct verb about_verbs[] = {
      .summary = "tell about all verbs, or one",
      .run = verb_help,
      .text = "With --json the whole table: verbs, their options, exit statuses."},
+    {.name = "completion",
+     .arguments = "bash|zsh|fish",
+     .summary = "print a completion script for a shell",
+     .run = verb_completion,
+     .text = "Installed packages have the scripts in place already. machines, images and operations print the names that\n"
+             "the scripts offer.",
+     .remote = true},
     {.name = "version", .arguments = "", .summary = "tell the version of cvmctl", .run = verb_version},
     {0},
 };
