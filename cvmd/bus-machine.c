@@ -21,7 +21,7 @@ int bus_machine_find(sd_bus *bus, const char *path, const char *interface, void 
     if (r <= 0)
         return r;
     *found = manager_find(m, name);
-    return *found ? 1 : 0;
+    return *found && !((struct machine *)*found)->defining ? 1 : 0;
 }
 
 static int path_of(void *userdata, size_t i, char **ret) {
@@ -82,6 +82,16 @@ GETTER(get_string) { /* @userdata: the struct machine; by name */
         s = memory_backing_to_string(m->backing);
     else if (strcmp(property, "LaunchDigest") == 0)
         s = m->vm.id ? cvm_hex_encode(m->vm.launch_digest, CVM_DIGEST_SIZE, digest) : "";
+    else if (strcmp(property, "KernelImage") == 0)
+        s = m->kernel_image;
+    else if (strcmp(property, "InitrdImage") == 0)
+        s = m->initrd_image;
+    else if (strcmp(property, "Description") == 0)
+        s = m->description;
+    else if (strcmp(property, "Restart") == 0)
+        s = restart_policy_to_string(m->restart);
+    else if (strcmp(property, "Network") == 0)
+        s = m->network ?: "none";
     /* The level tells what holds now: a machine still being launched is not protected yet. */
     else if (strcmp(property, "ProtectionLevel") == 0)
         s = m->protected && (m->state != MACHINE_STARTING) ? "protected" : m->protected ? "pending" : "none";
@@ -96,6 +106,8 @@ GETTER(get_number) {
     machine_refresh(m);
     if (strcmp(property, "Memory") == 0)
         v = m->memory;
+    else if (strcmp(property, "CPUShares") == 0)
+        v = m->cpu_shares;
     else if (strcmp(property, "Frames") == 0)
         v = m->vm.frames;
     else if (strcmp(property, "Created") == 0)
@@ -125,12 +137,46 @@ GETTER(get_number) {
 
 GETTER(get_u32) {
     struct machine *m = userdata;
+    uint32_t v = 0;
 
     UNUSED;
-    return sd_bus_message_append(reply, "u",
-                                 strcmp(property, "VCPUs") == 0 ? m->vcpus
-                                 : m->vm_present                ? m->vm.id
-                                                                : 0);
+    if (strcmp(property, "VCPUs") == 0)
+        v = m->vcpus;
+    else if (strcmp(property, "VM") == 0)
+        v = m->vm_present ? m->vm.id : 0;
+    else if (strcmp(property, "CPUQuota") == 0)
+        v = m->cpu_quota;
+    else if (strcmp(property, "IOWeight") == 0)
+        v = m->io_weight;
+    return sd_bus_message_append(reply, "u", v);
+}
+
+/* Lines "KEY=VALUE", as a{ss}. */
+GETTER(get_labels) {
+    const struct machine *m = userdata;
+    int r = sd_bus_message_open_container(reply, 'a', "{ss}");
+
+    UNUSED;
+    for (const char *p = m->labels; r >= 0 && p && *p; p = strchr(p, '\n') + 1) {
+        size_t key = strcspn(p, "="), line = strcspn(p, "\n");
+        _cleanup_free_ char *k = strndup(p, key), *v = strndup(p + key + 1, line - key - 1);
+
+        r = k && v ? sd_bus_message_append(reply, "{ss}", k, v) : -ENOMEM;
+    }
+    return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+GETTER(get_disks) {
+    const struct machine *m = userdata;
+    int r = sd_bus_message_open_container(reply, 'a', "s");
+
+    UNUSED;
+    for (const char *p = m->disks; r >= 0 && p && *p; p = strchr(p, '\n') + 1) {
+        _cleanup_free_ char *s = strndup(p, strcspn(p, "\n"));
+
+        r = s ? sd_bus_message_append(reply, "s", s) : -ENOMEM;
+    }
+    return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 GETTER(get_exits_by_reason) {
@@ -141,11 +187,14 @@ GETTER(get_exits_by_reason) {
     return bus_append_exits(reply, &m->stats);
 }
 
-GETTER(get_initrd) {
+GETTER(get_bool) {
     const struct machine *m = userdata;
 
     UNUSED;
-    return sd_bus_message_append(reply, "b", m->has_initrd);
+    return sd_bus_message_append(reply, "b",
+                                 strcmp(property, "Initrd") == 0      ? m->has_initrd
+                                 : strcmp(property, "Autostart") == 0 ? m->autostart
+                                                                      : m->changed);
 }
 
 static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -194,11 +243,23 @@ const sd_bus_vtable bus_machine_vtable[] = {
     SD_BUS_PROPERTY("Reason", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("ProtectionLevel", "s", get_string, 0, 0),
     SD_BUS_PROPERTY("LaunchDigest", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-    SD_BUS_PROPERTY("Memory", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("MemoryBacking", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("VCPUs", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("CommandLine", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-    SD_BUS_PROPERTY("Initrd", "b", get_initrd, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+    SD_BUS_PROPERTY("Memory", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("MemoryBacking", "s", get_string, 0, 0),
+    SD_BUS_PROPERTY("VCPUs", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("CommandLine", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Initrd", "b", get_bool, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("KernelImage", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("InitrdImage", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Description", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Labels", "a{ss}", get_labels, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Autostart", "b", get_bool, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Restart", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("CPUShares", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("CPUQuota", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("IOWeight", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Network", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Disks", "as", get_disks, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("RestartNeeded", "b", get_bool, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Console", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Created", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Started", "t", get_number, 0, 0),

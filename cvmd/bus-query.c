@@ -13,7 +13,7 @@
 
 static int find_named(struct manager *m, const char *name, struct machine **ret, sd_bus_error *error) {
     *ret = manager_find(m, name);
-    if (!*ret)
+    if (!*ret || (*ret)->defining)
         return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_MACHINE,
                                  "there is no machine '%.64s'; 'cvmctl list' shows those that exist", name);
     return 0;
@@ -45,6 +45,8 @@ int bus_list_machines(sd_bus_message *call, void *userdata, sd_bus_error *error)
     for (size_t i = 0; r >= 0 && i < m->nr_machines; i++) {
         _cleanup_free_ char *path = NULL;
 
+        if (m->machines[i]->defining)
+            continue;
         r = machine_path(m->machines[i], &path);
         if (r >= 0)
             r = sd_bus_message_append(reply, "(sso)", m->machines[i]->name,

@@ -30,6 +30,11 @@ int bus_attach(struct manager *m) {
     if (r >= 0)
         r = sd_bus_add_node_enumerator(m->bus, NULL, BUS_OPERATION_PREFIX, bus_operation_enumerate, m);
     if (r >= 0)
+        r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_IMAGE_PREFIX, BUS_IMAGE_INTERFACE, bus_image_vtable,
+                                       bus_image_find, m);
+    if (r >= 0)
+        r = sd_bus_add_node_enumerator(m->bus, NULL, BUS_IMAGE_PREFIX, bus_image_enumerate, m);
+    if (r >= 0)
         r = sd_bus_request_name(m->bus, BUS_NAME, 0);
     if (r < 0)
         log_error("The bus does not take the objects or the name %s: %s", BUS_NAME, strerror(-r));
@@ -56,6 +61,27 @@ void bus_machine_changed(struct machine *m) {
     if (m->manager->bus && machine_path(m, &path) >= 0)
         (void)sd_bus_emit_properties_changed(m->manager->bus, path, BUS_MACHINE_INTERFACE, "State", "Reason",
                                              "LaunchDigest", "Console", NULL);
+}
+
+void bus_machine_settings_changed(struct machine *m) {
+    _cleanup_free_ char *path = NULL;
+
+    if (m->manager->bus && machine_path(m, &path) >= 0)
+        (void)sd_bus_emit_properties_changed(
+            m->manager->bus, path, BUS_MACHINE_INTERFACE, "Memory", "VCPUs", "CommandLine", "Initrd",
+            "KernelImage", "InitrdImage", "Description", "Labels", "Autostart", "Restart", "CPUShares",
+            "CPUQuota", "IOWeight", "Network", "Disks", "RestartNeeded", NULL);
+}
+
+void bus_reply_call(sd_bus_message **call, const sd_bus_error *error) {
+    _cleanup_message_ sd_bus_message *m = TAKE_PTR(*call);
+    int r;
+
+    if (!m)
+        return;
+    r = error ? sd_bus_reply_method_error(m, error) : sd_bus_reply_method_return(m, NULL);
+    if (r < 0)
+        log_warning("An answer cannot be sent: %s", strerror(-r));
 }
 
 void bus_operation_added(struct operation *op) {

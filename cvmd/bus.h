@@ -58,12 +58,26 @@ int bus_attach(struct manager *m);
 /* Signals; no effect while there is no bus. */
 void bus_machine_added(struct machine *m);
 void bus_machine_changed(struct machine *m);
+void bus_machine_settings_changed(struct machine *m);
 void bus_machine_removed(struct machine *m);
+
+/* Answer a call that was kept, and forget it; nothing if there is none. @error NULL: success without values.
+ */
+void bus_reply_call(sd_bus_message **call, const sd_bus_error *error);
 
 struct operation;
 void bus_operation_added(struct operation *op);
 void bus_operation_changed(struct operation *op);
 void bus_operation_removed(struct operation *op);
+
+/* --- bus-image.c --- */
+struct image;
+extern const sd_bus_vtable bus_image_vtable[];
+void bus_image_added(struct image *image);
+void bus_image_removed(struct image *image);
+int bus_image_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found,
+                   sd_bus_error *error);
+int bus_image_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes, sd_bus_error *error);
 
 /* --- bus-options.c --- */
 struct machine_options;

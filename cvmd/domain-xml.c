@@ -82,6 +82,33 @@ static void write_memory(struct writer *x, const struct domain_shape *s) {
     end(x);
 }
 
+static void number_element(struct writer *x, const char *name, uint64_t value) {
+    char n[32];
+
+    snprintf(n, sizeof(n), "%" PRIu64, value);
+    text_element(x, name, n);
+}
+
+/* The quota is for the whole domain, QEMU's own threads included: a period of 100 ms, a percent is 1 ms of
+ * it. */
+static void write_limits(struct writer *x, const struct domain_shape *s) {
+    if (s->cpu_shares || s->cpu_quota) {
+        start(x, "cputune");
+        if (s->cpu_shares)
+            number_element(x, "shares", s->cpu_shares);
+        if (s->cpu_quota) {
+            number_element(x, "global_period", 100000);
+            number_element(x, "global_quota", s->cpu_quota * 1000ull);
+        }
+        end(x);
+    }
+    if (s->io_weight) {
+        start(x, "blkiotune");
+        number_element(x, "weight", s->io_weight);
+        end(x);
+    }
+}
+
 /* i440fx: q35's AHCI controller writes into guest memory although it has no disk. */
 static void write_os(struct writer *x, const struct domain_shape *s) {
     start(x, "os");
@@ -133,6 +160,38 @@ static void write_cpu(struct writer *x, const struct domain_shape *s) {
     end(x);
 }
 
+/* Always raw: a format that QEMU finds out by itself is one that the guest can choose. */
+static void write_disks(struct writer *x, const struct domain_shape *s) {
+    char name[] = "vda";
+
+    for (unsigned i = 0; i < s->nr_disks; i++, name[2]++) {
+        start(x, "disk");
+        attribute(x, "type", s->disks[i].block ? "block" : "file");
+        attribute(x, "device", "disk");
+        leaf(x, "driver", "name", "qemu", "type", "raw");
+        leaf(x, "source", s->disks[i].block ? "dev" : "file", s->disks[i].path, NULL, NULL);
+        leaf(x, "target", "dev", name, "bus", "virtio");
+        end(x);
+    }
+}
+
+/* The address is made of the UUID, so it stays. */
+static void write_network(struct writer *x, const struct domain_shape *s) {
+    const char *name = s->network ? strchr(s->network, ':') : NULL;
+    bool bridge = name && strncmp(s->network, "bridge:", 7) == 0;
+    char mac[18];
+
+    if (!name)
+        return;
+    snprintf(mac, sizeof(mac), "52:54:00:%.2s:%.2s:%.2s", s->uuid, s->uuid + 2, s->uuid + 4);
+    start(x, "interface");
+    attribute(x, "type", bridge ? "bridge" : "network");
+    leaf(x, "mac", "address", mac, NULL, NULL);
+    leaf(x, "source", bridge ? "bridge" : "network", name + 1, NULL, NULL);
+    leaf(x, "model", "type", "virtio", NULL, NULL);
+    end(x);
+}
+
 static void write_devices(struct writer *x, const struct domain_shape *s) {
     start(x, "devices");
     leaf(x, "controller", "type", "usb", "model", "none");
@@ -141,6 +200,8 @@ static void write_devices(struct writer *x, const struct domain_shape *s) {
     leaf(x, "log", "file", s->console_log, "append", "off");
     leaf(x, "target", "port", "0", NULL, NULL);
     end(x);
+    write_disks(x, s);
+    write_network(x, s);
     /* The balloon takes frames away behind the guest's back: a protected guest would stop. */
     leaf(x, "memballoon", "model", "none", NULL, NULL);
     end(x);
@@ -170,6 +231,7 @@ int domain_xml(const struct domain_shape *s, char **ret) {
     write_memory(&x, s);
     snprintf(n, sizeof(n), "%" PRIu32, s->vcpus);
     text_element(&x, "vcpu", n);
+    write_limits(&x, s);
     write_os(&x, s);
     write_cpu(&x, s);
     /* A reset of a protected VM is its end: the machine is launched again instead. */

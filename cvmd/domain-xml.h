@@ -19,6 +19,11 @@ enum memory_backing {
 const char *memory_backing_to_string(enum memory_backing b);
 int memory_backing_from_string(const char *s); /* or -EINVAL */
 
+struct domain_disk {
+    const char *path; /* raw */
+    bool block;       /* a block device, else a file */
+};
+
 struct domain_shape {
     const char *type; /* "kvm"; tests: "qemu" (no hardware virtualization), "test" (libvirt's test driver) */
     const char *name;
@@ -32,6 +37,11 @@ struct domain_shape {
     const char *initrd;  /* or NULL */
     const char *cmdline; /* or NULL */
     const char *console_log;
+    uint64_t cpu_shares;           /* 0: libvirt's default */
+    uint32_t cpu_quota, io_weight; /* percent of one CPU; 10 to 1000; 0: none */
+    const char *network;           /* "network:NAME", "bridge:NAME", or NULL */
+    const struct domain_disk *disks;
+    unsigned nr_disks; /* at most 26 */
 };
 
 /**

@@ -1,94 +1,51 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Launch: check, record, copy the files, start QEMU; a protected machine runs when RootVisor says so.
- * The record comes first: after a kill at any point the next start of cvmd finds it and cleans up.
+ * Define, launch, start: check, record, then the thread of start-job.c; a protected machine runs when
+ * RootVisor says so. The record of a launch comes first: after a kill at any point the next start of cvmd
+ * finds it and cleans up. A machine that is only defined is recorded when its files are there.
  */
 #include "bus.h"
-#include "files.h"
+#include "define.h"
 #include "log.h"
 #include "manager.h"
 #include "reason.h"
-#include "validate.h"
-
-#include "attest/digest.h"
+#include "start.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/random.h>
 
-struct launch_job {
-    struct machine *machine; /* touched by the main thread only, but for its flag cancel */
-    _Atomic bool *cancel;
-    struct virt *virt;
-    int kernel_fd, initrd_fd;
-    char *directory, *kernel, *initrd, *xml;
-
-    const char *error_name;
-    struct cvm_error error;
-    char *console;
-};
-
-static void launch_job_free(struct launch_job *j) {
-    close_fdp(&j->kernel_fd);
-    close_fdp(&j->initrd_fd);
-    free(j->directory);
-    free(j->kernel);
-    free(j->initrd);
-    free(j->xml);
-    free(j->console);
-    free(j);
-}
-CVM_DEFINE_CLEANUP(struct launch_job *, launch_job_free)
-
-/* In a thread. */
-static int launch_work(void *data) {
-    struct launch_job *j = data;
-    _cleanup_free_ void *head = NULL;
-    size_t size;
-    int r;
-
-    j->error_name = BUS_ERROR_FAILED;
-    r = files_make_directory(j->directory, &j->error);
-    if (r < 0)
-        return r;
-
-    /* Copied, then looked at: nobody can change the copy. */
-    j->error_name = BUS_ERROR_INVALID_KERNEL;
-    r = files_copy(j->kernel_fd, j->kernel, "the kernel", CVM_KERNEL_FILE_MAX, &j->error);
-    if (r >= 0)
-        r = files_read_head(j->kernel, &head, &size, &j->error);
-    if (r >= 0)
-        r = validate_kernel(head, size, &j->error);
-    if (r < 0)
-        return r;
-
-    if (j->initrd_fd >= 0) {
-        j->error_name = BUS_ERROR_INVALID_INITRD;
-        r = files_copy(j->initrd_fd, j->initrd, "the initrd", CVM_INITRD_FILE_MAX, &j->error);
-        if (r < 0)
-            return r;
-    }
-
-    j->error_name = BUS_ERROR_CANCELLED;
-    if (*j->cancel)
-        return cvm_error_set(&j->error, -ECANCELED, "cancelled by request");
-    j->error_name = BUS_ERROR_LIBVIRT;
-    return virt_start(j->virt, j->xml, &j->console, &j->error);
+static void forget(struct machine *m) {
+    files_remove_machine(m);
+    bus_machine_removed(m);
+    manager_remove(m->manager, m);
 }
 
 void launch_undo(struct machine *m, const char *name, const char *text) {
     struct operation *op = TAKE_PTR(m->start_op);
 
     audit(m->manager, m, "launch-failed", NULL, "%s", text);
-    files_remove_machine(m);
-    bus_machine_removed(m);
     (void)store_delete_machine(m->manager->store, m->name);
     if (m->cancel)
         operation_cancelled(op);
     else
         operation_fail(op, name, text);
-    manager_remove(m->manager, m);
+    forget(m);
+}
+
+/* QEMU never ran. */
+static void start_failed(struct machine *m, const char *name, const char *text) {
+    if (m->start_op && m->start_op->kind == OPERATION_LAUNCH) {
+        launch_undo(m, name, text);
+        return;
+    }
+    audit(m->manager, m, "start-failed", NULL, "%s", text);
+    machine_set_state(m, m->cancel ? MACHINE_STOPPED : MACHINE_FAILED, text);
+    if (m->cancel)
+        operation_cancelled(TAKE_PTR(m->start_op));
+    else {
+        restart_later(m);
+        operation_fail(TAKE_PTR(m->start_op), name, text);
+    }
 }
 
 static void launch_succeeded(struct machine *m) {
@@ -101,13 +58,13 @@ static void launch_succeeded(struct machine *m) {
     manager_watch(m->manager);
 }
 
-static void launch_done(void *data, int r) {
-    _cleanup_(launch_job_freep) struct launch_job *j = data;
+static void start_done(void *data, int r) {
+    _cleanup_(start_job_freep) struct start_job *j = data;
     struct machine *m = j->machine;
 
     m->job = false;
     if (r < 0) {
-        launch_undo(m, j->error_name, j->error.text);
+        start_failed(m, j->error_name, j->error.text);
         return;
     }
     m->console_path = TAKE_PTR(j->console);
@@ -131,6 +88,11 @@ static void launch_done(void *data, int r) {
 void launch_progress(struct machine *m) {
     char text[256];
 
+    if (m->job) {
+        if (m->to_copy)
+            operation_progress(m->start_op, m->copied, m->to_copy, "bytes");
+        return;
+    }
     if (!m->protected) /* taken up by reconciliation: it runs as soon as QEMU does */
         return;
     if (m->vm_present && m->vm.state == CVM_VM_RUNNING) {
@@ -157,57 +119,20 @@ static bool host_clears_pages(void) {
     return read_line_file("/proc/cmdline", &cmdline) < 0 || !strstr(cmdline, "init_on_alloc=0");
 }
 
-static int refuse(sd_bus_error *error, const char *name, int r, const char *text) {
-    sd_bus_error_set(error, name, text);
-    return r;
-}
-
-static int check(struct manager *m, const char *name, const struct machine_options *o, sd_bus_error *error) {
-    struct cvm_error e = {0};
-    const struct machine *old;
-    int r;
-
-    r = validate_name(name, &e);
-    if (r < 0)
-        return refuse(error, BUS_ERROR_INVALID_NAME, r, e.text);
-    if (o->memory == 0)
-        return refuse(error, BUS_ERROR_INVALID_ARGUMENT, -EINVAL, "option 'Memory' is missing");
-    if (o->set & ~(1u << OPTION_KERNEL | 1u << OPTION_INITRD | 1u << OPTION_COMMAND_LINE |
-                   1u << OPTION_MEMORY | 1u << OPTION_VCPUS | 1u << OPTION_UNPROTECTED))
-        return refuse(error, SD_BUS_ERROR_NOT_SUPPORTED, -EOPNOTSUPP, "this cvmd cannot do all of that yet");
-    r = validate_memory(o->memory, m->host_memory, &e);
-    if (r < 0)
-        return refuse(error, BUS_ERROR_INVALID_MEMORY, r, e.text);
-    r = validate_vcpus(o->vcpus, &e);
-    if (r < 0)
-        return refuse(error, BUS_ERROR_INVALID_VCPUS, r, e.text);
-    r = validate_cmdline(o->cmdline ?: "", &e);
-    if (r < 0)
-        return refuse(error, BUS_ERROR_INVALID_CMDLINE, r, e.text);
-
-    if (o->kernel_fd < 0)
-        return refuse(error, BUS_ERROR_INVALID_ARGUMENT, -EINVAL, "option 'Kernel' is missing");
-    old = manager_find(m, name);
-    if (old) {
-        sd_bus_error_setf(error, BUS_ERROR_EXISTS, "machine '%s' exists already (%s)%s%s", name,
-                          machine_state_to_string(old->state),
-                          machine_is_active(old) ? "" : "; remove it with: cvmctl delete ",
-                          machine_is_active(old) ? "" : name);
-        return -EEXIST;
-    }
-    if (o->unprotected)
-        return 0;
-
+/* What a protected machine needs of the host. */
+static int check_host(struct manager *m, sd_bus_error *error) {
     if (!m->rootvisor) {
         sd_bus_error_setf(error, BUS_ERROR_NO_ROOTVISOR,
                           "no protection on this host: %s; an ordinary VM needs --unprotected",
                           m->rootvisor_error.text);
         return -EOPNOTSUPP;
     }
-    if (!host_clears_pages())
-        return refuse(
-            error, BUS_ERROR_UNSAFE_HOST, -EOPNOTSUPP,
+    if (!host_clears_pages()) {
+        sd_bus_error_set(
+            error, BUS_ERROR_UNSAFE_HOST,
             "the host was booted with init_on_alloc=0, which endangers protected VMs: boot it without");
+        return -EOPNOTSUPP;
+    }
     if (access(m->config->firmware, R_OK) < 0) {
         sd_bus_error_setf(error, BUS_ERROR_FAILED, "the guest firmware %s cannot be read: %s",
                           m->config->firmware, strerror(errno));
@@ -216,84 +141,8 @@ static int check(struct manager *m, const char *name, const struct machine_optio
     return 0;
 }
 
-/* RFC 9562, section 5.4. */
-static int new_uuid(char out[UUID_STRING_MAX]) {
-    uint8_t uuid[16];
-
-    if (getrandom(uuid, sizeof(uuid), 0) != sizeof(uuid))
-        return -EIO;
-    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
-    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
-    uuid_to_string(uuid, out);
-    return 0;
-}
-
-static int make_machine(struct manager *m, const char *name, const struct machine_options *o,
-                        struct machine **ret) {
-    _cleanup_(machine_freep) struct machine *k = NULL;
-    char uuid[UUID_STRING_MAX];
-
-    if (new_uuid(uuid) < 0)
-        return -EIO;
-    k = machine_new(m, name, uuid);
-    if (!k || free_and_strdup(&k->cmdline, o->cmdline) < 0)
-        return -ENOMEM;
-    k->protected = !o->unprotected;
-    k->memory = o->memory;
-    k->vcpus = o->vcpus;
-    k->backing = config_backing(m->config, o->memory);
-    k->has_initrd = o->initrd_fd >= 0;
-    k->state = MACHINE_STARTING;
-    k->created = now_usec(CLOCK_REALTIME);
-    *ret = TAKE_PTR(k);
-    return 0;
-}
-
-static int make_job(struct machine *m, const struct machine_options *o, struct launch_job **ret) {
-    _cleanup_(launch_job_freep) struct launch_job *j = NULL;
-    _cleanup_free_ char *log = NULL;
-    struct domain_shape shape;
-
-    j = calloc(1, sizeof(*j));
-    if (!j)
-        return -ENOMEM;
-    j->machine = m;
-    j->virt = m->manager->virt;
-    j->cancel = &m->cancel;
-    j->initrd_fd = -1;
-    j->kernel_fd = fcntl(o->kernel_fd, F_DUPFD_CLOEXEC, 3);
-    if (j->kernel_fd < 0)
-        return -errno;
-    if (o->initrd_fd >= 0) {
-        j->initrd_fd = fcntl(o->initrd_fd, F_DUPFD_CLOEXEC, 3);
-        if (j->initrd_fd < 0)
-            return -errno;
-    }
-    if (machine_file(m, "", &j->directory) < 0 || machine_file(m, "kernel", &j->kernel) < 0 ||
-        machine_file(m, "initrd", &j->initrd) < 0 || machine_file(m, "console.log", &log) < 0)
-        return -ENOMEM;
-    shape = (struct domain_shape){
-        .type = m->manager->config->domain_type,
-        .name = m->name,
-        .uuid = m->uuid,
-        .protected = m->protected,
-        .memory = m->memory,
-        .vcpus = m->vcpus,
-        .backing = m->backing,
-        .firmware = m->manager->config->firmware,
-        .kernel = j->kernel,
-        .initrd = m->has_initrd ? j->initrd : NULL,
-        .cmdline = m->cmdline,
-        .console_log = log,
-    };
-    if (domain_xml(&shape, &j->xml) < 0)
-        return -ENOMEM;
-    *ret = TAKE_PTR(j);
-    return 0;
-}
-
 /* Before RootVisor has it, nothing is lost by ending QEMU. */
-static void cancel_launch(struct operation *op, void *userdata) {
+static void cancel_start(struct operation *op, void *userdata) {
     struct machine *m = userdata;
 
     op->cancel = NULL;
@@ -302,51 +151,182 @@ static void cancel_launch(struct operation *op, void *userdata) {
         machine_end(m, MACHINE_STOPPED, "cancelled by request");
 }
 
+/* A machine that stands on STARTING, in the store, and its operation. */
+static void begin(struct machine *k, const struct machine_options *o) {
+    _cleanup_(start_job_freep) struct start_job *j = NULL;
+    int r;
+
+    operation_begin(k->start_op);
+    if (k->start_op) {
+        k->start_op->cancel = cancel_start;
+        k->start_op->cancel_data = k;
+    }
+    k->cancel = k->gone = k->changed = k->restart_due = false;
+    r = start_job_new(k, o, true, &j);
+    if (r >= 0) {
+        k->job = true;
+        r = inbox_run(k->manager->inbox, start_job_work, start_done, j);
+    }
+    if (r < 0) {
+        k->job = false;
+        start_failed(k, BUS_ERROR_FAILED, "no memory or no thread for the start: try again later");
+        return;
+    }
+    j = NULL;
+    manager_watch(k->manager);
+}
+
 int manager_launch(struct manager *m, const char *name, const struct machine_options *o, const char *who,
                    struct operation **ret, sd_bus_error *error) {
-    _cleanup_(launch_job_freep) struct launch_job *j = NULL;
-    struct operation *op = NULL;
     struct machine *k = NULL;
     int r;
 
-    r = check(m, name, o, error);
+    r = machine_make(m, name, o, &k, error);
+    if (r >= 0 && k->protected)
+        r = check_host(m, error);
     if (r < 0) {
         audit(m, NULL, "launch-refused", who, "launch of '%.64s' refused: %s", name, error->message);
+        machine_free(k);
         return r;
     }
-    r = make_machine(m, name, o, &k);
-    if (r >= 0)
-        r = manager_add(m, k);
+    k->state = MACHINE_STARTING;
+    r = manager_add(m, k);
     if (r < 0)
         return sd_bus_error_set_errno(error, r);
-    r = operation_new(m, OPERATION_LAUNCH, name, who, &op, error);
+    /* All or nothing, at the cost of one write. */
+    r = store_begin(m->store);
+    if (r >= 0)
+        r = operation_new(m, OPERATION_LAUNCH, name, who, &k->start_op, error);
+    if (r >= 0)
+        r = machine_save(k);
+    if (r >= 0) {
+        audit(m, k, "launch", who, "launch %s with %llu MiB, %u vCPUs, memory %s",
+              k->protected ? "protected" : "unprotected", (unsigned long long)(k->memory >> 20), k->vcpus,
+              memory_backing_to_string(k->backing));
+        r = store_commit(m->store);
+    } else
+        (void)store_rollback(m->store);
     if (r < 0) {
+        operation_forget(TAKE_PTR(k->start_op));
         manager_remove(m, k);
+        if (!sd_bus_error_is_set(error))
+            sd_bus_error_setf(error, BUS_ERROR_STORE, "the store cannot be written, so nothing was begun: %s",
+                              strerror(-r));
         return r;
     }
-    *ret = op;
-    k->start_op = op;
-    op->cancel = cancel_launch;
-    op->cancel_data = k;
+    *ret = k->start_op;
     bus_machine_added(k);
-    r = machine_save(k);
+    begin(k, o);
+    return 0;
+}
+
+void machine_start(struct machine *k, struct operation *op) {
+    k->start_op = op;
+    k->backing = config_backing(k->manager->config, k->memory);
+    machine_set_state(k, MACHINE_STARTING, NULL);
+    begin(k, NULL);
+}
+
+int manager_start_machine(struct manager *m, const char *name, const char *who, struct operation **ret,
+                          sd_bus_error *error) {
+    struct machine *k = manager_find(m, name);
+    int r;
+
+    if (!k)
+        return no_such_machine(error, name);
+    if (machine_is_active(k)) {
+        sd_bus_error_setf(error, BUS_ERROR_STILL_ACTIVE, "machine '%s' is %s already", name,
+                          machine_state_to_string(k->state));
+        return -EALREADY;
+    }
+    if (k->job)
+        return machine_busy(error, k);
+    r = machine_check(k, error);
+    if (r >= 0 && k->protected)
+        r = check_host(m, error);
     if (r >= 0)
-        r = make_job(k, o, &j);
-    if (r < 0) {
-        launch_undo(k, BUS_ERROR_FAILED, strerror(-r));
-        return 0;
+        r = operation_new(m, OPERATION_START, name, who, ret, error);
+    if (r < 0)
+        return r;
+    audit(m, k, "start", who, "start");
+    machine_start(k, *ret);
+    return 0;
+}
+
+struct define_job {
+    struct start_job *start;
+    sd_bus_message *call;
+};
+
+static int define_work(void *data) {
+    struct define_job *d = data;
+
+    return start_job_work(d->start);
+}
+
+static void define_done(void *data, int r) {
+    _cleanup_free_ struct define_job *d = data;
+    _cleanup_(start_job_freep) struct start_job *j = d->start;
+    _cleanup_message_ sd_bus_message *call = d->call;
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_free_ char *path = NULL;
+    struct machine *k = j->machine;
+
+    k->job = false;
+    if (r < 0)
+        sd_bus_error_set(&error, j->error_name, j->error.text);
+    else {
+        r = machine_path(k, &path);
+        if (r >= 0)
+            r = machine_save(k);
+        if (r < 0)
+            sd_bus_error_setf(&error, BUS_ERROR_STORE, "the store cannot be written: %s", strerror(-r));
     }
-    audit(m, k, "launch", who, "launch %s with %llu MiB, %u vCPUs, memory %s",
-          k->protected ? "protected" : "unprotected", (unsigned long long)(k->memory >> 20), k->vcpus,
-          memory_backing_to_string(k->backing));
-    operation_begin(op);
-    k->job = true;
-    r = inbox_run(m->inbox, launch_work, launch_done, j);
     if (r < 0) {
-        k->job = false;
-        launch_undo(k, BUS_ERROR_FAILED, "no thread for the launch: try again later");
-        return 0;
+        audit(k->manager, k, "define-failed", NULL, "%s", error.message);
+        bus_reply_call(&call, &error);
+        forget(k);
+        return;
     }
-    j = NULL;
+    k->defining = false;
+    bus_machine_added(k);
+    if (call)
+        (void)sd_bus_reply_method_return(call, "o", path);
+}
+
+int manager_define(struct manager *m, const char *name, const struct machine_options *o, sd_bus_message *call,
+                   const char *who, sd_bus_error *error) {
+    struct define_job *d = calloc(1, sizeof(*d));
+    struct machine *k = NULL;
+    int r;
+
+    if (!d)
+        return sd_bus_error_set_errno(error, -ENOMEM);
+    r = machine_make(m, name, o, &k, error);
+    if (r < 0) {
+        free(d);
+        return r;
+    }
+    k->defining = true;
+    r = manager_add(m, k);
+    if (r >= 0) {
+        r = start_job_new(k, o, false, &d->start);
+        if (r >= 0) {
+            d->call = sd_bus_message_ref(call);
+            k->job = true;
+            audit(m, k, "define", who, "define %s with %llu MiB, %u vCPUs",
+                  k->protected ? "protected" : "unprotected", (unsigned long long)(k->memory >> 20),
+                  k->vcpus);
+            r = inbox_run(m->inbox, define_work, define_done, d);
+        }
+        if (r < 0)
+            manager_remove(m, k);
+    }
+    if (r < 0) {
+        start_job_free(d->start);
+        sd_bus_message_unref(d->call);
+        free(d);
+        return sd_bus_error_set_errno(error, r);
+    }
     return 0;
 }

@@ -47,6 +47,7 @@ static void stop_done(void *data, int r) {
         return;
     }
     log_error("Machine '%s' cannot be stopped: %s", m->name, j->error.text);
+    m->reboot = false;
     machine_set_state(m, MACHINE_RUNNING, NULL);
     operation_fail(TAKE_PTR(m->stop_op), BUS_ERROR_LIBVIRT, j->error.text);
 }
@@ -96,7 +97,8 @@ void machine_end(struct machine *m, enum machine_state final, const char *reason
 
 static void machine_finish(struct machine *m) {
     _cleanup_free_ char *reason = TAKE_PTR(m->reason);
-    struct operation *start = TAKE_PTR(m->start_op);
+    struct operation *start = TAKE_PTR(m->start_op), *stop = TAKE_PTR(m->stop_op);
+    bool asked = stop || m->cancel;
     char text[512];
 
     m->release = false;
@@ -105,7 +107,14 @@ static void machine_finish(struct machine *m) {
     machine_set_state(m, m->final_state, reason);
     audit(m->manager, m, m->final_state == MACHINE_FAILED ? "failed" : "stopped", NULL, "%s",
           m->reason ?: "the machine ended");
-    operation_done(TAKE_PTR(m->stop_op));
+    if (stop && m->reboot && stop->kind == OPERATION_REBOOT) {
+        m->reboot = false;
+        machine_start(m, stop);
+        return;
+    }
+    operation_done(stop);
+    if (!asked)
+        restart_later(m);
     if (!start)
         return;
     if (m->cancel && start->kind == OPERATION_LAUNCH) {
@@ -217,14 +226,38 @@ void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, co
         return;
     }
     k = manager_find_uuid(m, uuid);
-    if (k)
+    if (!k)
+        return;
+    if (event == VIRT_STOPPED)
         machine_ended(k, detail);
+    else
+        pause_event(k, event == VIRT_PAUSED, detail);
 }
 
-static int no_such_machine(sd_bus_error *error, const char *name) {
+int no_such_machine(sd_bus_error *error, const char *name) {
     sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_MACHINE,
                       "there is no machine '%.64s'; 'cvmctl list' shows those that exist", name);
     return -ENOENT;
+}
+
+int machine_busy(sd_bus_error *error, const struct machine *k) {
+    sd_bus_error_setf(error, BUS_ERROR_BUSY, "machine '%s' is busy (%s): try again", k->name,
+                      k->defining ? "being defined" : machine_state_to_string(k->state));
+    return -EBUSY;
+}
+
+/* It waits for its restart: that is what stops. */
+static int end_restarts(struct machine *k, enum operation_kind kind, const char *who, struct operation **ret,
+                        sd_bus_error *error) {
+    int r = operation_new(k->manager, kind, k->name, who, ret, error);
+
+    if (r < 0)
+        return r;
+    audit(k->manager, k, operation_kind_to_string(kind), who, "no more restarts");
+    k->restart_due = false;
+    (void)machine_save(k);
+    operation_done(*ret);
+    return 0;
 }
 
 static int begin_stop(struct manager *m, enum operation_kind kind, const char *name, bool force,
@@ -234,23 +267,23 @@ static int begin_stop(struct manager *m, enum operation_kind kind, const char *n
 
     if (!k)
         return no_such_machine(error, name);
+    if (!machine_is_active(k) && k->restart_due && kind != OPERATION_REBOOT && !k->job)
+        return end_restarts(k, kind, who, ret, error);
     if (!machine_is_active(k)) {
         sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' is not running (%s)", name,
                           machine_state_to_string(k->state));
         return -EALREADY;
     }
-    if (k->job || k->stop_op || (k->state == MACHINE_STOPPING && (k->release || !force))) {
-        sd_bus_error_setf(error, BUS_ERROR_BUSY, "machine '%s' is busy (%s): try again", name,
-                          machine_state_to_string(k->state));
-        return -EBUSY;
-    }
+    if (k->job || k->stop_op || (k->state == MACHINE_STOPPING && (k->release || !force)))
+        return machine_busy(error, k);
     r = operation_new(m, kind, name, who, &k->stop_op, error);
     if (r < 0)
         return r;
     *ret = k->stop_op;
     audit(m, k, operation_kind_to_string(kind), who, force ? "stop by force" : "stop");
     operation_begin(k->stop_op);
-    if (force || k->state == MACHINE_STARTING) {
+    k->reboot = kind == OPERATION_REBOOT;
+    if (force || k->state == MACHINE_STARTING || k->state == MACHINE_PAUSED) {
         machine_end(k, MACHINE_STOPPED, "stopped by request");
         return 0;
     }
@@ -275,35 +308,7 @@ int manager_kill(struct manager *m, const char *name, const char *who, struct op
     return begin_stop(m, OPERATION_KILL, name, true, who, ret, error);
 }
 
-int manager_delete(struct manager *m, const char *name, const char *who, struct operation **ret,
+int manager_reboot(struct manager *m, const char *name, const char *who, struct operation **ret,
                    sd_bus_error *error) {
-    struct machine *k = manager_find(m, name);
-    int r;
-
-    if (!k)
-        return no_such_machine(error, name);
-    if (machine_is_active(k)) {
-        sd_bus_error_setf(error, BUS_ERROR_STILL_ACTIVE,
-                          "machine '%s' is still %s; stop it first: cvmctl stop %s", name,
-                          machine_state_to_string(k->state), name);
-        return -EBUSY;
-    }
-    r = operation_new(m, OPERATION_DELETE, name, who, ret, error);
-    if (r < 0)
-        return r;
-    operation_begin(*ret);
-    r = store_delete_machine(m->store, name);
-    if (r < 0) {
-        char text[128];
-
-        snprintf(text, sizeof(text), "the store cannot be written: %s", strerror(-r));
-        operation_fail(*ret, BUS_ERROR_STORE, text);
-        return 0;
-    }
-    audit(m, k, "delete", who, "deleted");
-    files_remove_machine(k);
-    bus_machine_removed(k);
-    manager_remove(m, k);
-    operation_done(*ret);
-    return 0;
+    return begin_stop(m, OPERATION_REBOOT, name, false, who, ret, error);
 }

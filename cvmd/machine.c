@@ -12,8 +12,8 @@
 #define REFRESH_USEC 50000
 
 static const char *const states[MACHINE_STATE_MAX] = {
-    [MACHINE_STARTING] = "starting", [MACHINE_RUNNING] = "running", [MACHINE_STOPPING] = "stopping",
-    [MACHINE_STOPPED] = "stopped",   [MACHINE_FAILED] = "failed",
+    [MACHINE_STARTING] = "starting", [MACHINE_RUNNING] = "running", [MACHINE_PAUSED] = "paused",
+    [MACHINE_STOPPING] = "stopping", [MACHINE_STOPPED] = "stopped", [MACHINE_FAILED] = "failed",
 };
 
 const char *machine_state_to_string(enum machine_state s) {
@@ -48,6 +48,12 @@ void machine_free(struct machine *m) {
     console_free(m->console);
     free(m->name);
     free(m->cmdline);
+    free(m->kernel_image);
+    free(m->initrd_image);
+    free(m->description);
+    free(m->labels);
+    free(m->network);
+    free(m->disks);
     free(m->reason);
     free(m->console_path);
     free(m);
@@ -57,7 +63,7 @@ int machine_path(const struct machine *m, char **ret) {
     return sd_bus_path_encode(BUS_MACHINE_PREFIX, m->name, ret);
 }
 
-int machine_save(const struct machine *m) {
+int machine_save(struct machine *m) {
     char digest[2 * CVM_DIGEST_SIZE + 1];
     struct store_machine row = {
         .name = m->name,
@@ -74,9 +80,22 @@ int machine_save(const struct machine *m) {
         .created = m->created,
         .started = m->started,
         .ended = m->ended,
+        .description = m->description,
+        .labels = m->labels,
+        .network = m->network,
+        .disks = m->disks,
+        .kernel_image = m->kernel_image,
+        .initrd_image = m->initrd_image,
+        .autostart = m->autostart,
+        .restart_due = m->restart_due,
+        .restart = restart_policy_to_string(m->restart),
+        .cpu_shares = m->cpu_shares,
+        .cpu_quota = m->cpu_quota,
+        .io_weight = m->io_weight,
     };
     int r = store_put_machine(m->manager->store, &row);
 
+    m->dirty = r < 0;
     if (r < 0)
         log_error("Machine '%s' cannot be written to the store: %s", m->name, strerror(-r));
     return r;
@@ -85,13 +104,26 @@ int machine_save(const struct machine *m) {
 int machine_from_store(struct manager *mgr, const struct store_machine *row, struct machine **ret) {
     _cleanup_(machine_freep) struct machine *m = NULL;
     int state = machine_state_from_string(row->state), backing = memory_backing_from_string(row->backing);
+    int restart = restart_policy_from_string(row->restart);
     uint8_t uuid[16];
 
-    if (state < 0 || backing < 0 || uuid_from_string(row->uuid, uuid) < 0)
+    if (state < 0 || backing < 0 || restart < 0 || uuid_from_string(row->uuid, uuid) < 0)
         return -EBADMSG;
     m = machine_new(mgr, row->name, row->uuid);
-    if (!m || free_and_strdup(&m->reason, row->reason) < 0 || free_and_strdup(&m->cmdline, row->cmdline) < 0)
+    if (!m || free_and_strdup(&m->reason, row->reason) < 0 ||
+        free_and_strdup(&m->cmdline, row->cmdline) < 0 ||
+        free_and_strdup(&m->description, row->description) < 0 ||
+        free_and_strdup(&m->labels, row->labels) < 0 || free_and_strdup(&m->network, row->network) < 0 ||
+        free_and_strdup(&m->disks, row->disks) < 0 ||
+        free_and_strdup(&m->kernel_image, row->kernel_image) < 0 ||
+        free_and_strdup(&m->initrd_image, row->initrd_image) < 0)
         return -ENOMEM;
+    m->autostart = row->autostart;
+    m->restart_due = row->restart_due;
+    m->restart = (enum restart_policy)restart;
+    m->cpu_shares = row->cpu_shares;
+    m->cpu_quota = row->cpu_quota;
+    m->io_weight = row->io_weight;
     m->state = (enum machine_state)state;
     m->backing = (enum memory_backing)backing;
     m->protected = row->protected;
@@ -109,10 +141,12 @@ int machine_from_store(struct manager *mgr, const struct store_machine *row, str
 }
 
 int machine_set_state(struct machine *m, enum machine_state s, const char *reason) {
+    enum machine_state was = m->state;
+
     if (free_and_strdup(&m->reason, reason) < 0)
         log_error("Out of memory: the reason of '%s' is lost: %s", m->name, reason);
     m->state = s;
-    if (s == MACHINE_RUNNING)
+    if (s == MACHINE_RUNNING && was == MACHINE_STARTING)
         m->started = now_usec(CLOCK_REALTIME);
     if (s == MACHINE_STOPPED || s == MACHINE_FAILED) {
         m->ended = now_usec(CLOCK_REALTIME);

@@ -7,6 +7,7 @@
 
 #include "domain-xml.h"
 #include "operation.h"
+#include "options.h"
 #include "store.h"
 #include "util.h"
 
@@ -15,6 +16,7 @@
 enum machine_state {
     MACHINE_STARTING, /* being launched; a protected one until RootVisor runs it */
     MACHINE_RUNNING,
+    MACHINE_PAUSED,   /* its vCPUs stand still */
     MACHINE_STOPPING, /* QEMU is asked to end, or frames are going back */
     MACHINE_STOPPED,
     MACHINE_FAILED, /* ended by the protection layer, or never ran; see reason */
@@ -36,12 +38,30 @@ struct machine {
     enum memory_backing backing;
     char *cmdline; /* or NULL */
     bool has_initrd;
+    char *kernel_image, *initrd_image; /* digests of images, NULL: a file of its own */
+    char *description, *labels;        /* labels: "KEY=VALUE\n" for each, sorted; or NULL */
+    char *network;                     /* "network:NAME", "bridge:NAME", or NULL */
+    char *disks;                       /* "IMAGE\n" for each; or NULL */
+    bool autostart;
+    enum restart_policy restart;
+    uint64_t cpu_shares;           /* 0: libvirt's default */
+    uint32_t cpu_quota, io_weight; /* percent of one CPU; 10 to 1000; 0: none */
 
     enum machine_state state;
     char *reason; /* why it is stopped or failed, or NULL */
     char *console_path;
     uint64_t created, started, ended; /* microseconds since 1970, 0 = never */
     uint64_t deadline;                /* CLOCK_MONOTONIC, of STARTING and STOPPING */
+
+    bool dirty;              /* the store lags behind */
+    bool defining;           /* its files are being copied; not in the store yet */
+    bool changed;            /* settings that QEMU will have at its next start only */
+    bool reboot;             /* start it again when it has stopped */
+    bool restart_due;        /* its restart policy will start it again */
+    unsigned restarts;       /* in a row, for the back-off */
+    uint64_t restart_at;     /* CLOCK_MONOTONIC */
+    _Atomic uint64_t copied; /* bytes, by the thread that copies its files */
+    uint64_t to_copy;        /* bytes */
 
     bool job;                       /* a thread works for it */
     bool gone;                      /* the domain ended while a thread worked */
@@ -66,13 +86,14 @@ void machine_free(struct machine *m);
 CVM_DEFINE_CLEANUP(struct machine *, machine_free)
 
 static inline bool machine_is_active(const struct machine *m) {
-    return m->state == MACHINE_STARTING || m->state == MACHINE_RUNNING || m->state == MACHINE_STOPPING;
+    return m->state == MACHINE_STARTING || m->state == MACHINE_RUNNING || m->state == MACHINE_PAUSED ||
+           m->state == MACHINE_STOPPING;
 }
 
 /* Object path on the bus, the caller frees. */
 int machine_path(const struct machine *m, char **ret);
-/* Write it to the store. A failure is logged and returned. */
-int machine_save(const struct machine *m);
+/* Write it to the store. A failure is logged and returned, and the next look tries again. */
+int machine_save(struct machine *m);
 /* A row of the store as a machine. */
 int machine_from_store(struct manager *mgr, const struct store_machine *row, struct machine **ret);
 /* Set state and reason (NULL clears), write both, tell the bus. */

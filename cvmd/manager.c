@@ -2,12 +2,14 @@
 #include "manager.h"
 
 #include "bus.h"
+#include "image.h"
 #include "log.h"
 #include "polkit.h"
 #include "reason.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 
@@ -61,9 +63,13 @@ static void take_up_operations(struct manager *m) {
             continue;
         if (k->state == MACHINE_STARTING && (op->kind == OPERATION_LAUNCH || op->kind == OPERATION_START))
             k->start_op = op;
-        else if (k->state == MACHINE_STOPPING && (op->kind == OPERATION_STOP || op->kind == OPERATION_KILL))
+        else if (k->state == MACHINE_STARTING && op->kind == OPERATION_REBOOT)
+            k->start_op = op;
+        else if (k->state == MACHINE_STOPPING &&
+                 (op->kind == OPERATION_STOP || op->kind == OPERATION_KILL || op->kind == OPERATION_REBOOT)) {
             k->stop_op = op;
-        else
+            k->reboot = op->kind == OPERATION_REBOOT;
+        } else
             continue;
         op->held = true;
         operation_begin(op);
@@ -98,6 +104,9 @@ int manager_new(const struct config *config, sd_event *event, struct manager **r
     r = store_each_machine(m->store, load_machine, m);
     if (r < 0)
         return cvm_error_set(e, r, "cannot read the machines from %s: %s", db, strerror(-r));
+    r = images_load(m, e);
+    if (r < 0)
+        return r;
     r = operations_load(m);
     if (r < 0)
         return cvm_error_set(e, r, "cannot read the operations from %s: %s", db, strerror(-r));
@@ -136,6 +145,7 @@ void manager_free(struct manager *m) {
         machine_free(m->machines[i]);
     free(m->machines);
     operations_free(m);
+    images_free(m);
     inbox_free(m->inbox);
     rootvisor_close(m->rootvisor);
     store_close(m->store);
@@ -259,7 +269,8 @@ void manager_look(struct manager *m) {
         find_vm(k, &list);
         if (k->state == MACHINE_STARTING && !k->job)
             launch_progress(k);
-        else if (k->state == MACHINE_RUNNING && k->vm_present && k->vm.state == CVM_VM_STOPPED)
+        else if ((k->state == MACHINE_RUNNING || k->state == MACHINE_PAUSED) && k->vm_present &&
+                 k->vm.state == CVM_VM_STOPPED)
             machine_was_stopped(k);
     }
 }
@@ -281,35 +292,44 @@ int manager_look_host(struct manager *m) {
 }
 
 static uint64_t look_interval(const struct manager *m) {
-    uint64_t interval = LOOK_IDLE_USEC;
+    uint64_t interval = LOOK_IDLE_USEC, now = now_usec(CLOCK_MONOTONIC);
 
     for (size_t i = 0; i < m->nr_machines; i++) {
         const struct machine *k = m->machines[i];
 
         if (k->state == MACHINE_STARTING || k->state == MACHINE_STOPPING)
             return LOOK_STARTING_USEC;
-        if (k->state == MACHINE_RUNNING && k->protected && m->rootvisor)
-            interval = LOOK_RUNNING_USEC;
+        if (k->dirty ||
+            ((k->state == MACHINE_RUNNING || k->state == MACHINE_PAUSED) && k->protected && m->rootvisor))
+            interval = MIN(interval, LOOK_RUNNING_USEC);
+        if (k->restart_due && !machine_is_active(k))
+            interval = MIN(interval, k->restart_at > now ? k->restart_at - now : LOOK_STARTING_USEC);
     }
     return interval;
 }
 
+static void look_at(struct machine *k, uint64_t now) {
+    if (k->dirty)
+        (void)machine_save(k);
+    if (k->state == MACHINE_STARTING && k->job)
+        launch_progress(k);
+    /* A guest that does not heed the power button. */
+    if (k->state == MACHINE_STOPPING && !k->job && !k->release && k->deadline && now > k->deadline)
+        machine_end(k, k->final_state, "stopped by force: the guest did not power off in time");
+}
+
 static int on_watch(sd_event_source *source, uint64_t usec, void *userdata) {
     struct manager *m = userdata;
+    uint64_t now = now_usec(CLOCK_MONOTONIC);
 
     (void)source;
     (void)usec;
     manager_look(m);
     audit_pull(m);
     operations_tidy(m);
-    for (size_t i = 0; i < m->nr_machines; i++) {
-        struct machine *k = m->machines[i];
-
-        /* A guest that does not heed the power button. */
-        if (k->state == MACHINE_STOPPING && !k->job && !k->release && k->deadline &&
-            now_usec(CLOCK_MONOTONIC) > k->deadline)
-            machine_end(k, k->final_state, "stopped by force: the guest did not power off in time");
-    }
+    for (size_t i = 0; i < m->nr_machines; i++)
+        look_at(m->machines[i], now);
+    restart_look(m);
     manager_watch(m);
     return 0;
 }

@@ -33,6 +33,8 @@ struct manager {
     size_t nr_machines;
     struct operation **operations; /* sorted by id, so by time */
     size_t nr_operations;
+    struct image **images; /* sorted by digest */
+    size_t nr_images;
     struct authorization *authorizations; /* that polkit has not answered yet */
 
     sd_event_source *watch;   /* timer of the periodic look */
@@ -76,45 +78,65 @@ void manager_watch(struct manager *m);
  */
 
 /* --- launch.c --- */
+/* @call is answered with the machine's object when its files are there; may be NULL. */
+int manager_define(struct manager *m, const char *name, const struct machine_options *o, sd_bus_message *call,
+                   const char *who, sd_bus_error *error);
 /* Define and start; the descriptors in @o are duplicated. */
 int manager_launch(struct manager *m, const char *name, const struct machine_options *o, const char *who,
                    struct operation **ret, sd_bus_error *error);
+int manager_start_machine(struct manager *m, const char *name, const char *who, struct operation **ret,
+                          sd_bus_error *error);
 /* A STARTING machine: what RootVisor says of it now. */
 void launch_progress(struct machine *m);
 /* The end of a launch that never ran: as if it had not been asked for, but for operation and audit log. */
 void launch_undo(struct machine *m, const char *name, const char *text);
+/* Start it, for an operation that is there already. */
+void machine_start(struct machine *k, struct operation *op);
 
-/* --- lifecycle.c --- */
-int manager_stop(struct manager *m, const char *name, bool force, const char *who, struct operation **ret,
-                 sd_bus_error *error);
-int manager_kill(struct manager *m, const char *name, const char *who, struct operation **ret,
-                 sd_bus_error *error);
-int manager_delete(struct manager *m, const char *name, const char *who, struct operation **ret,
-                   sd_bus_error *error);
-
-/* --- unfinished.c: refused with org.freedesktop.DBus.Error.NotSupported until they work --- */
-/* @call is answered with the machine's object when its files are there; may be NULL. */
-int manager_define(struct manager *m, const char *name, const struct machine_options *o, sd_bus_message *call,
-                   const char *who, sd_bus_error *error);
+/* --- settings.c --- */
 /* @call is answered when what applies at once does; may be NULL. */
 int manager_set_properties(struct manager *m, const char *name, const struct machine_options *o,
                            sd_bus_message *call, const char *who, sd_bus_error *error);
-int manager_start_machine(struct manager *m, const char *name, const char *who, struct operation **ret,
-                          sd_bus_error *error);
+
+/* --- delete.c --- */
+int manager_delete(struct manager *m, const char *name, const char *who, struct operation **ret,
+                   sd_bus_error *error);
+
+/* --- pause.c --- */
 int manager_pause(struct manager *m, const char *name, const char *who, struct operation **ret,
                   sd_bus_error *error);
 int manager_resume(struct manager *m, const char *name, const char *who, struct operation **ret,
                    sd_bus_error *error);
-int manager_reboot(struct manager *m, const char *name, const char *who, struct operation **ret,
-                   sd_bus_error *error);
+/* libvirt says so. */
+void pause_event(struct machine *k, bool paused, const char *detail);
+
+/* --- restart.c --- */
+/* A machine that ended unasked: start it again some time later if its policy says so. */
+void restart_later(struct machine *k);
+void restart_look(struct manager *m);
+void autostart(struct manager *m);
+
+/* --- image-import.c, image-delete.c --- */
 /* @kind: kernel, initrd, cmdline, disk; @fd: duplicated; @digest: that it must have, or NULL. */
 int manager_import_image(struct manager *m, const char *name, const char *kind, int fd, const char *digest,
                          const char *who, struct operation **ret, sd_bus_error *error);
 int manager_delete_image(struct manager *m, const char *digest, const char *who, struct operation **ret,
                          sd_bus_error *error);
 int manager_collect_images(struct manager *m, const char *who, struct operation **ret, sd_bus_error *error);
+
+/* --- unfinished.c --- */
 int manager_reload(struct manager *m, const char *who, sd_bus_error *error);
 
+/* --- lifecycle.c --- */
+int manager_stop(struct manager *m, const char *name, bool force, const char *who, struct operation **ret,
+                 sd_bus_error *error);
+int manager_kill(struct manager *m, const char *name, const char *who, struct operation **ret,
+                 sd_bus_error *error);
+int manager_reboot(struct manager *m, const char *name, const char *who, struct operation **ret,
+                   sd_bus_error *error);
+/* Set @error and return a negative errno. */
+int no_such_machine(sd_bus_error *error, const char *name);
+int machine_busy(sd_bus_error *error, const struct machine *k);
 /* Ends QEMU; the machine then takes @final and @reason. */
 void machine_end(struct machine *m, enum machine_state final, const char *reason);
 /* QEMU has ended: give the frames back, then take the final state. */

@@ -277,6 +277,17 @@ void operation_cancelled(struct operation *op) {
     finish(op, OPERATION_CANCELLED, BUS_ERROR_CANCELLED, "cancelled by request");
 }
 
+void operation_forget(struct operation *op) {
+    if (!op)
+        return;
+    (void)store_delete_operation(op->manager->store, op->id);
+    for (size_t i = op->manager->nr_operations; i > 0; i--)
+        if (op->manager->operations[i - 1] == op) {
+            forget(op->manager, i - 1);
+            return;
+        }
+}
+
 int operation_cancel(struct operation *op, const char *who, sd_bus_error *error) {
     if (!operation_is_active(op)) {
         sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "the operation has ended already (%s)",

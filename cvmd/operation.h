@@ -97,6 +97,9 @@ void operation_cancelled(struct operation *op);
  */
 int operation_cancel(struct operation *op, const char *who, sd_bus_error *error);
 
+/* As if it had never been; nothing if @op is NULL. */
+void operation_forget(struct operation *op);
+
 struct operation *manager_find_operation(struct manager *m, const char *id);
 /* The active one of a machine of one kind, or of any kind (OPERATION_KIND_MAX). */
 struct operation *manager_machine_operation(struct manager *m, const char *machine, enum operation_kind kind);

@@ -18,7 +18,7 @@
 
 struct check {
     char uuid[UUID_STRING_MAX];
-    int active; /* of virt_is_active() */
+    int state; /* of virt_state() */
     char *console;
 };
 
@@ -44,9 +44,9 @@ static int reconcile_work(void *data) {
     for (size_t i = 0; i < j->n; i++) {
         struct check *c = &j->checks[i];
 
-        c->active = virt_is_active(j->virt, c->uuid, &c->console, &j->error);
-        if (c->active < 0)
-            return c->active;
+        c->state = virt_state(j->virt, c->uuid, &c->console, &j->error);
+        if (c->state < 0)
+            return c->state;
     }
     return 0;
 }
@@ -67,6 +67,7 @@ static void take_up(struct machine *m, struct check *c) {
             machine_end(m, MACHINE_STOPPED, m->reason);
         break;
     default:
+        pause_event(m, c->state == VIRT_STATE_PAUSED, "paused while cvmd was not looking");
         bus_machine_changed(m);
     }
 }
@@ -160,7 +161,7 @@ static void reconcile_done(void *data, int r) {
 
         if (!k || !machine_is_active(k) || k->job)
             continue;
-        if (c->active)
+        if (c->state)
             take_up(k, c);
         else
             machine_ended(k, k->state == MACHINE_STARTING ? "cvmd or the host stopped while it was launched"
@@ -169,6 +170,7 @@ static void reconcile_done(void *data, int r) {
     manager_look(m);
     release_orphans(m);
     audit_pull(m);
+    autostart(m);
     manager_watch(m);
 }
 

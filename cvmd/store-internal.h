@@ -9,6 +9,7 @@
 
 struct store {
     sqlite3 *db;
+    unsigned depth; /* of transactions */
     /* Prepared at their first use, found by the address of their text. */
     struct {
         const char *sql;

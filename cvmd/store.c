@@ -30,6 +30,22 @@ const char *const store_migrations[] = {
     "TEXT,"
     "  who TEXT NOT NULL, created INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL) "
     "STRICT, WITHOUT ROWID;",
+    /* 3 -> 4: settings of machines, and what cvmd remembers */
+    "ALTER TABLE machines ADD COLUMN description TEXT;"
+    "ALTER TABLE machines ADD COLUMN labels TEXT;"
+    "ALTER TABLE machines ADD COLUMN network TEXT;"
+    "ALTER TABLE machines ADD COLUMN disks TEXT;"
+    "ALTER TABLE machines ADD COLUMN kernel_image TEXT;"
+    "ALTER TABLE machines ADD COLUMN initrd_image TEXT;"
+    "ALTER TABLE machines ADD COLUMN autostart INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machines ADD COLUMN restart_due INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machines ADD COLUMN restart TEXT NOT NULL DEFAULT 'no';"
+    "ALTER TABLE machines ADD COLUMN cpu_shares INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machines ADD COLUMN cpu_quota INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE machines ADD COLUMN io_weight INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE images (digest TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,"
+    "  size INTEGER NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE memory (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };
 const unsigned store_schema_version = ELEMENTSOF(store_migrations);
 
@@ -192,13 +208,54 @@ static int execute(struct store *s, const char *sql) {
 }
 
 int store_begin(struct store *s) {
-    return execute(s, "BEGIN IMMEDIATE");
+    int r = s->depth ? 0 : execute(s, "BEGIN IMMEDIATE");
+
+    if (r >= 0)
+        s->depth++;
+    return r;
 }
 
 int store_commit(struct store *s) {
-    return execute(s, "COMMIT");
+    int r;
+
+    if (--s->depth)
+        return 0;
+    r = execute(s, "COMMIT");
+    if (r < 0 && !sqlite3_get_autocommit(s->db))
+        (void)execute(s, "ROLLBACK");
+    return r;
 }
 
 int store_rollback(struct store *s) {
-    return execute(s, "ROLLBACK");
+    s->depth = 0;
+    return sqlite3_get_autocommit(s->db) ? 0 : execute(s, "ROLLBACK");
+}
+
+int store_get_value(struct store *s, const char *key, char **ret) {
+    static const char sql[] = "SELECT value FROM memory WHERE key = ?1";
+    sqlite3_stmt *q = store_statement(s, sql);
+    int rc, r;
+
+    if (!q)
+        return store_failure(s);
+    store_bind_text(q, 1, key);
+    rc = sqlite3_step(q);
+    if (rc == SQLITE_ROW) {
+        *ret = strdup(store_text(q, 0));
+        r = *ret ? 0 : -ENOMEM;
+    } else
+        r = store_errno(rc) ?: -ENOENT;
+    store_done(q);
+    return r;
+}
+
+int store_set_value(struct store *s, const char *key, const char *value) {
+    static const char sql[] = "INSERT OR REPLACE INTO memory (key, value) VALUES (?1, ?2)";
+    sqlite3_stmt *q = store_statement(s, sql);
+
+    if (!q)
+        return store_failure(s);
+    store_bind_text(q, 1, key);
+    store_bind_text(q, 2, value);
+    return store_run(q);
 }

@@ -37,8 +37,14 @@ struct store_machine {
     const char *backing;
     const char *cmdline; /* or NULL */
     int has_initrd;
-    const char *launch_digest;        /* hexadecimal, or NULL */
-    uint64_t created, started, ended; /* microseconds since 1970, 0 = never */
+    const char *launch_digest;                          /* hexadecimal, or NULL */
+    uint64_t created, started, ended;                   /* microseconds since 1970, 0 = never */
+    const char *description, *labels, *network, *disks; /* as in machine.h, or NULL */
+    const char *kernel_image, *initrd_image;            /* digests, or NULL */
+    int autostart, restart_due;
+    const char *restart;
+    uint64_t cpu_shares;
+    uint32_t cpu_quota, io_weight;
 };
 
 /* Insert or replace by name. */
@@ -89,6 +95,21 @@ int store_delete_operation(struct store *s, const char *id);
 int store_each_operation(struct store *s, int (*fn)(void *userdata, const struct store_operation *o),
                          void *userdata);
 
+struct store_image {
+    const char *digest, *name, *kind;
+    uint64_t size, created;
+};
+
+int store_put_image(struct store *s, const struct store_image *i);
+int store_delete_image(struct store *s, const char *digest);
+/* By digest; as store_each_machine(). */
+int store_each_image(struct store *s, int (*fn)(void *userdata, const struct store_image *i), void *userdata);
+
+/* One word that cvmd remembers. @ret: the caller frees; -ENOENT. */
+int store_get_value(struct store *s, const char *key, char **ret);
+int store_set_value(struct store *s, const char *key, const char *value);
+
+/* Transactions nest: the outermost one counts. A commit that fails has undone everything. */
 int store_begin(struct store *s);
 int store_commit(struct store *s);
 int store_rollback(struct store *s);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "virt.h"
+#include "virt-internal.h"
 
 #include "domain-xml.h"
 #include "log.h"
 
 #include <errno.h>
-#include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <pthread.h>
 #include <signal.h>
@@ -87,12 +86,29 @@ static const char *stopped_detail(int detail) {
     }
 }
 
+static const char *suspended_detail(int detail) {
+    switch (detail) {
+    case VIR_DOMAIN_EVENT_SUSPENDED_IOERROR:
+        return "paused: an I/O error of a disk";
+    case VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG:
+        return "paused by the guest's watchdog";
+    default:
+        return "paused by request";
+    }
+}
+
 static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque) {
     char uuid[VIR_UUID_STRING_BUFLEN];
 
     (void)conn;
-    if (event == VIR_DOMAIN_EVENT_STOPPED && virDomainGetUUIDString(dom, uuid) == 0)
+    if (virDomainGetUUIDString(dom, uuid) < 0)
+        return 0;
+    if (event == VIR_DOMAIN_EVENT_STOPPED)
         notify(opaque, VIRT_STOPPED, uuid, stopped_detail(detail));
+    else if (event == VIR_DOMAIN_EVENT_SUSPENDED)
+        notify(opaque, VIRT_PAUSED, uuid, suspended_detail(detail));
+    else if (event == VIR_DOMAIN_EVENT_RESUMED)
+        notify(opaque, VIRT_RESUMED, uuid, "resumed");
     return 0;
 }
 
@@ -180,18 +196,8 @@ void virt_free(struct virt *v) {
     virt_unref(v);
 }
 
-static int virt_error(struct cvm_error *e, int r, const char *what) {
+int virt_error(struct cvm_error *e, int r, const char *what) {
     return cvm_error_set(e, r, "%s: %s", what, virGetLastErrorMessage());
-}
-
-static void connp(virConnectPtr *c) {
-    if (*c)
-        virConnectClose(*c);
-}
-
-static void domp(virDomainPtr *d) {
-    if (*d)
-        virDomainFree(*d);
 }
 
 static int open_connection(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
@@ -241,8 +247,7 @@ static int acquire(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
     return acquire(v, ret, e);
 }
 
-static int find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomainPtr *ret,
-                struct cvm_error *e) {
+int virt_find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomainPtr *ret, struct cvm_error *e) {
     int r = acquire(v, conn, e);
 
     if (r < 0)
@@ -255,7 +260,7 @@ static int find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomain
     return 0;
 }
 
-static int console_of(virDomainPtr dom, char **ret) {
+int virt_console_of(virDomainPtr dom, char **ret) {
     _cleanup_free_ char *xml = virDomainGetXMLDesc(dom, 0);
     int r;
 
@@ -267,8 +272,8 @@ static int console_of(virDomainPtr dom, char **ret) {
 }
 
 int virt_start(struct virt *v, const char *xml, char **console, struct cvm_error *e) {
-    _cleanup_(connp) virConnectPtr conn = NULL;
-    _cleanup_(domp) virDomainPtr dom = NULL;
+    _cleanup_conn_ virConnectPtr conn = NULL;
+    _cleanup_domain_ virDomainPtr dom = NULL;
     int r;
 
     r = acquire(v, &conn, e);
@@ -277,62 +282,10 @@ int virt_start(struct virt *v, const char *xml, char **console, struct cvm_error
     dom = virDomainCreateXML(conn, xml, VIR_DOMAIN_NONE);
     if (!dom)
         return virt_error(e, -EIO, "libvirt did not start the domain");
-    r = console_of(dom, console);
+    r = virt_console_of(dom, console);
     if (r < 0) {
         virDomainDestroy(dom); /* a failed start leaves nothing behind */
         return cvm_error_set(e, r, "libvirt does not tell the domain's console");
     }
     return 0;
-}
-
-int virt_shutdown(struct virt *v, const char *uuid, struct cvm_error *e) {
-    _cleanup_(connp) virConnectPtr conn = NULL;
-    _cleanup_(domp) virDomainPtr dom = NULL;
-    int r;
-
-    r = find(v, uuid, &conn, &dom, e);
-    if (r < 0)
-        return r;
-    if (virDomainShutdown(dom) < 0)
-        return virt_error(e, -EIO, "libvirt did not ask the guest to shut down");
-    return 0;
-}
-
-int virt_destroy(struct virt *v, const char *uuid, struct cvm_error *e) {
-    _cleanup_(connp) virConnectPtr conn = NULL;
-    _cleanup_(domp) virDomainPtr dom = NULL;
-    int r;
-
-    r = find(v, uuid, &conn, &dom, e);
-    if (r < 0)
-        return r;
-    if (virDomainDestroy(dom) < 0) {
-        /* It may have ended between the two calls. */
-        if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
-            return -ENOENT;
-        return virt_error(e, -EIO, "libvirt did not end the domain");
-    }
-    return 0;
-}
-
-int virt_is_active(struct virt *v, const char *uuid, char **console, struct cvm_error *e) {
-    _cleanup_(connp) virConnectPtr conn = NULL;
-    _cleanup_(domp) virDomainPtr dom = NULL;
-    int r;
-
-    *console = NULL;
-    r = find(v, uuid, &conn, &dom, e);
-    if (r == -ENOENT)
-        return 0;
-    if (r < 0)
-        return r;
-    r = virDomainIsActive(dom);
-    if (r < 0)
-        return virt_error(e, -EIO, "libvirt does not tell the domain's state");
-    /* A transient domain is there while it runs, and a moment before and behind. */
-    if (r == 0 && virDomainIsPersistent(dom) == 0)
-        return cvm_error_set(e, -EBUSY, "libvirt is starting or ending the domain");
-    if (r == 1 && console_of(dom, console) < 0)
-        return cvm_error_set(e, -EIO, "libvirt does not tell the domain's console");
-    return r;
 }

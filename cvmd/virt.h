@@ -16,7 +16,9 @@ struct virt;
 
 enum virt_event {
     VIRT_STOPPED, /* the domain ended; detail says how */
-    VIRT_LOST,    /* the connection broke: events were missed, uuid is empty */
+    VIRT_PAUSED,
+    VIRT_RESUMED,
+    VIRT_LOST, /* the connection broke: events were missed, uuid is empty */
 };
 
 /* In the main thread. */
@@ -39,7 +41,23 @@ int virt_start(struct virt *v, const char *xml, char **console, struct cvm_error
 int virt_shutdown(struct virt *v, const char *uuid, struct cvm_error *e);
 /* End it now. -ENOENT: no such domain. */
 int virt_destroy(struct virt *v, const char *uuid, struct cvm_error *e);
-/* 1 active, 0 not; -EBUSY: on its way, ask again. @console as in virt_start(). */
-int virt_is_active(struct virt *v, const char *uuid, char **console, struct cvm_error *e);
+int virt_suspend(struct virt *v, const char *uuid, struct cvm_error *e);
+int virt_resume(struct virt *v, const char *uuid, struct cvm_error *e);
+
+struct virt_limits {
+    bool set_cpu_shares, set_cpu_quota, set_io_weight; /* the others stay as they are */
+    uint64_t cpu_shares;
+    uint32_t cpu_quota, io_weight; /* as in struct domain_shape */
+};
+/* Of a running domain. */
+int virt_set_limits(struct virt *v, const char *uuid, const struct virt_limits *l, struct cvm_error *e);
+
+enum virt_state {
+    VIRT_STATE_NONE, /* no such domain, or it does not run */
+    VIRT_STATE_RUNNING,
+    VIRT_STATE_PAUSED,
+};
+/* Returns one of those; -EBUSY: on its way, ask again. @console as in virt_start(). */
+int virt_state(struct virt *v, const char *uuid, char **console, struct cvm_error *e);
 
 #endif

@@ -95,6 +95,7 @@ static int teardown(void **state) {
 static int launch(const char *name, bool unprotected, sd_bus_error *error) {
     _cleanup_close_ int fd = open(t.kernel, O_RDONLY | O_CLOEXEC);
     struct machine_options o = {
+        .set = 1u << OPTION_COMMAND_LINE | 1u << OPTION_MEMORY,
         .kernel_fd = fd, .initrd_fd = -1, .cmdline = "x", .memory = 64u << 20, .vcpus = 1, .unprotected = unprotected};
 
     return manager_launch(t.m, name, &o, "test", &t.op, error);

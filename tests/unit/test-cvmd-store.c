@@ -52,6 +52,7 @@ static const struct store_machine web = {
     .backing = "pageable",
     .cmdline = "a 'b' \"c\"; DROP TABLE machines",
     .has_initrd = 1,
+    .restart = "no",
     .created = 1700000000000000,
     .started = 5,
 };

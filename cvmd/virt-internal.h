@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of virt share. */
+#ifndef CVMD_VIRT_INTERNAL_H
+#define CVMD_VIRT_INTERNAL_H
+
+#include "virt.h"
+
+#include <libvirt/libvirt.h>
+
+static inline void virt_connp(virConnectPtr *c) {
+    if (*c)
+        virConnectClose(*c);
+}
+#define _cleanup_conn_ _cleanup_(virt_connp)
+
+static inline void virt_domainp(virDomainPtr *d) {
+    if (*d)
+        virDomainFree(*d);
+}
+#define _cleanup_domain_ _cleanup_(virt_domainp)
+
+/* Returns @r, with @what and libvirt's own words in @e. */
+int virt_error(struct cvm_error *e, int r, const char *what);
+/* A domain and the connection that it came by, both for the caller to give back. */
+int virt_find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomainPtr *ret, struct cvm_error *e);
+/* Its pseudo terminal, NULL if it has none; the caller frees. */
+int virt_console_of(virDomainPtr dom, char **ret);
+
+#endif
