@@ -11,6 +11,7 @@
 struct inbox;
 
 int inbox_new(sd_event *event, struct inbox **ret);
+/* Waits for the threads; @done is not called any more. */
 void inbox_free(struct inbox *b);
 CVM_DEFINE_CLEANUP(struct inbox *, inbox_free)
 
@@ -23,13 +24,13 @@ CVM_DEFINE_CLEANUP(struct inbox *, inbox_free)
 int inbox_post(struct inbox *b, void (*fn)(void *data), void *data);
 
 /**
- * inbox_run - call @work(@data) in a thread of its own, then @done(@data, result) in the event loop
+ * inbox_run - call @work(@data) in a thread, then @done(@data, result) in the event loop
  *
- * Returns 0; -EAGAIN: no more threads (then neither is called).
+ * At most 32 at once, the others wait their turn. Returns 0; -EAGAIN: no thread (then neither is called).
  */
 int inbox_run(struct inbox *b, int (*work)(void *data), void (*done)(void *data, int r), void *data);
 
-/* Threads that have not finished. */
+/* What has not finished. */
 unsigned inbox_jobs(struct inbox *b);
 
 #endif
