@@ -192,8 +192,13 @@ int client_read_structs(sd_bus_message *m, const char *const *keys, size_t n, js
     r = sd_bus_message_peek_type(m, &type, &contents);
     if (r > 0)
         r = sd_bus_message_enter_container(m, type, contents);
-    while (r > 0 && (r = sd_bus_message_enter_container(m, 'r', NULL)) > 0) {
-        json_object *o = json_object_new_object();
+    while (r > 0 && (r = sd_bus_message_peek_type(m, &type, &contents)) > 0) {
+        json_object *o;
+
+        r = sd_bus_message_enter_container(m, type, contents);
+        if (r < 0)
+            return r;
+        o = json_object_new_object();
 
         json_object_array_add(all, o);
         for (size_t i = 0; r > 0 && i < n; i++) {

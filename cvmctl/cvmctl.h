@@ -28,8 +28,8 @@ extern bool arg_json, arg_quiet;
 extern bool arg_parse_only;
 
 /* The families: arrays that end with a verb without a name. */
-extern const struct verb machine_verbs[], image_verbs[], operation_verbs[], host_verbs[], audit_verbs[],
-    tenant_verbs[], policy_verbs[], about_verbs[];
+extern const struct verb machine_verbs[], image_verbs[], operation_verbs[], host_verbs[], config_verbs[],
+    event_verbs[], top_verbs[], audit_verbs[], tenant_verbs[], policy_verbs[], about_verbs[];
 
 /* Verbs and options whose family's array stands in another file: machine.c, verify.c. */
 int verb_launch(int argc, char **argv);
@@ -48,6 +48,9 @@ int remote_option_take(int opt, const char *arg);
 
 /* printf() of words about a success: nothing with --json or --quiet. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* fail() prints nothing: while a verb waits for cvmd to come back. */
+extern bool errors_silent;
 
 /* "cvmctl VERB: text" on standard error; returns @status. */
 int fail(const char *verb, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

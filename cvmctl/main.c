@@ -32,7 +32,8 @@ const struct verb about_verbs[] = {
      .arguments = "bash|zsh|fish",
      .summary = "print a completion script for a shell",
      .run = verb_completion,
-     .text = "Installed packages have the scripts in place already. machines, images and operations print the names that\n"
+     .text = "Installed packages have the scripts in place already. machines, images and operations print "
+             "the names that\n"
              "the scripts offer.",
      .remote = true},
     {.name = "version", .arguments = "", .summary = "tell the version of cvmctl", .run = verb_version},

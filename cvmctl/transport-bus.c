@@ -11,7 +11,7 @@
 struct bus_transport {
     struct transport t;
     sd_bus *bus;
-    sd_bus_slot *slot;
+    sd_bus_slot *signals, *owner;
     bool changed;
 };
 
@@ -31,7 +31,8 @@ static struct bus_transport *bus_of(struct transport *t) {
 static void bus_close(struct transport *t) {
     struct bus_transport *b = bus_of(t);
 
-    sd_bus_slot_unref(b->slot);
+    sd_bus_slot_unref(b->signals);
+    sd_bus_slot_unref(b->owner);
     sd_bus_flush_close_unref(b->bus);
     free(b);
 }
@@ -233,8 +234,13 @@ static int bus_wait(struct transport *t, const char *verb, uint64_t usec) {
     struct bus_transport *b = bus_of(t);
     int r = 0;
 
-    if (!b->slot)
-        r = sd_bus_add_match(b->bus, &b->slot, "type='signal',sender='org.cvmd1',path_namespace='/org/cvmd1'",
+    if (!b->signals)
+        r = sd_bus_add_match(b->bus, &b->signals,
+                             "type='signal',sender='org.cvmd1',path_namespace='/org/cvmd1'", on_signal, b);
+    if (r >= 0 && !b->owner) /* cvmd that ended has to be noticed, too */
+        r = sd_bus_add_match(b->bus, &b->owner,
+                             "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',"
+                             "member='NameOwnerChanged',arg0='org.cvmd1'",
                              on_signal, b);
     while (r >= 0 && !b->changed) {
         r = sd_bus_process(b->bus, NULL);

@@ -56,8 +56,6 @@ struct transport_ops {
 
 struct transport {
     const struct transport_ops *ops;
-    /* Quiet errors: completion must not print into the line being typed. */
-    bool silent;
 };
 
 /* By --host, or the system bus. */

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-bool arg_json, arg_quiet, arg_parse_only;
+bool arg_json, arg_quiet, arg_parse_only, errors_silent;
 
 const struct verb_status verb_statuses[] = {
     {EXIT_OK, "success"},
@@ -32,6 +32,8 @@ const struct verb_option common_options[] = {
 int fail(const char *verb, int status, const char *fmt, ...) {
     va_list ap;
 
+    if (errors_silent)
+        return status;
     fprintf(stderr, "cvmctl %s: ", verb);
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);

@@ -4,6 +4,7 @@
 #include "manager.h"
 
 #include "reason.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <string.h>
@@ -133,6 +134,16 @@ GETTER(get_number) {
     else if (strcmp(property, "Injected") == 0)
         v = m->stats.injected;
     return sd_bus_message_append(reply, "t", v);
+}
+
+GETTER(get_usage) {
+    struct machine *m = userdata;
+    struct usage u = {0};
+
+    UNUSED;
+    if (machine_is_active(m))
+        (void)usage_read(m->uuid, &m->qemu, &u);
+    return sd_bus_message_append(reply, "t", strcmp(property, "CPUTime") == 0 ? u.cpu_nsec : u.resident);
 }
 
 GETTER(get_u32) {
@@ -266,6 +277,8 @@ const sd_bus_vtable bus_machine_vtable[] = {
     SD_BUS_PROPERTY("Ended", "t", get_number, 0, 0),
     SD_BUS_PROPERTY("VM", "u", get_u32, 0, 0),
     SD_BUS_PROPERTY("Frames", "t", get_number, 0, 0),
+    SD_BUS_PROPERTY("CPUTime", "t", get_usage, 0, 0),
+    SD_BUS_PROPERTY("Resident", "t", get_usage, 0, 0),
     SD_BUS_PROPERTY("Exits", "t", get_number, 0, 0),
     SD_BUS_PROPERTY("Reflected", "t", get_number, 0, 0),
     SD_BUS_PROPERTY("Upcalls", "t", get_number, 0, 0),

@@ -18,6 +18,7 @@ struct options {
     const char *config;
     const char *bus_address;
     const char *libvirt_uri, *state_directory, *firmware, *domain_type;
+    bool check;
 };
 
 static void help(void) {
@@ -31,13 +32,14 @@ static void help(void) {
          "  --state-dir=DIR      keep state in DIR instead of /var/lib/cvmd\n"
          "  --firmware=FILE      the guest firmware cvmboot\n"
          "  --domain-type=TYPE   libvirt domain type: kvm; qemu and test for tests\n"
+         "  --check              only tell whether the configuration is valid\n"
          "  -h, --help           this text\n"
          "      --version        version");
 }
 
 /* Returns 1 to go on, 0 when done, -EINVAL. */
 static int parse_argv(int argc, char **argv, struct options *o) {
-    enum { OPT_CONFIG = 256, OPT_BUS, OPT_URI, OPT_STATE, OPT_FIRMWARE, OPT_TYPE, OPT_VERSION };
+    enum { OPT_CONFIG = 256, OPT_BUS, OPT_URI, OPT_STATE, OPT_FIRMWARE, OPT_TYPE, OPT_CHECK, OPT_VERSION };
     static const struct option longopts[] = {
         {"config", required_argument, NULL, OPT_CONFIG},
         {"bus-address", required_argument, NULL, OPT_BUS},
@@ -45,6 +47,7 @@ static int parse_argv(int argc, char **argv, struct options *o) {
         {"state-dir", required_argument, NULL, OPT_STATE},
         {"firmware", required_argument, NULL, OPT_FIRMWARE},
         {"domain-type", required_argument, NULL, OPT_TYPE},
+        {"check", no_argument, NULL, OPT_CHECK},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, OPT_VERSION},
         {0},
@@ -70,6 +73,9 @@ static int parse_argv(int argc, char **argv, struct options *o) {
             break;
         case OPT_TYPE:
             o->domain_type = optarg;
+            break;
+        case OPT_CHECK:
+            o->check = true;
             break;
         case OPT_VERSION:
             puts("cvmd " CVMD_VERSION);
@@ -154,6 +160,8 @@ static int run(const struct options *o, struct config *config) {
         log_error("%s", e.text[0] ? e.text : strerror(-r));
         return r;
     }
+    if (o->check)
+        return 0;
     r = setup_event(&event);
     if (r < 0) {
         log_error("The event loop cannot be set up: %s", strerror(-r));

@@ -76,6 +76,7 @@ struct machine {
     struct cvm_stats stats;
     bool vm_present;
     uint64_t refreshed; /* CLOCK_MONOTONIC of the last look */
+    pid_t qemu;         /* as usage_read() found it, or 0 */
 
     struct console *console;
 };
