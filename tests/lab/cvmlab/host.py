@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 
-from . import attacks, boot, emulator, guest, image, packages
+from . import attacks, boot, emulator, guest, image, packages, tpm
 from .emulator import LabError
 from .paths import LAB, TOP
 
@@ -31,6 +31,7 @@ class Options:
     cpus: int = 1
     append: str = ""
     rootvisor_options: str = ""
+    tpm: bool | None = None     # None: if the scenario wants one (a file `tpm` in its folder)
     timeout: float = 3000
     hang: float = 400
     files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
@@ -101,7 +102,8 @@ def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Pa
     (guest_dir / "cmdline").write_text(guest.CMDLINE)
     tools = tree / "bin"
     tools.mkdir()
-    for name, program in attacks.tools().items():
+    serial = packages.static_program(LAB / "host" / "tpm-serial.c")
+    for name, program in (attacks.tools() | {"tpm-serial": serial}).items():
         shutil.copyfile(program, tools / name)
         (tools / name).chmod(0o755)
     for target, path in (attacks.files(packages.kernel()) | options.files).items():
@@ -121,9 +123,11 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     base = image.base()
     files = {"vmlinuz": base.vmlinuz, "initrd.img": base.initrd}
     rootvisor = None
+    with_tpm = options.rootvisor and ((SCENARIOS / name / "tpm").exists() if options.tpm is None else options.tpm)
     if options.rootvisor:
         images = artefacts(options)
-        rootvisor = boot.RootVisor(images["rootvisor"], images["guardian.bin"], options.rootvisor_options)
+        words = f"{options.rootvisor_options} {'tpm=com2' if with_tpm else ''}".strip()
+        rootvisor = boot.RootVisor(images["rootvisor"], images["guardian.bin"], words)
         files |= images
     overlay = work / "overlay"
     shutil.rmtree(overlay, ignore_errors=True)
@@ -138,6 +142,8 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     boot.iso(work / "boot.iso", boot.configuration(cmdline, rootvisor), files)
     config = emulator.Config(memory_mib=options.memory_mib, cpus=options.cpus, cdrom=work / "boot.iso",
                              disk=disk, disk2=second)
+    anchor = tpm.Tpm(work / "tpm") if with_tpm else None
+    config.com2_port = anchor.serial_port if anchor else None
     emulated = emulator.Run(bochs, config, work)
     steps, figures, stages, status = [], [], {}, None
     try:
@@ -166,6 +172,8 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
                 on_fact(fact)
     finally:
         emulated.stop()
+        if anchor:
+            anchor.stop()
         for large in (disk, second):
             large.unlink(missing_ok=True)
     steps += outside(name, options, work, show, on_fact)
