@@ -17,7 +17,7 @@
 static const struct field fields[] = {
     {"Digest", "digest", "Digest", FORMAT_PLAIN},    {"Name", "name", "Name", FORMAT_PLAIN},
     {"Kind", "kind", "Kind", FORMAT_PLAIN},          {"Size", "size", "Size", FORMAT_BYTES},
-    {"Created", "created", "Imported", FORMAT_TIME}, {"UsedBy", "used_by", "Used by", FORMAT_LIST},
+    {"Created", "created", "Imported", FORMAT_TIME}, {"Machines", "machines", "Machines", FORMAT_LIST},
 };
 
 static const char *text(json_object *o, const char *key) {
@@ -59,7 +59,7 @@ int image_digest(struct transport *t, const char *verb, const char *word, char *
 }
 
 static int verb_images_list(int argc, char **argv) {
-    static const char *const columns[] = {"NAME", "KIND", "SIZE", "DIGEST", "USED BY", NULL};
+    static const char *const columns[] = {"NAME", "KIND", "SIZE", "DIGEST", "MACHINES", NULL};
     _cleanup_json_ json_object *all = NULL, *out = json_object_new_array();
     _cleanup_transport_ struct transport *t = NULL;
     struct libscols_table *table;
@@ -79,7 +79,7 @@ static int verb_images_list(int argc, char **argv) {
     for (size_t i = 0; i < json_object_array_length(all); i++) {
         json_object *p = json_object_array_get_idx(all, i);
         _cleanup_free_ char *size = format_value(FORMAT_BYTES, json_object_object_get(p, "Size"));
-        _cleanup_free_ char *used = format_value(FORMAT_LIST, json_object_object_get(p, "UsedBy"));
+        _cleanup_free_ char *used = format_value(FORMAT_LIST, json_object_object_get(p, "Machines"));
         char digest[20];
         const char *cells[] = {text(p, "Name"), text(p, "Kind"), size ?: "", digest, used ?: ""};
 

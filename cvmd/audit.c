@@ -3,6 +3,7 @@
  * The audit log: cvmd's own events and RootVisor's, in one order. RootVisor keeps a limited number:
  * they are fetched at every look and before every reading.
  */
+#include "journal.h"
 #include "log.h"
 #include "manager.h"
 #include "reason.h"
@@ -18,6 +19,7 @@ static void append(struct manager *m, const struct store_audit *a) {
 
     if (r < 0)
         log_error("The audit log cannot be written: %s (%s: %s)", strerror(-r), a->event, a->message);
+    journal_event(a->event, a->machine, a->uuid, a->who, a->message);
 }
 
 void audit(struct manager *m, const struct machine *machine, const char *event, const char *who,
@@ -37,7 +39,6 @@ void audit(struct manager *m, const struct machine *machine, const char *event, 
                   .message = message,
                   .who = who,
               });
-    log_info("%s%s%s: %s", machine ? machine->name : "", machine ? " " : "", event, message);
 }
 
 /* Events carry the time stamp counter; the wall clock is cvmd's. */
