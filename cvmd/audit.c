@@ -3,6 +3,7 @@
  * The audit log: cvmd's own events and RootVisor's, in one order. RootVisor keeps a limited number:
  * they are fetched at every look and before every reading.
  */
+#include "bus.h"
 #include "journal.h"
 #include "log.h"
 #include "manager.h"
@@ -19,6 +20,8 @@ static void append(struct manager *m, const struct store_audit *a) {
 
     if (r < 0)
         log_error("The audit log cannot be written: %s (%s: %s)", strerror(-r), a->event, a->message);
+    else
+        bus_audit_appended(m);
     journal_event(a->event, a->machine, a->uuid, a->who, a->message);
 }
 

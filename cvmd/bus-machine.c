@@ -109,6 +109,8 @@ GETTER(get_number) {
         v = m->memory;
     else if (strcmp(property, "CPUShares") == 0)
         v = m->cpu_shares;
+    else if (strcmp(property, "Revision") == 0)
+        v = m->revision;
     else if (strcmp(property, "Frames") == 0)
         v = m->vm.frames;
     else if (strcmp(property, "Created") == 0)
@@ -208,20 +210,12 @@ GETTER(get_bool) {
                                                                       : m->changed);
 }
 
-static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    _cleanup_message_ sd_bus_message *reply = NULL;
-    struct machine *m = userdata;
-    struct cvm_report report;
-    const void *nonce;
-    size_t size;
+int bus_machine_report(struct machine *m, const void *nonce, size_t size, struct cvm_report *ret, sd_bus_error *error) {
     int r;
 
-    r = sd_bus_message_read_array(call, 'y', &nonce, &size);
-    if (r < 0)
-        return r;
-    if (size != sizeof(report.user_data))
+    if (size != sizeof(ret->user_data))
         return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "the nonce has %zu bytes, not %zu", size,
-                                 sizeof(report.user_data));
+                                 sizeof(ret->user_data));
     if (!m->protected)
         return sd_bus_error_setf(error, BUS_ERROR_NOT_PROTECTED,
                                  "machine '%s' is not protected: it has no report", m->name);
@@ -231,14 +225,28 @@ static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *err
         return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING,
                                  "machine '%s' is %s: a report needs a running one", m->name,
                                  machine_state_to_string(m->state));
-    r = rootvisor_vm_report(m->manager->rootvisor, m->vm.id, nonce, &report);
+    r = rootvisor_vm_report(m->manager->rootvisor, m->vm.id, nonce, ret);
     if (r == -EBUSY)
         return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING,
                                  "machine '%s' is not under protection yet, or not any more", m->name);
     if (r < 0)
         return sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor made no report of '%s': %s", m->name,
                                  strerror(-r));
-    r = sd_bus_message_new_method_return(call, &reply);
+    return 0;
+}
+
+static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    struct cvm_report report;
+    const void *nonce;
+    size_t size;
+    int r;
+
+    r = sd_bus_message_read_array(call, 'y', &nonce, &size);
+    if (r >= 0)
+        r = bus_machine_report(userdata, nonce, size, &report, error);
+    if (r >= 0)
+        r = sd_bus_message_new_method_return(call, &reply);
     if (r >= 0)
         r = sd_bus_message_append_array(reply, 'y', &report, sizeof(report));
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
@@ -272,6 +280,7 @@ const sd_bus_vtable bus_machine_vtable[] = {
     SD_BUS_PROPERTY("Disks", "as", get_disks, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("RestartNeeded", "b", get_bool, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Console", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+    SD_BUS_PROPERTY("Revision", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
     SD_BUS_PROPERTY("Created", "t", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("Started", "t", get_number, 0, 0),
     SD_BUS_PROPERTY("Ended", "t", get_number, 0, 0),

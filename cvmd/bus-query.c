@@ -86,11 +86,27 @@ int bus_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error) 
     return sd_bus_reply_method_return(call, "h", fd);
 }
 
+int bus_machine_log(struct manager *m, const char *name, int *ret, sd_bus_error *error) {
+    _cleanup_free_ char *path = NULL;
+    struct machine *k;
+    int r;
+
+    r = find_named(m, name, &k, error);
+    if (r >= 0)
+        r = machine_file(k, "console.log", &path);
+    if (r < 0)
+        return r;
+    *ret = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (*ret < 0)
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' has printed nothing yet (%s)", k->name,
+                                 strerror(errno));
+    return 0;
+}
+
 int bus_open_log(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    _cleanup_free_ char *who = NULL, *path = NULL;
+    _cleanup_free_ char *who = NULL;
     _cleanup_close_ int fd = -1;
     const char *name;
-    struct machine *k;
     int r;
 
     r = sd_bus_message_read(call, "s", &name);
@@ -99,25 +115,21 @@ int bus_open_log(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     r = polkit_authorize(call, userdata, POLKIT_CONSOLE, name, bus_open_log, userdata, &who, error);
     if (r <= 0)
         return r < 0 ? r : 1;
-    r = find_named(userdata, name, &k, error);
-    r = machine_file(k, "console.log", &path);
-    if (r < 0)
-        return r;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return sd_bus_error_setf(error, BUS_ERROR_FAILED, "machine '%s' has printed nothing yet (%s: %s)",
-                                 k->name, path, strerror(errno));
-    return sd_bus_reply_method_return(call, "h", fd);
+    r = bus_machine_log(userdata, name, &fd, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "h", fd);
 }
 
-static int append_audit(void *userdata, const struct store_audit *a) {
-    sd_bus_message *reply = userdata;
+int bus_append_audit(sd_bus_message *reply, const struct store_audit *a) {
     int r;
 
     r = sd_bus_message_append(reply, BUS_AUDIT_ENTRY, a->id, a->time, a->source, a->machine ?: "",
                               a->uuid ?: "", a->event, a->reason, a->reason ? reason_text(a->reason) : "",
                               a->message, a->who ?: "", 2, a->arg[0], a->arg[1], a->seq);
     return r < 0 ? r : 0;
+}
+
+static int append_audit(void *userdata, const struct store_audit *a) {
+    return bus_append_audit(userdata, a);
 }
 
 int bus_read_audit(sd_bus_message *call, void *userdata, sd_bus_error *error) {

@@ -18,6 +18,10 @@ int bus_attach(struct manager *m) {
         r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_MANAGER_INTERFACE,
                                      bus_manager_vtable, m);
     if (r >= 0)
+        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_GATEWAY_INTERFACE, bus_gateway_vtable, m);
+    if (r >= 0)
+        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_CLIENTS_INTERFACE, bus_clients_vtable, m);
+    if (r >= 0)
         r = sd_bus_add_object_vtable(m->bus, NULL, BUS_HOST_PATH, BUS_HOST_INTERFACE, bus_host_vtable, m);
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_MACHINE_PREFIX, BUS_MACHINE_INTERFACE,
@@ -58,19 +62,21 @@ void bus_machine_removed(struct machine *m) {
 void bus_machine_changed(struct machine *m) {
     _cleanup_free_ char *path = NULL;
 
+    m->revision = next_revision(m->revision);
     if (m->manager->bus && machine_path(m, &path) >= 0)
         (void)sd_bus_emit_properties_changed(m->manager->bus, path, BUS_MACHINE_INTERFACE, "State", "Reason",
-                                             "LaunchDigest", "Console", NULL);
+                                             "LaunchDigest", "Console", "Revision", NULL);
 }
 
 void bus_machine_settings_changed(struct machine *m) {
     _cleanup_free_ char *path = NULL;
 
+    m->revision = next_revision(m->revision);
     if (m->manager->bus && machine_path(m, &path) >= 0)
         (void)sd_bus_emit_properties_changed(
             m->manager->bus, path, BUS_MACHINE_INTERFACE, "Memory", "VCPUs", "CommandLine", "Initrd",
             "KernelImage", "InitrdImage", "Description", "Labels", "Autostart", "Restart", "CPUShares",
-            "CPUQuota", "IOWeight", "Network", "Disks", "RestartNeeded", NULL);
+            "CPUQuota", "IOWeight", "Network", "Disks", "RestartNeeded", "Revision", NULL);
 }
 
 void bus_reply_call(sd_bus_message **call, const sd_bus_error *error) {

@@ -22,6 +22,9 @@ struct machine;
 #define BUS_OPERATION_PREFIX "/org/cvmd1/operation"
 #define BUS_OPERATION_INTERFACE "org.cvmd1.Operation"
 
+#define BUS_GATEWAY_INTERFACE "org.cvmd1.Gateway"
+#define BUS_CLIENTS_INTERFACE "org.cvmd1.Clients"
+
 #define BUS_ERROR_INVALID_NAME "org.cvmd1.Error.InvalidName"
 #define BUS_ERROR_INVALID_MEMORY "org.cvmd1.Error.InvalidMemory"
 #define BUS_ERROR_INVALID_VCPUS "org.cvmd1.Error.InvalidVCPUs"
@@ -49,6 +52,10 @@ struct machine;
 #define BUS_ERROR_IMAGE_IN_USE "org.cvmd1.Error.ImageInUse"
 #define BUS_ERROR_DIGEST_MISMATCH "org.cvmd1.Error.DigestMismatch"
 #define BUS_ERROR_INVALID_CONFIG "org.cvmd1.Error.InvalidConfig"
+#define BUS_ERROR_NO_SUCH_CLIENT "org.cvmd1.Error.NoSuchClient"
+#define BUS_ERROR_INVALID_TOKEN "org.cvmd1.Error.InvalidToken"
+#define BUS_ERROR_CHANGED "org.cvmd1.Error.Changed"
+#define BUS_ERROR_KEY_REUSED "org.cvmd1.Error.KeyReused"
 #define BUS_ERROR_STORE "org.cvmd1.Error.Store"
 #define BUS_ERROR_FAILED "org.cvmd1.Error.Failed"
 
@@ -79,6 +86,12 @@ int bus_image_find(sd_bus *bus, const char *path, const char *interface, void *u
                    sd_bus_error *error);
 int bus_image_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes, sd_bus_error *error);
 
+/* --- bus-gateway.c --- */
+extern const sd_bus_vtable bus_gateway_vtable[];
+extern const sd_bus_vtable bus_clients_vtable[];
+void bus_clients_changed(struct manager *m);
+void bus_audit_appended(struct manager *m);
+
 /* --- bus-options.c --- */
 struct machine_options;
 /* Reads a{sv} into @o, whose strings and descriptors then belong to @call. */
@@ -96,6 +109,11 @@ extern const sd_bus_vtable bus_manager_vtable[];
 #define BUS_AUDIT_ENTRY "(ttssssusssatt)"
 int bus_get_machine(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int bus_list_machines(sd_bus_message *call, void *userdata, sd_bus_error *error);
+struct store_audit;
+/* Appends a BUS_AUDIT_ENTRY. 0 or a negative errno. */
+int bus_append_audit(sd_bus_message *reply, const struct store_audit *a);
+/* What a machine printed, for reading. */
+int bus_machine_log(struct manager *m, const char *name, int *ret, sd_bus_error *error);
 int bus_get_operation(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int bus_list_operations(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int bus_get_image(sd_bus_message *call, void *userdata, sd_bus_error *error);
@@ -120,6 +138,9 @@ int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char 
                           sd_bus_error *error);
 /* A list for an enumerator: @n paths, each made by @path(@userdata, i). Returns 1. */
 int bus_enumerate(size_t n, int (*path)(void *userdata, size_t i, char **ret), void *userdata, char ***nodes);
+struct cvm_report;
+/* The machine's report over a nonce of 64 bytes. */
+int bus_machine_report(struct machine *m, const void *nonce, size_t size, struct cvm_report *ret, sd_bus_error *error);
 struct cvm_stats;
 /* Appends a{st}: exits by name of the reason, those that happened. */
 int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s);

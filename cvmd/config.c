@@ -18,13 +18,14 @@ int config_init(struct config *c) {
         .libvirt_uri = strdup("qemu:///system"),
         .firmware = strdup("/usr/lib/cvmd/cvmboot.rom"),
         .domain_type = strdup("kvm"),
+        .gateway_user = strdup("cvmd-rest"),
         .memory_backing_auto = true,
         .launch_timeout = 180,
         .stop_timeout = 30,
         .operation_keep = 86400,
         .authorization_timeout = 120,
     };
-    return c->state_directory && c->libvirt_uri && c->firmware && c->domain_type ? 0 : -ENOMEM;
+    return c->state_directory && c->libvirt_uri && c->firmware && c->domain_type && c->gateway_user ? 0 : -ENOMEM;
 }
 
 void config_done(struct config *c) {
@@ -32,6 +33,7 @@ void config_done(struct config *c) {
     free(c->libvirt_uri);
     free(c->firmware);
     free(c->domain_type);
+    free(c->gateway_user);
 }
 
 static int parse_seconds(const char *s, uint32_t max, uint32_t *ret) {
@@ -89,6 +91,9 @@ static int on_value(void *userdata, const char *section, const char *key, const 
     } else if (strcmp(key, "LibvirtURI") == 0) {
         want = "a URI";
         r = value[0] ? free_and_strdup(&c->libvirt_uri, value) : -EINVAL;
+    } else if (strcmp(key, "GatewayUser") == 0) {
+        want = "a user's name";
+        r = value[0] ? free_and_strdup(&c->gateway_user, value) : -EINVAL;
     } else if (strcmp(key, "MemoryBacking") == 0) {
         want = "auto, pageable, locked or hugepages";
         r = parse_backing(c, value);

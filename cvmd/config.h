@@ -14,6 +14,7 @@ struct config {
     char *libvirt_uri;
     char *firmware;
     char *domain_type; /* command line only */
+    char *gateway_user; /* may call org.cvmd1.Gateway */
     bool memory_backing_auto;
     enum memory_backing memory_backing;
     uint32_t launch_timeout;        /* seconds */

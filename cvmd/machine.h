@@ -79,6 +79,7 @@ struct machine {
     pid_t qemu;         /* as usage_read() found it, or 0 */
 
     struct console *console;
+    uint64_t revision; /* another one after each change that the bus tells of, also over restarts */
 };
 
 /* Every string is copied. NULL if out of memory. */

@@ -2,6 +2,7 @@
 #include "manager.h"
 
 #include "bus.h"
+#include "ca.h"
 #include "image.h"
 #include "log.h"
 #include "polkit.h"
@@ -149,6 +150,7 @@ void manager_free(struct manager *m) {
     inbox_free(m->inbox);
     rootvisor_close(m->rootvisor);
     store_close(m->store);
+    ca_free(m->ca);
     free(m->boot_id);
     sd_bus_flush_close_unref(m->bus);
     sd_event_unref(m->event);

@@ -41,6 +41,10 @@ struct manager {
     sd_event_source *release; /* gives frames back, piece by piece */
     sd_event_source *reconnect;
     bool reconciling;
+
+    struct ca *ca;     /* of the gateway's clients; NULL until it is needed */
+    uid_t gateway_uid; /* of the last caller that was the gateway */
+    bool gateway_uid_known;
 };
 
 /**

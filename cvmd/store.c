@@ -46,6 +46,17 @@ const char *const store_migrations[] = {
     "CREATE TABLE images (digest TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,"
     "  size INTEGER NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE memory (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    /* 4 -> 5: the gateway's clients */
+    "CREATE TABLE clients ("
+    "  id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL, pattern TEXT NOT NULL,"
+    "  created INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE client_tokens ("
+    "  id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL, pattern TEXT NOT NULL,"
+    "  created INTEGER NOT NULL, expires INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE idempotency ("
+    "  client TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL,"
+    "  created INTEGER NOT NULL, PRIMARY KEY (client, key)) STRICT;"
+    "CREATE INDEX idempotency_created ON idempotency (created);",
 };
 const unsigned store_schema_version = ELEMENTSOF(store_migrations);
 

@@ -109,6 +109,40 @@ int store_each_image(struct store *s, int (*fn)(void *userdata, const struct sto
 int store_get_value(struct store *s, const char *key, char **ret);
 int store_set_value(struct store *s, const char *key, const char *value);
 
+/* A client of the gateway, or a token to become one (then @id is the token's SHA-256); see clients.h. */
+struct store_client {
+    const char *id, *name, *role, *pattern;
+    uint64_t created, expires; /* microseconds since 1970; 0: never */
+};
+
+/* Insert or replace by id. */
+int store_put_client(struct store *s, const struct store_client *c);
+/* The number of rows deleted, or a negative errno. */
+int store_delete_client(struct store *s, const char *id);
+/* Calls @fn for the one of that id, or for each by age. How many there were, or a negative errno. */
+int store_get_client(struct store *s, const char *id, int (*fn)(void *userdata, const struct store_client *c), void *userdata);
+int store_each_client(struct store *s, int (*fn)(void *userdata, const struct store_client *c), void *userdata);
+int store_put_token(struct store *s, const struct store_client *c);
+int store_get_token(struct store *s, const char *id, int (*fn)(void *userdata, const struct store_client *c), void *userdata);
+int store_delete_token(struct store *s, const char *id);
+int store_expire_tokens(struct store *s, uint64_t before);
+
+/* What became of a request with an Idempotency-Key. */
+struct store_key {
+    const char *client, *key, *digest; /* @digest: of the request */
+    const char *kind, *operation;
+    uint64_t created;
+};
+/* -EEXIST: the client used the key before. */
+int store_put_key(struct store *s, const struct store_key *k);
+/* Calls @fn; returns what it returns if that is not 0, else 1; 0 if there is no such key. */
+int store_get_key(struct store *s, const char *client, const char *key,
+                  int (*fn)(void *userdata, const struct store_key *k), void *userdata);
+int store_expire_keys(struct store *s, uint64_t before);
+
+/* Highest id of the audit log, 0 if it is empty. */
+int store_last_audit(struct store *s, uint64_t *ret);
+
 /* Transactions nest: the outermost one counts. A commit that fails has undone everything. */
 int store_begin(struct store *s);
 int store_commit(struct store *s);

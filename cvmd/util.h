@@ -45,6 +45,13 @@ static inline uint64_t now_usec(clockid_t clock) {
     return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
+/* A number for the next version of something: it grows, and by the clock, so that another process does not use it again. */
+static inline uint64_t next_revision(uint64_t last) {
+    uint64_t now = now_usec(CLOCK_REALTIME);
+
+    return now > last ? now : last + 1;
+}
+
 /* Copies @s over *@p, which it frees; NULL clears. Returns 0 or -ENOMEM (then *@p is unchanged). */
 int free_and_strdup(char **p, const char *s);
 

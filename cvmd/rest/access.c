@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What cvmd says of a client. The gateway keeps it only to leave out of its lists what a client may not see, and to
+ * read for it from its mirror; a refusal always comes from cvmd, which writes it down.
+ */
+#include "request.h"
+#include "routes.h"
+
+#include "cvmd/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Refusals a second, and at once, that one client may have cvmd write down. */
+#define DENIALS_RATE 10.0
+#define DENIALS_BURST 50.0
+#define CLIENTS_MAX 4096u
+
+static void access_free_one(struct access *a) {
+    free(a->id);
+    free(a->name);
+    free(a->pattern);
+    free(a);
+}
+
+void access_free(struct rest *rest) {
+    while (rest->access) {
+        struct access *a = rest->access;
+
+        rest->access = a->next;
+        access_free_one(a);
+    }
+}
+
+/* Those that nobody refers to, when there are many. */
+static void sweep(struct rest *rest) {
+    unsigned n = 0;
+
+    for (struct access **p = &rest->access; *p;) {
+        struct access *a = *p;
+
+        if (++n > CLIENTS_MAX / 2 && a->peers == 0 && !a->loading && !a->waiting) {
+            *p = a->next;
+            access_free_one(a);
+        } else
+            p = &a->next;
+    }
+}
+
+struct access *access_get(struct rest *rest, const char *id) {
+    struct access *a;
+    unsigned n = 0;
+
+    for (a = rest->access; a; a = a->next, n++)
+        if (strcmp(a->id, id) == 0)
+            return a;
+    if (n >= CLIENTS_MAX)
+        sweep(rest);
+    a = calloc(1, sizeof(*a));
+    if (!a)
+        return NULL;
+    a->id = strdup(id);
+    a->denials = DENIALS_BURST;
+    a->refilled = now_usec(CLOCK_MONOTONIC);
+    if (!a->id) {
+        access_free_one(a);
+        return NULL;
+    }
+    a->next = rest->access;
+    rest->access = a;
+    return a;
+}
+
+struct load {
+    struct access *access;
+    unsigned generation;
+};
+
+static int on_access(sd_bus_message *reply, void *userdata, sd_bus_error *ret) {
+    struct load *l = userdata;
+    struct access *a = l->access;
+    const sd_bus_error *error = sd_bus_message_get_error(reply);
+    const char *name, *role, *pattern;
+    struct waitlist *waiting = TAKE_PTR(a->waiting);
+    int r = -EIO;
+
+    (void)ret;
+    a->loading = false;
+    if (!error)
+        r = sd_bus_message_read(reply, "sss", &name, &role, &pattern);
+    if (r >= 0) {
+        int k = role_from_string(role);
+
+        a->role = k < 0 ? ROLE_NONE : (enum role)k;
+        if (free_and_strdup(&a->name, name) < 0 || free_and_strdup(&a->pattern, pattern) < 0)
+            a->role = ROLE_NONE;
+        a->loaded = l->generation == a->generation; /* else it has changed meanwhile: ask anew */
+    }
+    free(l);
+    if (r >= 0) {
+        waitlist_wake(&waiting);
+        return 0;
+    }
+    log_warning("cvmd does not tell about client %s: %s", a->id, error ? error->message : strerror(-r));
+    while (waiting) {
+        struct waitlist *next = waiting->next;
+
+        if (waiting->req) {
+            waiting->req->waits = NULL;
+            if (error)
+                reply_error(waiting->req, error);
+            else
+                reply_errno(waiting->req, r);
+        }
+        free(waiting);
+        waiting = next;
+    }
+    return 0;
+}
+
+int access_load(struct access *a, struct request *req) {
+    struct load *l;
+    int r;
+
+    if (a->loaded)
+        return 1;
+    if (!a->loading) {
+        l = malloc(sizeof(*l));
+        if (!l) {
+            reply_errno(req, -ENOMEM);
+            return 0;
+        }
+        *l = (struct load){.access = a, .generation = a->generation};
+        r = sd_bus_call_method_async(req->rest->bus, NULL, CVMD_NAME, CVMD_PATH, CVMD_GATEWAY, "Access", on_access, l,
+                                     "s", a->id);
+        if (r < 0) {
+            free(l);
+            reply_errno(req, r);
+            return 0;
+        }
+        a->loading = true;
+    }
+    (void)request_wait(req, &a->waiting);
+    return 0;
+}
+
+bool access_allows(const struct access *a, enum permission p, const char *machine) {
+    return a->loaded && a->pattern && grant_allows(a->role, a->pattern, p, machine);
+}
+
+void access_forget(struct rest *rest) {
+    for (struct access *a = rest->access; a; a = a->next) {
+        a->loaded = false;
+        a->generation++;
+    }
+}
+
+static void on_check(struct request *req, sd_bus_message *reply) {
+    (void)reply;
+    /* cvmd says yes: what the gateway remembers is old. */
+    req->peer->access->loaded = false;
+    if (req->reruns++ < 2)
+        request_run(req);
+    else
+        reply_problem(req, PROBLEM_UNAVAILABLE, "the client's role changes just now");
+}
+
+void access_deny(struct request *req, enum permission p, const char *machine) {
+    struct access *a = req->peer->access;
+    uint64_t now = now_usec(CLOCK_MONOTONIC);
+    sd_bus_message *m;
+    int r;
+
+    req->rest->metrics.denied++;
+    a->denials += (double)(now - a->refilled) / 1e6 * DENIALS_RATE;
+    if (a->denials > DENIALS_BURST)
+        a->denials = DENIALS_BURST;
+    a->refilled = now;
+    if (a->denials < 1) {
+        reply_problem(req, PROBLEM_TOO_MANY_REQUESTS, "more refusals than are worth writing down");
+        return;
+    }
+    a->denials--;
+    r = request_call_new(req, "Check", &m);
+    if (r < 0)
+        return;
+    r = sd_bus_message_append(m, "ss", permission_to_string(p), machine ?: "");
+    if (r < 0) {
+        sd_bus_message_unref(m);
+        reply_errno(req, r);
+        return;
+    }
+    request_call(req, m, on_check);
+}

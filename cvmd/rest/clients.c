@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* /v1/enrol, /v1/clients */
+#include "routes.h"
+
+#include "attest/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void on_enrolled(struct request *req, sd_bus_message *reply) {
+    const char *certificate, *authority, *id;
+    json_object *o;
+
+    if (sd_bus_message_read(reply, "sss", &certificate, &authority, &id) < 0) {
+        reply_errno(req, -EBADMSG);
+        return;
+    }
+    o = json_object_new_object();
+    json_object_object_add(o, "id", json_object_new_string(id));
+    json_object_object_add(o, "certificate", json_object_new_string(certificate));
+    json_object_object_add(o, "authority", json_object_new_string(authority));
+    reply_json(req, MHD_HTTP_CREATED, o);
+}
+
+void enrol(struct request *req) {
+    static const char *const known[] = {"token", "csr", NULL};
+    _cleanup_json_ json_object *o = NULL;
+    const char *token, *csr;
+    struct cvm_error e = {0};
+    sd_bus_message *m;
+    int r;
+
+    if (request_json(req, known, &o) < 0)
+        return;
+    if (cvm_json_string(o, "token", &token, &e) < 0 || cvm_json_string(o, "csr", &csr, &e) < 0) {
+        reply_problem(req, PROBLEM_INVALID_ARGUMENT, "%s", e.text);
+        return;
+    }
+    if (request_call_new(req, "Enrol", &m) < 0)
+        return;
+    r = sd_bus_message_append(m, "ss", token, csr);
+    if (r < 0) {
+        sd_bus_message_unref(m);
+        reply_errno(req, r);
+    } else
+        request_call(req, m, on_enrolled);
+}
+
+static json_object *time_or_null(uint64_t usec) {
+    char text[RFC3339_MAX];
+
+    return usec ? json_object_new_string(rfc3339_format(usec, text)) : NULL;
+}
+
+static void on_clients(struct request *req, sd_bus_message *reply) {
+    json_object *o = json_object_new_object(), *list = json_object_new_array();
+    const char *id, *name, *role, *pattern;
+    uint64_t created, expires;
+    int r = sd_bus_message_enter_container(reply, 'a', "(sssstt)");
+
+    while (r >= 0 && (r = sd_bus_message_read(reply, "(sssstt)", &id, &name, &role, &pattern, &created, &expires)) > 0) {
+        json_object *c = json_object_new_object();
+
+        json_object_object_add(c, "id", json_object_new_string(id));
+        json_object_object_add(c, "name", json_object_new_string(name));
+        json_object_object_add(c, "role", json_object_new_string(role));
+        json_object_object_add(c, "machines", json_object_new_string(pattern));
+        json_object_object_add(c, "created", time_or_null(created));
+        json_object_object_add(c, "expires", time_or_null(expires));
+        json_object_array_add(list, c);
+    }
+    json_object_object_add(o, "clients", list);
+    if (r < 0) {
+        json_object_put(o);
+        reply_errno(req, r);
+    } else
+        reply_json(req, MHD_HTTP_OK, o);
+}
+
+void clients_list(struct request *req) {
+    sd_bus_message *m;
+
+    if (request_call_new(req, "ListClients", &m) >= 0)
+        request_call(req, m, on_clients);
+}
+
+void client_self(struct request *req) {
+    const struct access *a = req->peer->access;
+    json_object *o = json_object_new_object();
+
+    json_object_object_add(o, "id", json_object_new_string(a->id));
+    json_object_object_add(o, "name", json_object_new_string(a->name));
+    json_object_object_add(o, "role", json_object_new_string(role_to_string(a->role)));
+    json_object_object_add(o, "machines", json_object_new_string(a->pattern));
+    reply_json(req, MHD_HTTP_OK, o);
+}
+
+static void on_removed(struct request *req, sd_bus_message *reply) {
+    (void)reply;
+    reply_empty(req, MHD_HTTP_NO_CONTENT);
+}
+
+void client_delete(struct request *req) {
+    sd_bus_message *m;
+    int r;
+
+    if (request_call_new(req, "RemoveClient", &m) < 0)
+        return;
+    r = sd_bus_message_append(m, "s", req->params[0]);
+    if (r < 0) {
+        sd_bus_message_unref(m);
+        reply_errno(req, r);
+    } else
+        request_call(req, m, on_removed);
+}
+
+static void on_token(struct request *req, sd_bus_message *reply) {
+    const char *token, *authority;
+    struct MHD_Response *response;
+    json_object *o;
+    uint64_t expires;
+
+    if (sd_bus_message_read(reply, "sts", &token, &expires, &authority) < 0) {
+        reply_errno(req, -EBADMSG);
+        return;
+    }
+    o = json_object_new_object();
+    json_object_object_add(o, "token", json_object_new_string(token));
+    json_object_object_add(o, "expires", time_or_null(expires));
+    json_object_object_add(o, "authority_sha256", json_object_new_string(authority));
+    response = response_from_json(o, "application/json");
+    if (response)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    json_object_put(o);
+    reply_response(req, MHD_HTTP_CREATED, response);
+}
+
+void tokens_create(struct request *req) {
+    static const char *const known[] = {"name", "role", "machines", "lifetime", NULL};
+    const char *name, *role, *pattern = "*";
+    _cleanup_json_ json_object *o = NULL;
+    struct cvm_error e = {0};
+    uint64_t lifetime = 3600;
+    sd_bus_message *m;
+    int r;
+
+    if (request_json(req, known, &o) < 0)
+        return;
+    r = cvm_json_string(o, "name", &name, &e);
+    if (r >= 0)
+        r = cvm_json_string(o, "role", &role, &e);
+    if (r >= 0 && json_object_object_get_ex(o, "machines", NULL))
+        r = cvm_json_string(o, "machines", &pattern, &e);
+    if (r >= 0 && json_object_object_get_ex(o, "lifetime", NULL))
+        r = cvm_json_uint(o, "lifetime", UINT32_MAX, &lifetime, &e);
+    if (r < 0) {
+        reply_problem(req, PROBLEM_INVALID_ARGUMENT, "%s", e.text);
+        return;
+    }
+    if (request_call_new(req, "CreateToken", &m) < 0)
+        return;
+    r = sd_bus_message_append(m, "sssu", name, role, pattern, (uint32_t)lifetime);
+    if (r < 0) {
+        sd_bus_message_unref(m);
+        reply_errno(req, r);
+    } else
+        request_call(req, m, on_token);
+}
