@@ -72,8 +72,8 @@ static void append_event(struct manager *m, const struct cvm_event *e, uint64_t 
         snprintf(message, sizeof(message), "the TPM was extended before the host started");
     else if (e->type == CVM_EV_TPM)
         snprintf(message, sizeof(message), "no platform anchor: %s (transport %u, TPM response code 0x%x)",
-                 e->arg[0] == ENODEV ? "there is no TPM" : strerror((int)e->arg[0]), (unsigned)(e->arg[1] >> 32),
-                 (unsigned)e->arg[1]);
+                 e->arg[0] == ENODEV ? "there is no TPM" : strerror((int)e->arg[0]),
+                 (unsigned)(e->arg[1] >> 32), (unsigned)e->arg[1]);
     else
         snprintf(message, sizeof(message), "%s (arguments 0x%" PRIx64 ", 0x%" PRIx64 ", CPU %u)",
                  reason_text(e->reason), e->arg[0], e->arg[1], e->cpu);

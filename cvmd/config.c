@@ -8,7 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#define CONFIG_FILE_MAX (1u << 20)
 #define HUGEPAGE_SIZE (2ull << 20)
 #define HUGEPAGES_FREE "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 
@@ -34,6 +36,7 @@ void config_done(struct config *c) {
     free(c->firmware);
     free(c->domain_type);
     free(c->gateway_user);
+    *c = (struct config){0};
 }
 
 static int parse_seconds(const char *s, uint32_t max, uint32_t *ret) {
@@ -120,23 +123,33 @@ static int on_value(void *userdata, const char *section, const char *key, const 
     return 1;
 }
 
-int config_load(struct config *c, const char *path, bool must_exist, struct cvm_error *e) {
+int config_parse(struct config *c, const char *text, const char *name, struct cvm_error *e) {
     struct parser p = {.c = c};
-    FILE *f;
+    int r = ini_parse_string(text, on_value, &p);
+
+    if (r > 0)
+        return cvm_error_set(e, -EINVAL, "%s, line %d: %s", name, r,
+                             p.text[0] ? p.text : "no [section] and no KEY=VALUE");
+    return r < 0 ? cvm_error_set(e, -ENOMEM, "cannot read %s", name) : 0;
+}
+
+int config_read(struct config *c, const char *path, bool must_exist, struct cvm_error *e) {
+    _cleanup_free_ void *text = NULL;
+    struct stat st;
+    size_t size;
     int r;
 
-    f = fopen(path, "re");
-    if (!f) {
-        if (errno == ENOENT && !must_exist)
-            return 0;
-        return cvm_error_set(e, -errno, "cannot open %s: %s", path, strerror(errno));
-    }
-    r = ini_parse_file(f, on_value, &p);
-    fclose(f);
-    if (r > 0)
-        return cvm_error_set(e, -EINVAL, "%s, line %d: %s", path, r,
-                             p.text[0] ? p.text : "no [section] and no KEY=VALUE");
-    return r < 0 ? cvm_error_set(e, -EIO, "cannot read %s", path) : 0;
+    /* A link to /dev/null masks a file of that name elsewhere. */
+    if (stat(path, &st) == 0 && S_ISCHR(st.st_mode))
+        return 0;
+    r = cvm_read_file(path, CONFIG_FILE_MAX, &text, &size, NULL);
+    if (r == -ENOENT && !must_exist)
+        return 0;
+    if (r < 0)
+        return cvm_error_set(e, r, "cannot read %s: %s", path, strerror(-r));
+    if (memchr(text, 0, size))
+        return cvm_error_set(e, -EINVAL, "%s holds a NUL byte", path);
+    return config_parse(c, text, path, e);
 }
 
 enum memory_backing config_backing(const struct config *c, uint64_t memory) {

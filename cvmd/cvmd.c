@@ -12,12 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define CONFIG_FILE "/etc/cvmd/cvmd.conf"
-
 struct options {
-    const char *config;
+    struct config_source source;
     const char *bus_address;
-    const char *libvirt_uri, *state_directory, *firmware, *domain_type;
     bool check;
 };
 
@@ -26,7 +23,8 @@ static void help(void) {
          "\n"
          "Runs protected virtual machines on this host; see cvmd(8).\n"
          "\n"
-         "  --config=FILE        read FILE instead of " CONFIG_FILE "\n"
+         "  --config=FILE        read FILE, and FILE.d/*.conf, instead of /etc/cvmd/cvmd.conf and drop-ins\n"
+         "  --check-config       tell whether the configuration is good, and do nothing else\n"
          "  --bus-address=ADDR   this D-Bus bus instead of the system bus\n"
          "  --libvirt-uri=URI    this libvirt instead of qemu:///system\n"
          "  --state-dir=DIR      keep state in DIR instead of /var/lib/cvmd\n"
@@ -39,9 +37,10 @@ static void help(void) {
 
 /* Returns 1 to go on, 0 when done, -EINVAL. */
 static int parse_argv(int argc, char **argv, struct options *o) {
-    enum { OPT_CONFIG = 256, OPT_BUS, OPT_URI, OPT_STATE, OPT_FIRMWARE, OPT_TYPE, OPT_CHECK, OPT_VERSION };
+    enum { OPT_CONFIG = 256, OPT_CHECK, OPT_BUS, OPT_URI, OPT_STATE, OPT_FIRMWARE, OPT_TYPE, OPT_VERSION };
     static const struct option longopts[] = {
         {"config", required_argument, NULL, OPT_CONFIG},
+        {"check-config", no_argument, NULL, OPT_CHECK},
         {"bus-address", required_argument, NULL, OPT_BUS},
         {"libvirt-uri", required_argument, NULL, OPT_URI},
         {"state-dir", required_argument, NULL, OPT_STATE},
@@ -57,25 +56,25 @@ static int parse_argv(int argc, char **argv, struct options *o) {
     while ((c = getopt_long(argc, argv, "h", longopts, NULL)) >= 0)
         switch (c) {
         case OPT_CONFIG:
-            o->config = optarg;
+            o->source.file = optarg;
+            break;
+        case OPT_CHECK:
+            o->check = true;
             break;
         case OPT_BUS:
             o->bus_address = optarg;
             break;
         case OPT_URI:
-            o->libvirt_uri = optarg;
+            o->source.libvirt_uri = optarg;
             break;
         case OPT_STATE:
-            o->state_directory = optarg;
+            o->source.state_directory = optarg;
             break;
         case OPT_FIRMWARE:
-            o->firmware = optarg;
+            o->source.firmware = optarg;
             break;
         case OPT_TYPE:
-            o->domain_type = optarg;
-            break;
-        case OPT_CHECK:
-            o->check = true;
+            o->source.domain_type = optarg;
             break;
         case OPT_VERSION:
             puts("cvmd " CVMD_VERSION);
@@ -91,20 +90,6 @@ static int parse_argv(int argc, char **argv, struct options *o) {
         return -EINVAL;
     }
     return 1;
-}
-
-static int apply(const struct options *o, struct config *c) {
-    int r = 0;
-
-    if (o->libvirt_uri)
-        r = free_and_strdup(&c->libvirt_uri, o->libvirt_uri);
-    if (r >= 0 && o->state_directory)
-        r = free_and_strdup(&c->state_directory, o->state_directory);
-    if (r >= 0 && o->firmware)
-        r = free_and_strdup(&c->firmware, o->firmware);
-    if (r >= 0 && o->domain_type)
-        r = free_and_strdup(&c->domain_type, o->domain_type);
-    return r;
 }
 
 static int connect_bus(const char *address, sd_bus **ret) {
@@ -128,6 +113,15 @@ static int connect_bus(const char *address, sd_bus **ret) {
     return 0;
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    (void)source;
+    (void)si;
+    (void)manager_reload(userdata, "SIGHUP", &error);
+    return 0;
+}
+
 static int setup_event(sd_event **ret) {
     sigset_t mask;
     int r;
@@ -135,6 +129,7 @@ static int setup_event(sd_event **ret) {
     sigemptyset(&mask);
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGINT);
+    sigaddset(&mask, SIGHUP);
     sigprocmask(SIG_BLOCK, &mask, NULL);
     signal(SIGPIPE, SIG_IGN);
     r = sd_event_default(ret);
@@ -153,9 +148,7 @@ static int run(const struct options *o, struct config *config) {
     struct cvm_error e = {0};
     int r;
 
-    r = config_load(config, o->config ?: CONFIG_FILE, o->config, &e);
-    if (r >= 0)
-        r = apply(o, config);
+    r = config_load(config, &o->source, &e);
     if (r < 0) {
         log_error("%s", e.text[0] ? e.text : strerror(-r));
         return r;
@@ -172,7 +165,10 @@ static int run(const struct options *o, struct config *config) {
         log_error("%s", e.text);
         return r;
     }
-    r = connect_bus(o->bus_address, &m->bus);
+    m->source = &o->source;
+    r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, m);
+    if (r >= 0)
+        r = connect_bus(o->bus_address, &m->bus);
     if (r >= 0)
         r = sd_bus_attach_event(m->bus, event, SD_EVENT_PRIORITY_NORMAL);
     if (r < 0) {
@@ -185,8 +181,7 @@ static int run(const struct options *o, struct config *config) {
     if (r < 0)
         return r;
 
-    (void)sd_notifyf(false, "READY=1\nSTATUS=Protection level %s, %zu machines",
-                     m->rootvisor ? "protected" : "none", m->nr_machines);
+    manager_tell_ready(m);
     r = sd_event_loop(event);
     (void)sd_notify(false, "STOPPING=1");
     if (inbox_jobs(m->inbox)) {
@@ -201,16 +196,14 @@ static int run(const struct options *o, struct config *config) {
 
 int main(int argc, char **argv) {
     struct options o = {0};
-    struct config config;
+    struct config config = {0};
     int r;
 
     r = parse_argv(argc, argv, &o);
     if (r <= 0)
         return r < 0 ? 2 : EXIT_SUCCESS;
     umask(0022);
-    r = config_init(&config);
-    if (r >= 0)
-        r = run(&o, &config);
+    r = run(&o, &config);
     config_done(&config);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -77,7 +77,7 @@ static void take_up_operations(struct manager *m) {
     }
 }
 
-int manager_new(const struct config *config, sd_event *event, struct manager **ret, struct cvm_error *e) {
+int manager_new(struct config *config, sd_event *event, struct manager **ret, struct cvm_error *e) {
     _cleanup_(manager_freep) struct manager *m = NULL;
     _cleanup_free_ char *db = NULL;
     struct sysinfo info;

@@ -14,7 +14,8 @@
 #include "virt.h"
 
 struct manager {
-    const struct config *config;
+    struct config *config;
+    const struct config_source *source; /* where to read it again; NULL: nowhere */
     sd_event *event;
     sd_bus *bus;
     struct store *store;
@@ -52,12 +53,15 @@ struct manager {
  *
  * Takes nothing; @config and @event must outlive it. Puts no object on a bus.
  */
-int manager_new(const struct config *config, sd_event *event, struct manager **ret, struct cvm_error *e);
+int manager_new(struct config *config, sd_event *event, struct manager **ret, struct cvm_error *e);
 void manager_free(struct manager *m);
 CVM_DEFINE_CLEANUP(struct manager *, manager_free)
 
 /* After the bus is there: compare the store with libvirt and RootVisor, start watching. */
 int manager_start(struct manager *m);
+
+/* To the service manager. */
+void manager_tell_ready(const struct manager *m);
 
 struct machine *manager_find(struct manager *m, const char *name);
 struct machine *manager_find_uuid(struct manager *m, const char *uuid);
@@ -128,7 +132,8 @@ int manager_delete_image(struct manager *m, const char *digest, const char *who,
                          sd_bus_error *error);
 int manager_collect_images(struct manager *m, const char *who, struct operation **ret, sd_bus_error *error);
 
-/* --- unfinished.c --- */
+/* --- reload.c --- */
+/* Reads the configuration again; an error changes nothing. */
 int manager_reload(struct manager *m, const char *who, sd_bus_error *error);
 
 /* --- lifecycle.c --- */

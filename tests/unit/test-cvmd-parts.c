@@ -135,7 +135,7 @@ static int load(struct config *c, const char *text) {
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     close(fd);
-    r = config_load(c, path, true, &e);
+    r = config_read(c, path, true, &e);
     unlink(path);
     return r;
 }
@@ -157,8 +157,8 @@ static void test_config(void **state) {
 
     (void)state;
     assert_int_equal(config_init(&c), 0);
-    assert_int_equal(config_load(&c, "/nonexistent", false, &e), 0);
-    assert_int_equal(config_load(&c, "/nonexistent", true, &e), -ENOENT);
+    assert_int_equal(config_read(&c, "/nonexistent", false, &e), 0);
+    assert_int_equal(config_read(&c, "/nonexistent", true, &e), -ENOENT);
     assert_true(c.memory_backing_auto);
     assert_int_equal(
         load(&c, "# comment\n[cvmd]\nMemoryBacking=locked\nLaunchTimeoutSec=7\nStateDirectory=/x\n"), 0);
