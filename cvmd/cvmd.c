@@ -24,7 +24,6 @@ static void help(void) {
          "Runs protected virtual machines on this host; see cvmd(8).\n"
          "\n"
          "  --config=FILE        read FILE, and FILE.d/*.conf, instead of /etc/cvmd/cvmd.conf and drop-ins\n"
-         "  --check-config       tell whether the configuration is good, and do nothing else\n"
          "  --bus-address=ADDR   this D-Bus bus instead of the system bus\n"
          "  --libvirt-uri=URI    this libvirt instead of qemu:///system\n"
          "  --state-dir=DIR      keep state in DIR instead of /var/lib/cvmd\n"
@@ -40,7 +39,6 @@ static int parse_argv(int argc, char **argv, struct options *o) {
     enum { OPT_CONFIG = 256, OPT_CHECK, OPT_BUS, OPT_URI, OPT_STATE, OPT_FIRMWARE, OPT_TYPE, OPT_VERSION };
     static const struct option longopts[] = {
         {"config", required_argument, NULL, OPT_CONFIG},
-        {"check-config", no_argument, NULL, OPT_CHECK},
         {"bus-address", required_argument, NULL, OPT_BUS},
         {"libvirt-uri", required_argument, NULL, OPT_URI},
         {"state-dir", required_argument, NULL, OPT_STATE},

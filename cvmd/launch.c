@@ -162,6 +162,7 @@ static void begin(struct machine *k, const struct machine_options *o) {
         k->start_op->cancel_data = k;
     }
     k->cancel = k->gone = k->changed = k->restart_due = false;
+    k->unseen = true;
     r = start_job_new(k, o, true, &j);
     if (r >= 0) {
         k->job = true;

@@ -228,9 +228,11 @@ void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, co
     k = manager_find_uuid(m, uuid);
     if (!k)
         return;
-    if (event == VIRT_STOPPED)
+    if (event == VIRT_STARTED)
+        k->unseen = false;
+    else if (event == VIRT_STOPPED && !k->unseen)
         machine_ended(k, detail);
-    else
+    else if (event != VIRT_STOPPED)
         pause_event(k, event == VIRT_PAUSED, detail);
 }
 

@@ -63,9 +63,10 @@ struct machine {
     _Atomic uint64_t copied; /* bytes, by the thread that copies its files */
     uint64_t to_copy;        /* bytes */
 
-    bool job;                       /* a thread works for it */
-    bool gone;                      /* the domain ended while a thread worked */
-    bool release;                   /* the domain ended, frames are going back */
+    bool job;     /* a thread works for it */
+    bool unseen;  /* started, and libvirt has not told so yet: an end it tells of is an old one */
+    bool gone;    /* the domain ended while a thread worked */
+    bool release; /* the domain ended, frames are going back */
     enum machine_state final_state; /* to take when they are */
 
     struct operation *start_op, *stop_op; /* that its start and its end answer for, or NULL */

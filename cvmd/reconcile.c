@@ -53,6 +53,7 @@ static int reconcile_work(void *data) {
 
 /* A machine that cvmd left in some state, and whose QEMU runs. */
 static void take_up(struct machine *m, struct check *c) {
+    m->unseen = false;
     free(m->console_path);
     m->console_path = TAKE_PTR(c->console);
     switch (m->state) {

@@ -105,6 +105,8 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
         return 0;
     if (event == VIR_DOMAIN_EVENT_STOPPED)
         notify(opaque, VIRT_STOPPED, uuid, stopped_detail(detail));
+    else if (event == VIR_DOMAIN_EVENT_STARTED)
+        notify(opaque, VIRT_STARTED, uuid, "started");
     else if (event == VIR_DOMAIN_EVENT_SUSPENDED)
         notify(opaque, VIRT_PAUSED, uuid, suspended_detail(detail));
     else if (event == VIR_DOMAIN_EVENT_RESUMED)

@@ -16,6 +16,7 @@ struct virt;
 
 enum virt_event {
     VIRT_STOPPED, /* the domain ended; detail says how */
+    VIRT_STARTED,
     VIRT_PAUSED,
     VIRT_RESUMED,
     VIRT_LOST, /* the connection broke: events were missed, uuid is empty */

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 SKIP = 77
 
@@ -74,6 +75,13 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration
     <allow receive_type="error"/>
     <allow receive_type="signal"/>
     <allow send_destination="org.freedesktop.DBus"/>
+  </policy>
+  <policy user="root">
+    <allow own="org.freedesktop.PolicyKit1"/>
+    <allow send_destination="org.freedesktop.PolicyKit1"/>
+  </policy>
+  <policy user="polkitd">
+    <allow own="org.freedesktop.PolicyKit1"/>
   </policy>
   <include>{policy}</include>
 </busconfig>
@@ -196,6 +204,10 @@ class Plane:
         return [(e["machine"], e["event"]) for e in self.json("audit", *args)]
 
 
+class Skip(Exception):
+    """What a case raises that cannot run here."""
+
+
 class Tap:
     """Test cases as methods named test_*, each with a first line of documentation; TAP on standard output."""
 
@@ -210,9 +222,12 @@ class Tap:
             try:
                 method()
                 print(f"ok {i} - {method.__doc__}", flush=True)
+            except Skip as e:
+                print(f"ok {i} # SKIP {method.__doc__}: {e}", flush=True)
             except Exception as e:  # a failing case must not hide the others
                 failed += 1
                 print(f"not ok {i} - {method.__doc__}", flush=True)
-                for line in f"{type(e).__name__}: {e}".splitlines():
+                where = traceback.extract_tb(e.__traceback__)[-1]
+                for line in f"{type(e).__name__}: {e} (line {where.lineno}: {where.line})".splitlines():
                     print(f"# {line}", flush=True)
         return 1 if failed else 0
