@@ -16,6 +16,7 @@ const struct verb_family verb_families[] = {
     {"Audit log", audit_verbs},
     {"For tenants (files only, no host)", tenant_verbs},
     {"Policies of tenants", policy_verbs},
+    {"Hosts that tenants know", enrol_verbs},
     {"About cvmctl", about_verbs},
     {0},
 };
