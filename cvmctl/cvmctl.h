@@ -39,8 +39,10 @@ int verb_console(int argc, char **argv);
 int verb_set(int argc, char **argv);
 int verb_action(int argc, char **argv);
 int verb_report(int argc, char **argv);
+int verb_endorsement(int argc, char **argv);
+int verb_activate(int argc, char **argv);
 int verb_digest(int argc, char **argv);
-extern const struct verb_option console_options[], stop_options[], delete_options[], report_options[],
+extern const struct verb_option console_options[], stop_options[], delete_options[], report_options[], endorsement_options[],
     digest_options[];
 
 /* Takes an option of remote_options. -1 to go on, or the exit status. */

@@ -3,7 +3,6 @@
 #include "output.h"
 #include "transport.h"
 
-#include "attest/evidence.h"
 #include "cvm/report.h"
 
 #include <stdio.h>
@@ -50,25 +49,6 @@ static int parse_options(int argc, char **argv, struct report_options *o) {
     return -1;
 }
 
-static int compose(struct transport *t, const struct cvm_report *report, char **ret) {
-    _cleanup_json_ json_object *host = NULL;
-    struct cvm_report_key key = {0};
-    json_object *hex = NULL;
-    const char *s;
-    int r;
-
-    r = t->ops->get(t, "report", OBJECT_HOST, NULL, &host);
-    if (r != 0)
-        return r;
-    json_object_object_get_ex(host, "ReportKey", &hex);
-    s = json_object_get_string(hex) ?: "";
-    if (cvm_hex_decode(s, strlen(s), key.point, sizeof(key.point)) < 0)
-        return fail("report", EXIT_FAILED,
-                    "RootVisor gives no report key; --raw writes the report without it");
-    r = cvm_evidence_compose(report, &key, NULL, ret);
-    return r < 0 ? fail("report", EXIT_FAILED, "RootVisor's report key is no point of P-256") : 0;
-}
-
 int verb_report(int argc, char **argv) {
     _cleanup_json_ json_object *j = NULL;
     _cleanup_free_ char *evidence = NULL;
@@ -82,10 +62,10 @@ int verb_report(int argc, char **argv) {
     if (r >= 0)
         return r;
     r = transport_open(argv[0], &t);
-    if (r == 0)
+    if (r == 0 && o.raw)
         r = t->ops->report(t, argv[0], o.name, o.nonce, &report, sizeof(report));
-    if (r == 0 && !o.raw)
-        r = compose(t, &report, &evidence);
+    else if (r == 0)
+        r = t->ops->evidence(t, argv[0], o.name, o.nonce, &evidence);
     if (r != 0)
         return r;
     if (o.raw)

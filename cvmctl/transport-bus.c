@@ -297,6 +297,31 @@ static int bus_report(struct transport *t, const char *verb, const char *machine
     return 0;
 }
 
+static int bus_evidence(struct transport *t, const char *verb, const char *machine,
+                        const uint8_t nonce[NONCE_SIZE], char **ret) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+    struct bus_transport *b = bus_of(t);
+    _cleanup_free_ char *path = NULL;
+    const char *text;
+    int r;
+
+    r = object_path(b, verb, OBJECT_MACHINE, machine, &path);
+    if (r != 0)
+        return r;
+    r = sd_bus_message_new_method_call(b->bus, &m, "org.cvmd1", path, "org.cvmd1.Machine", "GetEvidence");
+    if (r >= 0)
+        r = sd_bus_message_append_array(m, 'y', nonce, NONCE_SIZE);
+    if (r >= 0)
+        r = sd_bus_call(b->bus, m, CLIENT_TIMEOUT_USEC, &error, &reply);
+    if (r >= 0)
+        r = sd_bus_message_read(reply, "s", &text);
+    if (r < 0)
+        return client_fail(verb, r, &error);
+    *ret = strdup(text);
+    return *ret ? 0 : fail(verb, EXIT_FAILED, "out of memory");
+}
+
 static const struct transport_ops bus_ops = {
     .close = bus_close,
     .get = bus_get,
@@ -306,6 +331,7 @@ static const struct transport_ops bus_ops = {
     .wait = bus_wait,
     .audit = bus_audit,
     .report = bus_report,
+    .evidence = bus_evidence,
 };
 
 int transport_bus_open(const char *verb, struct transport **ret) {

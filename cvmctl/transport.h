@@ -52,6 +52,9 @@ struct transport_ops {
     /* A signed report, @size bytes of struct cvm_report. */
     int (*report)(struct transport *t, const char *verb, const char *machine, const uint8_t nonce[NONCE_SIZE],
                   void *ret, size_t size);
+    /* The evidence document of a machine, JSON text that the caller frees. */
+    int (*evidence)(struct transport *t, const char *verb, const char *machine,
+                    const uint8_t nonce[NONCE_SIZE], char **ret);
 };
 
 struct transport {

@@ -210,7 +210,8 @@ GETTER(get_bool) {
                                                                       : m->changed);
 }
 
-int bus_machine_report(struct machine *m, const void *nonce, size_t size, struct cvm_report *ret, sd_bus_error *error) {
+int bus_machine_report(struct machine *m, const void *nonce, size_t size, struct cvm_report *ret,
+                       sd_bus_error *error) {
     int r;
 
     if (size != sizeof(ret->user_data))
@@ -255,6 +256,8 @@ static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *err
 const sd_bus_vtable bus_machine_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("ay", nonce), SD_BUS_RESULT("ay", report), method_report,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("GetEvidence", SD_BUS_ARGS("ay", nonce), SD_BUS_RESULT("s", evidence), bus_get_evidence,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("UUID", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),

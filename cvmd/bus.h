@@ -57,6 +57,8 @@ struct machine;
 #define BUS_ERROR_CHANGED "org.cvmd1.Error.Changed"
 #define BUS_ERROR_KEY_REUSED "org.cvmd1.Error.KeyReused"
 #define BUS_ERROR_STORE "org.cvmd1.Error.Store"
+#define BUS_ERROR_TPM "org.cvmd1.Error.TPM"
+#define BUS_ERROR_TOO_MANY_REQUESTS "org.cvmd1.Error.TooManyRequests" /* text ends "retry after N s" */
 #define BUS_ERROR_FAILED "org.cvmd1.Error.Failed"
 
 /* Put all objects on m->bus and ask for the name. */
@@ -139,8 +141,14 @@ int bus_machine_enumerate(sd_bus *bus, const char *prefix, void *userdata, char 
 /* A list for an enumerator: @n paths, each made by @path(@userdata, i). Returns 1. */
 int bus_enumerate(size_t n, int (*path)(void *userdata, size_t i, char **ret), void *userdata, char ***nodes);
 struct cvm_report;
-/* The machine's report over a nonce of 64 bytes. */
+/* A report for a nonce of @size bytes. 0, or a negative errno with @error set. */
 int bus_machine_report(struct machine *m, const void *nonce, size_t size, struct cvm_report *ret, sd_bus_error *error);
+
+/* --- bus-evidence.c: methods of Machine and Host --- */
+int bus_get_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_get_endorsement(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_activate_credential(sd_bus_message *call, void *userdata, sd_bus_error *error);
+
 struct cvm_stats;
 /* Appends a{st}: exits by name of the reason, those that happened. */
 int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s);

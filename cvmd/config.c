@@ -21,13 +21,19 @@ int config_init(struct config *c) {
         .firmware = strdup("/usr/lib/cvmd/cvmboot.rom"),
         .domain_type = strdup("kvm"),
         .gateway_user = strdup("cvmd-rest"),
+        .tpm = strdup("device:/dev/tpmrm0"),
+        .tpm_event_log = strdup("/sys/firmware/acpi/tables/CVML"),
+        .tpm_quotes_per_minute = 30,
         .memory_backing_auto = true,
         .launch_timeout = 180,
         .stop_timeout = 30,
         .operation_keep = 86400,
         .authorization_timeout = 120,
     };
-    return c->state_directory && c->libvirt_uri && c->firmware && c->domain_type && c->gateway_user ? 0 : -ENOMEM;
+    return c->state_directory && c->libvirt_uri && c->firmware && c->domain_type && c->gateway_user && c->tpm &&
+                   c->tpm_event_log
+               ? 0
+               : -ENOMEM;
 }
 
 void config_done(struct config *c) {
@@ -36,6 +42,8 @@ void config_done(struct config *c) {
     free(c->firmware);
     free(c->domain_type);
     free(c->gateway_user);
+    free(c->tpm);
+    free(c->tpm_event_log);
     *c = (struct config){0};
 }
 
@@ -112,6 +120,15 @@ static int on_value(void *userdata, const char *section, const char *key, const 
     } else if (strcmp(key, "AuthorizationTimeoutSec") == 0) {
         want = "1 to 86400";
         r = parse_seconds(value, 86400, &c->authorization_timeout);
+    } else if (strcmp(key, "TPM") == 0) {
+        want = "none, or how tpm2-tss reaches the TPM: device:/dev/tpmrm0";
+        r = value[0] ? free_and_strdup(&c->tpm, strcmp(value, "none") == 0 ? "" : value) : -EINVAL;
+    } else if (strcmp(key, "TPMEventLog") == 0) {
+        want = "an absolute path";
+        r = parse_path(value, &c->tpm_event_log);
+    } else if (strcmp(key, "TPMQuotesPerMinute") == 0) {
+        want = "1 to 100000";
+        r = parse_seconds(value, 100000, &c->tpm_quotes_per_minute);
     } else {
         snprintf(p->text, sizeof(p->text), "%s is no setting of [cvmd]", key);
         return 0;

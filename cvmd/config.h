@@ -17,8 +17,11 @@ struct config {
     char *gateway_user; /* may call org.cvmd1.Gateway */
     bool memory_backing_auto;
     enum memory_backing memory_backing;
-    uint32_t launch_timeout;        /* seconds */
-    uint32_t stop_timeout;          /* seconds */
+    uint32_t launch_timeout; /* seconds */
+    uint32_t stop_timeout;   /* seconds */
+    char *tpm;               /* TCTI, "" for none */
+    char *tpm_event_log;
+    uint32_t tpm_quotes_per_minute;
     uint32_t operation_keep;        /* seconds */
     uint32_t authorization_timeout; /* seconds, while polkit asks somebody */
 };

@@ -6,6 +6,7 @@
 #include "image.h"
 #include "log.h"
 #include "polkit.h"
+#include "quote.h"
 #include "reason.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <sys/param.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 /* Each look is two host calls, so two exits: often while somebody waits, seldom when nothing runs. */
 #define LOOK_STARTING_USEC 100000u
@@ -77,6 +79,24 @@ static void take_up_operations(struct manager *m) {
     }
 }
 
+static uint64_t monotonic(void) {
+    return now_usec(CLOCK_MONOTONIC);
+}
+
+/* Whether the TPM works shows when it is asked: that takes too long here. */
+static int start_quoter(struct manager *m) {
+    const struct config *c = m->config;
+
+    if (!c->tpm[0] || (strncmp(c->tpm, "device:", 7) == 0 && access(c->tpm + 7, F_OK) < 0))
+        return 0;
+    return quoter_new(m->inbox,
+                      &(struct quoter_config){.tcti = c->tpm,
+                                              .event_log = c->tpm_event_log,
+                                              .per_minute = c->tpm_quotes_per_minute,
+                                              .now = monotonic},
+                      &m->quoter);
+}
+
 int manager_new(struct config *config, sd_event *event, struct manager **ret, struct cvm_error *e) {
     _cleanup_(manager_freep) struct manager *m = NULL;
     _cleanup_free_ char *db = NULL;
@@ -128,6 +148,8 @@ int manager_new(struct config *config, sd_event *event, struct manager **ret, st
     r = inbox_new(event, &m->inbox);
     if (r >= 0)
         r = virt_new(config->libvirt_uri, m->inbox, lifecycle_event, m, &m->virt);
+    if (r >= 0)
+        r = start_quoter(m);
     if (r < 0)
         return cvm_error_set(e, r, "cannot set up: %s", strerror(-r));
     *ret = TAKE_PTR(m);
@@ -148,6 +170,7 @@ void manager_free(struct manager *m) {
     operations_free(m);
     images_free(m);
     inbox_free(m->inbox);
+    quoter_free(m->quoter);
     rootvisor_close(m->rootvisor);
     store_close(m->store);
     ca_free(m->ca);

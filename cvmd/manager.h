@@ -21,6 +21,7 @@ struct manager {
     struct store *store;
     struct inbox *inbox;
     struct virt *virt;
+    struct quoter *quoter;            /* NULL: no TPM */
     struct rootvisor *rootvisor;      /* NULL: protection level none */
     struct cvm_error rootvisor_error; /* why */
     uint64_t host_memory;             /* bytes */

@@ -24,6 +24,7 @@ static unsigned nr_vms, next_id = 1;
 static struct cvm_event events[MAX_EVENTS];
 static unsigned nr_events;
 static int fail_next;
+static uint64_t features = CVM_F_SMP;
 
 void fake_rootvisor_present(int p) {
     present = p;
@@ -71,6 +72,10 @@ int fake_rootvisor_command(const char *line) {
     uint8_t uuid[16];
     struct cvm_vm_info *vm;
 
+    if (strncmp(line, "tpm", 3) == 0) {
+        features |= CVM_F_TPM;
+        return 0;
+    }
     if (strncmp(line, "bad-resume", 10) == 0) {
         fail_next = 1;
         return 0;
@@ -172,7 +177,7 @@ int rootvisor_host_info(struct rootvisor *rv, struct cvm_host_info *ret) {
         .guardian_svn = 1,
         .cpus = 2,
         .vms = nr_vms,
-        .features = CVM_F_SMP,
+        .features = features,
         .tsc_khz = 2000000,
         .uptime_tsc = __rdtsc(),
         .ram_frames = 524288,
@@ -256,6 +261,7 @@ int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_da
     rep.vm_id = id;
     memcpy(rep.uuid, vm->uuid, 16);
     memcpy(rep.user_data, user_data, 64);
+    rep.platform = features;
     fixture_sign(rv->fixture, &rep, (uint8_t *)ret);
     return 0;
 }

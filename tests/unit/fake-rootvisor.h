@@ -8,6 +8,7 @@
  *   stop UUID REASON ARG    RootVisor stops it
  *   denied REASON ARG       an event that harms nobody
  *   destroyed UUID          written by the fake itself: the host had it destroyed
+ *   tpm                     RootVisor extended a TPM: CVM_F_TPM
  *   bad-resume              the next call of any kind fails with -EIO
  *
  * Without the file there is no RootVisor.

@@ -121,10 +121,10 @@ class Plane:
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def configure(self, launch=20, stop=2):
+    def configure(self, launch=20, stop=2, more=""):
         self.config.write_text(f"[cvmd]\nLaunchTimeoutSec={launch}\nStopTimeoutSec={stop}\nMemoryBacking=pageable\n"
                                f"StateDirectory={self.dir}/state\n"
-                               f"Firmware={self.build}/hypervisor/cvmboot/cvmboot.rom\n")
+                               f"Firmware={self.build}/hypervisor/cvmboot/cvmboot.rom\n{more}")
 
     def spawn(self, argv, **kw):
         kw.setdefault("stdout", self.log)

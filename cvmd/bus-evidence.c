@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Evidence and enrolment on the bus: Machine.GetEvidence, Host.GetEndorsement, Host.ActivateCredential. */
+#include "bus.h"
+#include "manager.h"
+#include "quote.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A call that waits for the TPM. */
+struct waiting {
+    sd_bus_message *call;
+    struct cvm_report report;
+    struct cvm_report_key key;
+};
+
+static void waiting_free(struct waiting *w) {
+    sd_bus_message_unref(w->call);
+    free(w);
+}
+
+static int too_many(sd_bus_error *error, uint32_t retry_after) {
+    return sd_bus_error_setf(error, BUS_ERROR_TOO_MANY_REQUESTS,
+                             "the TPM is asked too often; retry after %u s", retry_after);
+}
+
+static void send_evidence(struct waiting *w, const struct cvm_platform *platform) {
+    _cleanup_free_ char *text = NULL;
+
+    if (cvm_evidence_compose(&w->report, &w->key, platform, &text) < 0)
+        sd_bus_reply_method_errorf(w->call, BUS_ERROR_ROOTVISOR,
+                                   "RootVisor's report key is no point of P-256");
+    else
+        sd_bus_reply_method_return(w->call, "s", text);
+}
+
+static void on_quote(void *userdata, int r, const struct cvm_platform *platform, const char *text,
+                     const struct cvm_error *e) {
+    struct waiting *w = userdata;
+
+    (void)text;
+    if (r < 0)
+        sd_bus_reply_method_errorf(w->call, BUS_ERROR_TPM, "%s", e->text);
+    else
+        send_evidence(w, platform);
+    waiting_free(w);
+}
+
+static void on_text(void *userdata, int r, const struct cvm_platform *platform, const char *text,
+                    const struct cvm_error *e) {
+    struct waiting *w = userdata;
+
+    (void)platform;
+    if (r < 0)
+        sd_bus_reply_method_errorf(w->call, BUS_ERROR_TPM, "%s", e->text);
+    else
+        sd_bus_reply_method_return(w->call, "s", text);
+    waiting_free(w);
+}
+
+static struct waiting *waiting_new(sd_bus_message *call) {
+    struct waiting *w = calloc(1, sizeof(*w));
+
+    if (w)
+        w->call = sd_bus_message_ref(call);
+    return w;
+}
+
+int bus_get_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    struct machine *k = userdata;
+    struct manager *m = k->manager;
+    struct waiting *w;
+    uint32_t retry = 0;
+    const void *nonce;
+    size_t size;
+    int r;
+
+    w = waiting_new(call);
+    if (!w)
+        return -ENOMEM;
+    r = sd_bus_message_read_array(call, 'y', &nonce, &size);
+    if (r >= 0)
+        r = bus_machine_report(k, nonce, size, &w->report, error);
+    if (r >= 0) {
+        r = rootvisor_report_key(m->rootvisor, &w->key);
+        if (r < 0)
+            r = sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor gives no report key: %s",
+                                  strerror(-r));
+    }
+    if (r >= 0)
+        (void)manager_look_host(m);
+    /* A TPM that RootVisor did not extend says nothing about it. */
+    if (r >= 0 && m->quoter && (m->info.features & CVM_F_TPM)) {
+        r = quoter_quote(m->quoter, nonce, on_quote, w, &retry);
+        if (r == 0)
+            return 1;
+        if (r == -EAGAIN)
+            r = too_many(error, retry);
+    } else if (r >= 0)
+        send_evidence(w, NULL);
+    waiting_free(w);
+    return r < 0 ? r : 1;
+}
+
+static int no_tpm(sd_bus_error *error) {
+    return sd_bus_error_set(error, BUS_ERROR_TPM,
+                            "this host has no TPM that cvmd may use; see TPM= in cvmd.conf(5)");
+}
+
+int bus_get_endorsement(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    struct manager *m = userdata;
+    struct waiting *w;
+    uint32_t retry = 0;
+    int r;
+
+    if (!m->quoter)
+        return no_tpm(error);
+    w = waiting_new(call);
+    if (!w)
+        return -ENOMEM;
+    r = quoter_endorsement(m->quoter, on_text, w, &retry);
+    if (r == 0)
+        return 1;
+    waiting_free(w);
+    return r == -EAGAIN ? too_many(error, retry) : r;
+}
+
+int bus_activate_credential(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    struct manager *m = userdata;
+    struct cvm_error e = {""};
+    const char *challenge;
+    struct waiting *w;
+    uint32_t retry = 0;
+    int r;
+
+    if (!m->quoter)
+        return no_tpm(error);
+    r = sd_bus_message_read(call, "s", &challenge);
+    if (r < 0)
+        return r;
+    w = waiting_new(call);
+    if (!w)
+        return -ENOMEM;
+    r = quoter_activate(m->quoter, challenge, on_text, w, &retry, &e);
+    if (r == 0) {
+        audit(m, NULL, "tpm-enrolment", NULL, "a challenge was given to the TPM");
+        return 1;
+    }
+    waiting_free(w);
+    if (r == -EINVAL)
+        return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "the challenge: %s", e.text);
+    return r == -EAGAIN ? too_many(error, retry) : r;
+}
