@@ -66,21 +66,17 @@ static struct waiting *waiting_new(sd_bus_message *call) {
     return w;
 }
 
-int bus_get_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    struct machine *k = userdata;
+int bus_send_evidence(struct machine *k, sd_bus_message *call, const void *nonce, size_t size,
+                      sd_bus_error *error) {
     struct manager *m = k->manager;
     struct waiting *w;
     uint32_t retry = 0;
-    const void *nonce;
-    size_t size;
     int r;
 
     w = waiting_new(call);
     if (!w)
         return -ENOMEM;
-    r = sd_bus_message_read_array(call, 'y', &nonce, &size);
-    if (r >= 0)
-        r = bus_machine_report(k, nonce, size, &w->report, error);
+    r = bus_machine_report(k, nonce, size, &w->report, error);
     if (r >= 0) {
         r = rootvisor_report_key(m->rootvisor, &w->key);
         if (r < 0)
@@ -100,6 +96,15 @@ int bus_get_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error) 
         send_evidence(w, NULL);
     waiting_free(w);
     return r < 0 ? r : 1;
+}
+
+int bus_get_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    const void *nonce;
+    size_t size;
+    int r;
+
+    r = sd_bus_message_read_array(call, 'y', &nonce, &size);
+    return r < 0 ? r : bus_send_evidence(userdata, call, nonce, size, error);
 }
 
 static int no_tpm(sd_bus_error *error) {

@@ -315,6 +315,25 @@ static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *err
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+static int method_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    struct manager *m = userdata;
+    const char *id, *name;
+    struct client c;
+    const void *nonce;
+    size_t size;
+    int r;
+
+    r = sd_bus_message_read(call, "ss", &id, &name);
+    if (r >= 0)
+        r = sd_bus_message_read_array(call, 'y', &nonce, &size);
+    if (r >= 0)
+        r = authorize(call, m, id, PERMISSION_REPORT, name, &c, &who, error);
+    if (r >= 0)
+        r = check_revision(m, name, 0, error);
+    return r < 0 ? r : bus_send_evidence(manager_find(m, name), call, nonce, size, error);
+}
+
 /* --- images, operations --- */
 
 static int method_import_image(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -636,6 +655,7 @@ const sd_bus_vtable bus_gateway_vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("Act", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", action, "s", machine, "t", revision, "b", force), SD_BUS_RESULT("s", kind, "s", operation), method_act, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("OpenLog", SD_BUS_ARGS("s", client, "s", machine), SD_BUS_RESULT("h", file), method_open_log, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("s", client, "s", machine, "ay", nonce), SD_BUS_RESULT("ay", report), method_report, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Evidence", SD_BUS_ARGS("s", client, "s", machine, "ay", nonce), SD_BUS_RESULT("s", evidence), method_evidence, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ImportImage", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "s", kind, "h", file, "s", image), SD_BUS_RESULT("s", kind, "s", operation), method_import_image, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("DeleteImage", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", image), SD_BUS_RESULT("s", kind, "s", operation), method_delete_image, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", client, "s", operation), SD_BUS_NO_RESULT, method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -145,6 +145,9 @@ struct cvm_report;
 int bus_machine_report(struct machine *m, const void *nonce, size_t size, struct cvm_report *ret, sd_bus_error *error);
 
 /* --- bus-evidence.c: methods of Machine and Host --- */
+/* Answers @call with the evidence document as a string, now or when the TPM has. Returns 1, or a negative errno with
+ * @error set; not answered then. */
+int bus_send_evidence(struct machine *m, sd_bus_message *call, const void *nonce, size_t size, sd_bus_error *error);
 int bus_get_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int bus_get_endorsement(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int bus_activate_credential(sd_bus_message *call, void *userdata, sd_bus_error *error);
