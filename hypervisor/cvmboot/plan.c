@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan.h"
 
+#include "key.h"
 #include "layout.h"
 #include "mem.h"
 
@@ -41,6 +42,8 @@ enum reason plan_make(const struct plan_input *in, struct cvm_protect *p)
 		top = (uint64_t)bz->initrd_addr_max + 1;
 		if (top > in->ram.low_top)
 			top = in->ram.low_top;
+		/* Room behind the initrd for the archive with a key. */
+		top = top > KEY_ARCHIVE_MAX ? top - KEY_ARCHIVE_MAX : 0;
 		if (top < run_end || top - run_end < in->initrd_size)
 			return R_INITRD_TOO_BIG;
 		initrd_gpa = (top - in->initrd_size) & ~PAGE_MASK;

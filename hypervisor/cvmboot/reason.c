@@ -29,6 +29,10 @@ static const char *const texts[R_MAX] = {
 	[R_ACPI] = "the ACPI tables do not fit their area",
 	[R_EXCEPTION] = "unexpected exception",
 	[R_NO_LONG_MODE] = "the CPU has no 64-bit mode",
+	[R_BAD_KEY_OPTION] = "the command line's cvm.key or cvm.key.wait has a bad value",
+	[R_KEY_NO_INITRD] = "cvm.key=required needs an initrd, where the key goes",
+	[R_NO_KEY] = "no disk key came in time",
+	[R_KEY_FAILED] = "KEY_GET failed",
 };
 
 const char *reason_text(enum reason r)

@@ -34,6 +34,10 @@ enum reason {
 	R_ACPI			= 24,
 	R_EXCEPTION		= 25,
 	R_NO_LONG_MODE		= 26,
+	R_BAD_KEY_OPTION	= 27,
+	R_KEY_NO_INITRD		= 28,
+	R_NO_KEY		= 29,
+	R_KEY_FAILED		= 30,
 	R_MAX
 };
 

@@ -6,6 +6,7 @@
 #include "acpi.h"
 #include "bootparams.h"
 #include "console.h"
+#include "key-wait.h"
 #include "launch.h"
 #include "layout.h"
 #include "mem.h"
@@ -95,6 +96,7 @@ void stage2_main(void)
 	head = (const uint8_t *)l.kernel_gpa;
 	check(bzimage_parse(head, l.kernel_size, true, &bz));
 	check(launch_check_kernel(&l, &bz));
+	key_deliver(&l, &bz, table.tsc_khz);
 	need_long_mode();
 	check(pm_init());
 

@@ -6,7 +6,10 @@
 #ifndef CVMBOOT_VARIANT_H
 #define CVMBOOT_VARIANT_H
 
+#include <stdbool.h>
+
 #include "cvm/boot.h"
+#include "cvm/key.h"
 #include "reason.h"
 
 /* Stage 1, before anything is loaded: stops the VM if there is nobody to protect it. */
@@ -17,6 +20,9 @@ _Noreturn void variant_protect(const struct cvm_protect *p);
 
 /* Stage 2: fills @t (page-contained, 8-aligned) or stops the VM. */
 void variant_launch_info(struct cvm_launch_table *t);
+
+/* Stage 2: takes the key if it is there. @key: page-contained, 8-aligned. Stops the VM on an error. */
+bool variant_key_get(struct cvm_key *key);
 
 /* Both stages: tells RootVisor why the VM stops. Returns if nobody stopped it. */
 void variant_stop(enum reason r);

@@ -4,6 +4,7 @@
 
 #include "launch.h"
 #include "layout.h"
+#include "key.h"
 #include "plan.h"
 
 #define MIB (1ull << 20)
@@ -133,6 +134,7 @@ static void test_plan_is_accepted(void **state) {
             assert_int_equal(launch_check_kernel(&l, &in.bz), R_OK);
             assert_true(l.low_top == in.ram.low_top && l.high_top == in.ram.high_top);
             assert_int_equal(l.initrd_size, in.initrd_size);
+            assert_int_equal(key_check_place(&l, &in.bz), in.initrd_size ? R_OK : R_KEY_NO_INITRD);
             assert_int_equal(l.cmdline_size, in.cmdline_size);
             for (uint32_t a = 0; a < t.nr_components; a++)
                 for (uint32_t b = 0; b < a; b++)
