@@ -203,7 +203,7 @@ static int write_all(int fd, const uint8_t *p, size_t size) {
     return 0;
 }
 
-int cvm_write_file(const char *path, const void *p, size_t size, struct cvm_error *e) {
+static int write_file(const char *path, const void *p, size_t size, mode_t mode, struct cvm_error *e) {
     _cleanup_cvm_free_ char *tmp = NULL;
     struct stat st;
     int fd, r;
@@ -228,7 +228,7 @@ int cvm_write_file(const char *path, const void *p, size_t size, struct cvm_erro
     if (fd < 0)
         return cvm_error_set(e, -errno, "cannot create '%s': %s", tmp, strerror(errno));
     r = write_all(fd, p, size);
-    if (r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0))
+    if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
         r = -errno;
     close(fd);
     if (r == 0 && rename(tmp, path) < 0)
@@ -238,4 +238,12 @@ int cvm_write_file(const char *path, const void *p, size_t size, struct cvm_erro
         return cvm_error_set(e, r, "cannot write '%s': %s", path, strerror(-r));
     }
     return 0;
+}
+
+int cvm_write_file(const char *path, const void *p, size_t size, struct cvm_error *e) {
+    return write_file(path, p, size, 0644, e);
+}
+
+int cvm_write_secret_file(const char *path, const void *p, size_t size, struct cvm_error *e) {
+    return write_file(path, p, size, 0600, e);
 }

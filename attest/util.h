@@ -109,5 +109,7 @@ int cvm_read_file(const char *path, size_t max, void **ret, size_t *size, struct
  * Returns 0 or a negative errno.
  */
 int cvm_write_file(const char *path, const void *p, size_t size, struct cvm_error *e);
+/* The same, readable by the owner alone (0600). */
+int cvm_write_secret_file(const char *path, const void *p, size_t size, struct cvm_error *e);
 
 #endif

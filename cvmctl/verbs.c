@@ -17,6 +17,8 @@ const struct verb_family verb_families[] = {
     {"For tenants (files only, no host)", tenant_verbs},
     {"Policies of tenants", policy_verbs},
     {"Hosts that tenants know", enrol_verbs},
+    {"Keys (a tenant's broker, and whoever carries its messages)", broker_verbs},
+    {"Keys of machines", key_verbs},
     {"About cvmctl", about_verbs},
     {0},
 };

@@ -253,12 +253,58 @@ static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *err
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
+/* What the Guardian says of a key that it refuses. */
+static const char *key_refusal(int r) {
+    switch (r) {
+    case -EINVAL:
+        return "this is no sealed key of this version";
+    case -ESTALE:
+        return "it answers no report of this machine that is still open: too old, used before, or another machine's";
+    case -EBADMSG:
+        return "it is sealed for another machine, launch or nonce, or was changed on the way";
+    default:
+        return strerror(-r);
+    }
+}
+
+/* PutKey: carries a tenant's key, sealed to the Guardian, which alone can open it. */
+static int method_put_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    struct machine *m = userdata;
+    const void *blob;
+    size_t size;
+    int r;
+
+    r = sd_bus_message_read_array(call, 'y', &blob, &size);
+    if (r < 0)
+        return r;
+    if (size != sizeof(struct cvm_key_blob))
+        return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "a sealed key has %zu bytes, not %zu",
+                                 sizeof(struct cvm_key_blob), size);
+    if (!m->protected)
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_PROTECTED,
+                                 "machine '%s' is not protected: nobody there can open a key", m->name);
+    m->refreshed = 0;
+    machine_refresh(m);
+    if (!m->vm_present || !m->manager->rootvisor)
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING, "machine '%s' is %s: a key needs a running one",
+                                 m->name, machine_state_to_string(m->state));
+    r = rootvisor_key_put(m->manager->rootvisor, m->vm.id, blob);
+    if (r == -EBUSY)
+        return sd_bus_error_setf(error, BUS_ERROR_NOT_RUNNING,
+                                 "machine '%s' is not under protection yet, or not any more", m->name);
+    if (r < 0)
+        return sd_bus_error_setf(error, BUS_ERROR_DENIED, "the Guardian of '%s' refused the key: %s", m->name,
+                                 key_refusal(r));
+    return sd_bus_reply_method_return(call, NULL);
+}
+
 const sd_bus_vtable bus_machine_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("ay", nonce), SD_BUS_RESULT("ay", report), method_report,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("GetEvidence", SD_BUS_ARGS("ay", nonce), SD_BUS_RESULT("s", evidence), bus_get_evidence,
                             SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("PutKey", SD_BUS_ARGS("ay", blob), SD_BUS_NO_RESULT, method_put_key, 0),
     SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("UUID", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("State", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

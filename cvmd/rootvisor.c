@@ -174,6 +174,11 @@ int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_da
     return r;
 }
 
+int rootvisor_key_put(struct rootvisor *rv, uint32_t id, const struct cvm_key_blob *blob) {
+    memcpy(rv->buffer, blob, sizeof(*blob));
+    return call(rv, CVM_HOST_KEY_PUT, id, sizeof(*blob));
+}
+
 int rootvisor_events(struct rootvisor *rv, uint64_t first, struct cvm_event_page *ret) {
     int r = call_out(rv, CVM_HOST_EVENTS, first, ret, sizeof(*ret));
 

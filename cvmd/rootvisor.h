@@ -11,6 +11,7 @@
 
 #include "attest/util.h"
 #include "cvm/abi.h"
+#include "cvm/key.h"
 #include "cvm/report.h"
 
 struct rootvisor;
@@ -41,6 +42,9 @@ int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_da
                         struct cvm_report *ret);
 /* Events from sequence number @first on; ret->count says how many. */
 int rootvisor_events(struct rootvisor *rv, uint64_t first, struct cvm_event_page *ret);
+/* @blob: a tenant's key, sealed to the Guardian of VM @id. -EBUSY as above; -EINVAL, -ESTALE, -EBADMSG: the Guardian
+ * refused it (cvm/abi.h, CVM_HOST_KEY_PUT). */
+int rootvisor_key_put(struct rootvisor *rv, uint32_t id, const struct cvm_key_blob *blob);
 int rootvisor_report_key(struct rootvisor *rv, struct cvm_report_key *ret);
 
 #endif

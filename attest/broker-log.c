@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A broker's log. Each line is a JWS (ES256) whose payload names the SHA-256 of the line before, so that a
+ * line taken out, put in or changed is found; the end that was cut off is not, unless one kept the last line.
+ */
+#include "broker-store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "jws.h"
+
+#define LOG_MAX (64u << 20)
+
+CVM_DEFINE_CLEANUP(json_object *, json_object_put)
+
+static void add_text(json_object *o, const char *name, const char *value) {
+    if (value && *value)
+        json_object_object_add(o, name, json_object_new_string(value));
+}
+
+static int payload(const struct cvm_broker_store *s, const struct cvm_broker_event *v, json_object **ret) {
+    json_object *o = json_object_new_object();
+    char peer[64], detail[384], when[32];
+    struct tm tm;
+
+    if (!o)
+        return -ENOMEM;
+    snprintf(peer, sizeof(peer), "%s", v->peer ?: "");
+    snprintf(detail, sizeof(detail), "%s", v->detail ?: "");
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&v->now, &tm));
+    json_object_object_add(o, "seq", json_object_new_uint64(s->log_next));
+    json_object_object_add(o, "time", json_object_new_string(when));
+    add_text(o, "event", v->event);
+    add_text(o, "resource", v->resource);
+    add_text(o, "code", v->code);
+    add_text(o, "detail", cvm_defang(detail));
+    add_text(o, "peer", cvm_defang(peer));
+    if (v->report) {
+        cvm_json_add_hex(o, "vm_uuid", v->report->uuid, sizeof(v->report->uuid));
+        cvm_json_add_hex(o, "launch_digest", v->report->launch_digest, sizeof(v->report->launch_digest));
+        cvm_json_add_hex(o, "report_key", v->report->report_key_id, sizeof(v->report->report_key_id));
+        json_object_object_add(o, "rootvisor_svn", json_object_new_int64(v->report->rootvisor_svn));
+        json_object_object_add(o, "report_counter", json_object_new_uint64(v->report->counter));
+    }
+    cvm_json_add_hex(o, "previous", s->log_head, sizeof(s->log_head));
+    *ret = o;
+    return 0;
+}
+
+static int append(struct cvm_broker_store *s, const char *line, size_t size) {
+    uint8_t head[32];
+    ssize_t n;
+
+    if (EVP_Digest(line, size, head, NULL, EVP_sha256(), NULL) != 1)
+        return -EIO;
+    /* One write: a line that a crash cut short has no newline, and is refused when the log is opened. */
+    n = write(s->log, line, size + 1);
+    if (n < 0)
+        return -errno;
+    if ((size_t)n != size + 1 || fdatasync(s->log) < 0)
+        return -EIO;
+    memcpy(s->log_head, head, sizeof(head));
+    s->log_next++;
+    return 0;
+}
+
+int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *event) {
+    _cleanup_(json_object_putp) json_object *o = NULL;
+    _cleanup_cvm_free_ char *line = NULL;
+    const char *text;
+    size_t size;
+    int r;
+
+    pthread_mutex_lock(&s->log_lock);
+    r = payload(s, event, &o);
+    if (r == 0) {
+        text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+        r = cvm_jws_sign(s->signing_key, CVM_BROKER_LOG_TYPE, text, size, &line);
+    }
+    if (r == 0) {
+        size = strlen(line);
+        line[size] = '\n'; /* in place of the NUL */
+        r = append(s, line, size);
+    }
+    pthread_mutex_unlock(&s->log_lock);
+    return r;
+}
+
+static int check_line(const char *line, size_t size, const uint8_t *point, uint64_t seq, const uint8_t *head,
+                      json_object **ret, struct cvm_error *e) {
+    _cleanup_cvm_free_ void *text = NULL;
+    uint8_t previous[32];
+    uint64_t said = 0;
+    size_t n = 0;
+    int r;
+
+    r = cvm_jws_verify(line, size, point, CVM_BROKER_LOG_TYPE, &text, &n, e);
+    if (r == 0)
+        r = cvm_json_parse(text, n, ret, e);
+    if (r == 0)
+        r = cvm_json_uint(*ret, "seq", INT64_MAX, &said, e);
+    if (r == 0)
+        r = cvm_json_hex(*ret, "previous", previous, sizeof(previous), e);
+    if (r < 0)
+        return r == -ENOMEM ? r : -EBADMSG;
+    if (said != seq)
+        return cvm_error_set(e, -EBADMSG, "it says that it is line %llu", (unsigned long long)said);
+    if (memcmp(previous, head, sizeof(previous)))
+        return cvm_error_set(e, -EBADMSG, "it does not follow the line before");
+    return 0;
+}
+
+int cvm_broker_log_verify(const char *path, const uint8_t *point, void (*line)(void *data, json_object *event),
+                          void *data, uint64_t *next, uint8_t *head, struct cvm_error *e) {
+    _cleanup_cvm_free_ char *buf = NULL;
+    struct cvm_error why = {""};
+    uint64_t seq = 1;
+    size_t size = 0;
+    int r;
+
+    memset(head, 0, 32);
+    r = cvm_read_file(path, LOG_MAX, (void **)&buf, &size, e);
+    if (r < 0)
+        return r;
+    for (char *p = buf, *end; p < buf + size; p = end + 1, seq++) {
+        _cleanup_(json_object_putp) json_object *o = NULL;
+
+        end = memchr(p, '\n', (size_t)(buf + size - p));
+        if (!end)
+            return cvm_error_set(e, -EBADMSG, "'%s', line %llu: cut short", path, (unsigned long long)seq);
+        r = check_line(p, (size_t)(end - p), point, seq, head, &o, &why);
+        if (r < 0)
+            return cvm_error_set(e, r, "'%s', line %llu: %.200s", path, (unsigned long long)seq, why.text);
+        if (EVP_Digest(p, (size_t)(end - p), head, NULL, EVP_sha256(), NULL) != 1)
+            return -EIO;
+        if (line)
+            line(data, o);
+    }
+    *next = seq;
+    return 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a key broker keeps, in one directory (0700) of the tenant's:
+ *
+ *   policy.json                       what evidence must meet (policy.h), reference values included
+ *   sign.key                          PEM, signs verdicts and the log
+ *   tls.key, tls.crt                  PEM, of the server
+ *   revoked.json                      hosts and versions that get nothing any more; may be absent
+ *   enrolment.pub, enrolments/NAME    key that signed them, and records of hosts' TPMs; may be absent
+ *   resources/REPO/TYPE/TAG.json      who gets that key
+ *   resources/REPO/TYPE/TAG.key       the key, 1 to CVM_KEY_MAX bytes, wrapped if the store has a wrapping key
+ *   log.jws                           releases and refusals, each line signed and chained to the one before
+ */
+#ifndef CVM_ATTEST_BROKER_STORE_H
+#define CVM_ATTEST_BROKER_STORE_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include "enrolment.h"
+#include "cvm/key.h"
+#include "cvm/report.h"
+#include "policy.h"
+#include "verdict.h"
+
+#define CVM_BROKER_NAME_MAX 64 /* bytes of each part of a resource's name */
+#define CVM_BROKER_WARNINGS 8
+#define CVM_BROKER_ENROLMENTS 256
+#define CVM_BROKER_LEASE 3600     /* seconds, if the resource says nothing */
+#define CVM_BROKER_WRAP_KEY 32    /* bytes, AES-256 */
+#define CVM_BROKER_LOG_TYPE "vnd.cvmd.broker-event+json"
+
+struct cvm_broker_store {
+    char *directory;
+    struct cvm_policy policy;
+    struct cvm_enrolment *enrolment;
+    unsigned nr_enrolment;
+    EVP_PKEY *signing_key;
+    uint8_t point[65]; /* of the signing key */
+    bool wrapped;
+    uint8_t wrap_key[CVM_BROKER_WRAP_KEY];
+    pthread_mutex_t log_lock;
+    int log;
+    uint64_t log_next; /* sequence number of the next line */
+    uint8_t log_head[32];
+};
+
+struct cvm_broker_resource {
+    char name[3 * CVM_BROKER_NAME_MAX + 3]; /* "REPO/TYPE/TAG" */
+    bool has_policy;
+    struct cvm_policy policy; /* in force beside the store's own */
+    unsigned nr_accepted;
+    char accepted[CVM_BROKER_WARNINGS][48]; /* codes of warnings that are no refusal */
+    unsigned lease;                         /* seconds */
+};
+
+/* What the log tells of one event. Strings may be NULL. */
+struct cvm_broker_event {
+    const char *event; /* "attested", "released", "refused", "lease-expired" */
+    const char *resource, *peer, *code, *detail;
+    const struct cvm_report *report; /* NULL: none that was genuine */
+    time_t now;
+};
+
+/**
+ * cvm_broker_store_open - read a broker's directory, check its log to the end
+ * @wrap_key: CVM_BROKER_WRAP_KEY bytes, or NULL if keys lie bare
+ * @ret:      filled; cvm_broker_store_close() also after a failure
+ *
+ * Returns 0; -EPERM if the directory or a key can be read by others; -EBADMSG if the log was changed; what
+ * reading files returns.
+ */
+int cvm_broker_store_open(const char *directory, const uint8_t *wrap_key, struct cvm_broker_store *ret,
+                          struct cvm_error *e);
+void cvm_broker_store_close(struct cvm_broker_store *s);
+
+/* "REPO/TYPE/TAG", each of letters, digits, '.', '_', '-', not beginning with '.'. */
+bool cvm_broker_name_ok(const char *name);
+
+/**
+ * cvm_broker_resource_load - the conditions of a resource
+ *
+ * Returns 0; -ENOENT if there is none of that name; -EINVAL if its file is malformed.
+ */
+int cvm_broker_resource_load(const struct cvm_broker_store *s, const char *name, struct cvm_broker_resource *ret,
+                             struct cvm_error *e);
+
+/* Its key: CVM_KEY_MAX bytes at most. -EBADMSG: not wrapped with this store's key for this name. */
+int cvm_broker_key_load(const struct cvm_broker_store *s, const char *name, uint8_t *key, size_t *size,
+                        struct cvm_error *e);
+
+/* Writes a resource: its key, wrapped if the store has a wrapping key, and its conditions. */
+int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_broker_resource *r,
+                             const char *policy_path, const void *key, size_t size, struct cvm_error *e);
+
+/**
+ * cvm_broker_revoked - is this host or version on the list?
+ * @code, @why: filled if so
+ *
+ * Returns 1, 0, or a negative errno if the list cannot be read: then nothing may be released.
+ */
+int cvm_broker_revoked(const struct cvm_broker_store *s, const struct cvm_report *report, const char **code,
+                       struct cvm_error *why);
+
+/* Appends to the log; it is on the disk when this returns 0. */
+int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *event);
+
+/**
+ * cvm_broker_log_verify - every signature, and the chain from the first line to the last
+ * @point: public key that signed; @line: called with each event, may be NULL
+ *
+ * Returns 0; -EBADMSG with the line's number in @e.
+ */
+int cvm_broker_log_verify(const char *path, const uint8_t *point, void (*line)(void *data, json_object *event),
+                          void *data, uint64_t *next, uint8_t *head, struct cvm_error *e);
+
+#endif

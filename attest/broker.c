@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "broker.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "appraise.h"
+#include "ear.h"
+#include "evidence.h"
+#include "json.h"
+#include "key.h"
+#include "release.h"
+
+#define ERROR_TYPE "https://github.com/confidential-containers/kbs/errors/"
+#define PATH_RESOURCE "/kbs/v0/resource/"
+#define LEASES 4096
+#define ID_SIZE (CVM_BROKER_SESSION_HEX / 2)
+
+CVM_DEFINE_CLEANUP(json_object *, json_object_put)
+
+enum state { FREE, ASKED, ATTESTED };
+
+struct session {
+    enum state state;
+    bool busy; /* a request works on it: no other may */
+    bool released;
+    uint8_t id[ID_SIZE]; /* the first two bytes are its place in the table */
+    uint8_t nonce[CVM_NONCE_SIZE];
+    time_t end;
+    void *evidence;
+    size_t evidence_size;
+    struct cvm_verdict *verdict; /* by the store's own policy */
+};
+
+/* A key that was released, and when its VM must have attested again. */
+struct lease {
+    time_t end; /* 0: free */
+    unsigned seconds;
+    char resource[3 * CVM_BROKER_NAME_MAX + 3];
+    struct cvm_report report;
+};
+
+struct cvm_broker {
+    struct cvm_broker_store *store;
+    pthread_mutex_t lock; /* of what follows */
+    unsigned hint;        /* where a free session is looked for first */
+    struct session session[CVM_BROKER_SESSIONS];
+    struct lease lease[LEASES];
+};
+
+int cvm_broker_open(struct cvm_broker_store *store, struct cvm_broker **ret) {
+    struct cvm_broker *b = calloc(1, sizeof(*b));
+
+    if (!b)
+        return -ENOMEM;
+    b->store = store;
+    pthread_mutex_init(&b->lock, NULL);
+    *ret = b;
+    return 0;
+}
+
+static void drop(struct session *s) {
+    free(s->evidence);
+    free(s->verdict);
+    memset(s, 0, sizeof(*s));
+}
+
+void cvm_broker_free(struct cvm_broker *b) {
+    if (!b)
+        return;
+    for (unsigned i = 0; i < CVM_BROKER_SESSIONS; i++)
+        drop(&b->session[i]);
+    pthread_mutex_destroy(&b->lock);
+    free(b);
+}
+
+/* --- replies ---------------------------------------------------------------------------- */
+
+static int reply_json(struct cvm_broker_reply *ret, unsigned status, json_object *o) {
+    const char *text = o ? json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE) : NULL;
+
+    ret->status = status;
+    ret->body = text ? strdup(text) : NULL;
+    return ret->body ? 0 : -ENOMEM;
+}
+
+/* As KBS tells errors: a type out of a fixed list, and a text. */
+static int reply_error(struct cvm_broker_reply *ret, unsigned status, const char *type, const char *code,
+                       const char *detail) {
+    _cleanup_(json_object_putp) json_object *o = json_object_new_object();
+    char url[128];
+
+    if (!o)
+        return -ENOMEM;
+    snprintf(url, sizeof(url), ERROR_TYPE "%s", type);
+    json_object_object_add(o, "type", json_object_new_string(url));
+    if (code)
+        json_object_object_add(o, "code", json_object_new_string(code));
+    json_object_object_add(o, "detail", json_object_new_string(detail));
+    return reply_json(ret, status, o);
+}
+
+/* --- sessions --------------------------------------------------------------------------- */
+
+/* A free place, or one whose time is over. Locked. */
+static struct session *find_place(struct cvm_broker *b, time_t now) {
+    for (unsigned n = 0; n < CVM_BROKER_SESSIONS; n++) {
+        unsigned i = (b->hint + n) % CVM_BROKER_SESSIONS;
+        struct session *s = &b->session[i];
+
+        if (s->state == FREE || (!s->busy && s->end <= now)) {
+            drop(s);
+            b->hint = i + 1;
+            s->id[0] = (uint8_t)i;
+            s->id[1] = (uint8_t)(i >> 8);
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* The session of a cookie, for this request alone; give it back with put_session(). */
+static struct session *get_session(struct cvm_broker *b, const struct cvm_broker_request *q) {
+    uint8_t id[ID_SIZE];
+    struct session *s;
+
+    if (!q->session || cvm_hex_decode(q->session, strlen(q->session), id, sizeof(id)) < 0)
+        return NULL;
+    s = &b->session[(id[0] | id[1] << 8) % CVM_BROKER_SESSIONS];
+    pthread_mutex_lock(&b->lock);
+    if (s->state == FREE || s->busy || s->end <= q->now || CRYPTO_memcmp(s->id, id, sizeof(id)))
+        s = NULL;
+    else
+        s->busy = true;
+    pthread_mutex_unlock(&b->lock);
+    return s;
+}
+
+static void put_session(struct cvm_broker *b, struct session *s) {
+    pthread_mutex_lock(&b->lock);
+    s->busy = false;
+    pthread_mutex_unlock(&b->lock);
+}
+
+static int no_session(struct cvm_broker_reply *ret) {
+    return reply_error(ret, 401, "UnAuthorized", "session.unknown", "no session of that cookie, or its time is over");
+}
+
+/* --- POST /auth ------------------------------------------------------------------------- */
+
+static int handle_auth(struct cvm_broker *b, const struct cvm_broker_request *q, struct cvm_broker_reply *ret) {
+    _cleanup_(json_object_putp) json_object *in = NULL, *out = json_object_new_object();
+    _cleanup_cvm_free_ char *nonce = NULL;
+    uint8_t random[ID_SIZE - 2 + CVM_NONCE_SIZE];
+    struct cvm_error e = {""};
+    const char *tee = NULL;
+    struct session *s;
+    int r;
+
+    r = cvm_json_parse(q->body, q->size, &in, &e);
+    if (r == 0)
+        r = cvm_json_string(in, "tee", &tee, &e);
+    if (r == 0 && strcmp(tee, "cvmd"))
+        r = cvm_error_set(&e, -EINVAL, "the tee must be 'cvmd'");
+    if (r < 0)
+        return reply_error(ret, 400, "InvalidRequest", "request.malformed", e.text);
+    if (!out || RAND_bytes(random, sizeof(random)) != 1)
+        return -ENOMEM;
+    pthread_mutex_lock(&b->lock);
+    s = find_place(b, q->now);
+    if (s) {
+        s->state = ASKED;
+        memcpy(s->id + 2, random, ID_SIZE - 2);
+        memcpy(s->nonce, random + ID_SIZE - 2, CVM_NONCE_SIZE);
+        s->end = q->now + CVM_BROKER_SESSION_SECONDS;
+        cvm_hex_encode(s->id, ID_SIZE, ret->session);
+        nonce = cvm_base64url_encode(s->nonce, CVM_NONCE_SIZE);
+    }
+    pthread_mutex_unlock(&b->lock);
+    if (!s) {
+        ret->retry_after = 30;
+        return reply_error(ret, 503, "Busy", "sessions.full", "too many sessions at once");
+    }
+    if (!nonce)
+        return -ENOMEM;
+    json_object_object_add(out, "nonce", json_object_new_string(nonce));
+    json_object_object_add(out, "extra-params", json_object_new_string(""));
+    return reply_json(ret, 200, out);
+}
+
+/* --- POST /attest ----------------------------------------------------------------------- */
+
+/* The evidence of a request: an object, or text that holds one. */
+static int take_evidence(const struct cvm_broker_request *q, struct session *s, struct cvm_error *e) {
+    _cleanup_(json_object_putp) json_object *in = NULL;
+    json_object *evidence = NULL;
+    const char *text;
+    int r;
+
+    r = cvm_json_parse(q->body, q->size, &in, e);
+    if (r < 0)
+        return r;
+    if (!json_object_object_get_ex(in, "tee-evidence", &evidence))
+        return cvm_error_set(e, -ENOENT, "no member 'tee-evidence'");
+    text = json_object_is_type(evidence, json_type_object)
+               ? json_object_to_json_string_ext(evidence, JSON_C_TO_STRING_PLAIN)
+               : json_object_get_string(evidence);
+    if (!text || strlen(text) > CVM_BROKER_EVIDENCE_MAX)
+        return cvm_error_set(e, -EFBIG, "the evidence has more than %u bytes", CVM_BROKER_EVIDENCE_MAX);
+    free(s->evidence);
+    s->evidence_size = strlen(text);
+    s->evidence = strdup(text);
+    return s->evidence ? 0 : -ENOMEM;
+}
+
+static int appraise(const struct cvm_broker *b, const struct session *s, const struct cvm_policy *policy, time_t now,
+                    struct cvm_verdict *v) {
+    const struct cvm_appraisal a = {
+        .evidence = s->evidence,
+        .evidence_size = s->evidence_size,
+        .nonce = s->nonce,
+        .reference = &policy->reference,
+        .policy = policy,
+        .now = now,
+        .enrolment = b->store->enrolment,
+        .nr_enrolment = b->store->nr_enrolment,
+    };
+
+    return cvm_appraise(&a, v);
+}
+
+static int sign_token(const struct cvm_broker *b, const struct session *s, time_t now, char **ret) {
+    return cvm_ear_create(
+        &(struct cvm_ear_input){
+            .verdict = s->verdict,
+            .nonce = s->nonce,
+            .evidence = s->evidence,
+            .evidence_size = s->evidence_size,
+            .policy_id = b->store->policy.id,
+            .now = now,
+            .signing_key = b->store->signing_key,
+        },
+        ret);
+}
+
+static const struct cvm_finding *primary(const struct cvm_verdict *v) {
+    static const struct cvm_finding none = {.code = "none", .detail = "every link holds"};
+
+    return v->primary >= 0 ? &v->finding[v->primary] : &none;
+}
+
+/* Nobody signed for a report whose evidence is broken. */
+static const struct cvm_report *genuine(const struct cvm_verdict *v) {
+    return v->has_report && v->failure != CVM_BROKEN_EVIDENCE ? &v->report : NULL;
+}
+
+/* A VM that holds a key has attested again: its lease begins anew. */
+static void renew(struct cvm_broker *b, const struct cvm_report *report, time_t now) {
+    pthread_mutex_lock(&b->lock);
+    for (unsigned i = 0; i < LEASES; i++) {
+        struct lease *l = &b->lease[i];
+
+        if (l->end && !memcmp(l->report.kex_public, report->kex_public, sizeof(report->kex_public)))
+            l->end = now + l->seconds;
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+static int attest(struct cvm_broker *b, const struct cvm_broker_request *q, struct session *s,
+                  struct cvm_broker_reply *ret) {
+    _cleanup_(json_object_putp) json_object *out = json_object_new_object();
+    _cleanup_cvm_free_ char *token = NULL;
+    struct cvm_broker_event event = {.event = "refused", .peer = q->peer, .now = q->now};
+    struct cvm_error e = {""};
+    const struct cvm_finding *f;
+    const char *code = NULL;
+    int r;
+
+    r = take_evidence(q, s, &e);
+    if (r == -ENOMEM || !out)
+        return -ENOMEM;
+    if (r < 0)
+        return reply_error(ret, 400, "InvalidRequest", "request.malformed", e.text);
+    if (!s->verdict)
+        s->verdict = malloc(sizeof(*s->verdict));
+    if (!s->verdict)
+        return -ENOMEM;
+    s->state = ASKED;
+    r = appraise(b, s, &b->store->policy, q->now, s->verdict);
+    if (r < 0)
+        return r;
+    f = primary(s->verdict);
+    event.report = genuine(s->verdict);
+    event.code = f->code;
+    event.detail = f->detail;
+    if (s->verdict->tier == CVM_TIER_CONTRAINDICATED) {
+        r = cvm_broker_log(b->store, &event);
+        return r < 0 ? r : reply_error(ret, 401, "AttestationFailed", f->code, f->detail);
+    }
+    r = cvm_broker_revoked(b->store, &s->verdict->report, &code, &e);
+    if (r != 0) {
+        event.code = r < 0 ? "revoked.unreadable" : code;
+        event.detail = e.text;
+        r = cvm_broker_log(b->store, &event);
+        return r < 0 ? r : reply_error(ret, 401, "AttestationFailed", event.code, event.detail);
+    }
+    r = sign_token(b, s, q->now, &token);
+    event.event = "attested";
+    if (r == 0)
+        r = cvm_broker_log(b->store, &event);
+    if (r < 0)
+        return r;
+    s->state = ATTESTED;
+    renew(b, &s->verdict->report, q->now);
+    json_object_object_add(out, "token", json_object_new_string(token));
+    return reply_json(ret, 200, out);
+}
+
+static int handle_attest(struct cvm_broker *b, const struct cvm_broker_request *q, struct cvm_broker_reply *ret) {
+    struct session *s = get_session(b, q);
+    int r;
+
+    if (!s)
+        return no_session(ret);
+    /* A nonce is asked once: evidence that failed may not be mended until it passes. */
+    if (s->evidence)
+        r = reply_error(ret, 409, "SessionUsed", "session.used", "evidence was given in this session; begin another");
+    else
+        r = attest(b, q, s, ret);
+    put_session(b, s);
+    return r;
+}
+
+/* --- GET /resource ---------------------------------------------------------------------- */
+
+/* Affirming, or warnings that the resource accepts by name. Else the finding that stands against it. */
+static const struct cvm_finding *objection(const struct cvm_verdict *v, const struct cvm_broker_resource *res) {
+    if (v->tier == CVM_TIER_AFFIRMING)
+        return NULL;
+    if (v->tier != CVM_TIER_WARNING)
+        return primary(v);
+    for (unsigned i = 0; i < CVM_CHECK_MAX; i++) {
+        const struct cvm_finding *f = &v->finding[i];
+        /* No link failed: what was skipped depends on one that is told as a warning. */
+        bool accepted = f->state == CVM_OK || f->state == CVM_SKIPPED;
+
+        for (unsigned n = 0; n < res->nr_accepted && !accepted; n++)
+            accepted = f->state == CVM_WARN && f->code && strcmp(f->code, res->accepted[n]) == 0;
+        if (!accepted)
+            return f;
+    }
+    return NULL;
+}
+
+static void lease_begin(struct cvm_broker *b, const struct cvm_broker_resource *res, const struct cvm_report *report,
+                        time_t now) {
+    struct lease *l = &b->lease[0];
+
+    pthread_mutex_lock(&b->lock);
+    for (unsigned i = 1; i < LEASES && l->end; i++)
+        if (b->lease[i].end < l->end)
+            l = &b->lease[i];
+    *l = (struct lease){.end = now + res->lease, .seconds = res->lease, .report = *report};
+    strcpy(l->resource, res->name);
+    pthread_mutex_unlock(&b->lock);
+}
+
+static int send_blob(const struct cvm_key_blob *blob, struct cvm_broker_reply *ret) {
+    static const char header[] = "{\"alg\":\"HPKE-Base-P256-SHA256-AES256GCM\",\"typ\":\"vnd.cvmd.key-blob\"}";
+    _cleanup_(json_object_putp) json_object *o = json_object_new_object();
+    _cleanup_cvm_free_ char *text = cvm_base64url_encode(blob, sizeof(*blob));
+    _cleanup_cvm_free_ char *head = cvm_base64url_encode(header, sizeof(header) - 1);
+
+    if (!o || !text || !head)
+        return -ENOMEM;
+    json_object_object_add(o, "protected", json_object_new_string(head));
+    json_object_object_add(o, "blob", json_object_new_string(text));
+    return reply_json(ret, 200, o);
+}
+
+/* 0: @blob is sealed. 1: refused, with the reason in @event. */
+static int decide(struct cvm_broker *b, const struct session *s, const struct cvm_broker_resource *res,
+                  struct cvm_broker_event *event, struct cvm_key_blob *blob, struct cvm_error *e, time_t now) {
+    _cleanup_cvm_free_ struct cvm_verdict *own = NULL;
+    const struct cvm_verdict *v = s->verdict;
+    const struct cvm_finding *f = objection(v, res);
+    uint8_t key[CVM_KEY_MAX];
+    const char *code = NULL;
+    size_t size = 0;
+    int r;
+
+    if (!f && res->has_policy) {
+        own = malloc(sizeof(*own));
+        r = own ? appraise(b, s, &res->policy, now, own) : -ENOMEM;
+        if (r < 0)
+            return r;
+        f = objection(own, res);
+        if (f)
+            cvm_error_set(e, 0, "%s", f->detail);
+    } else if (f)
+        cvm_error_set(e, 0, "%s", f->detail);
+    event->code = f ? f->code : NULL;
+    event->detail = e->text;
+    if (f)
+        return 1;
+    r = cvm_broker_revoked(b->store, &v->report, &code, e);
+    if (r != 0) {
+        event->code = r < 0 ? "revoked.unreadable" : code;
+        return 1;
+    }
+    r = cvm_broker_key_load(b->store, res->name, key, &size, e);
+    if (r < 0) {
+        event->code = "key.unreadable";
+        return r == -ENOMEM ? r : 1;
+    }
+    r = cvm_key_release(&v->report, key, size, blob);
+    OPENSSL_cleanse(key, sizeof(key));
+    return r;
+}
+
+static int release(struct cvm_broker *b, const struct cvm_broker_request *q, struct session *s,
+                   struct cvm_broker_reply *ret) {
+    _cleanup_cvm_free_ struct cvm_broker_resource *res = malloc(sizeof(*res));
+    const char *name = q->path + strlen(PATH_RESOURCE);
+    struct cvm_broker_event event = {
+        .event = "refused", .peer = q->peer, .now = q->now, .report = &s->verdict->report};
+    struct cvm_key_blob blob;
+    struct cvm_error e = {""};
+    int r;
+
+    if (!res)
+        return -ENOMEM;
+    if (s->released)
+        return reply_error(ret, 409, "SessionUsed", "session.used", "a key was released in this session; begin another");
+    event.resource = cvm_broker_name_ok(name) ? name : NULL;
+    r = cvm_broker_resource_load(b->store, name, res, &e);
+    if (r < 0) {
+        event.code = r == -ENOENT || !event.resource ? "resource.unknown" : "resource.malformed";
+        event.detail = e.text;
+        r = cvm_broker_log(b->store, &event);
+        /* What the store holds is nobody's business. */
+        return r < 0 ? r : reply_error(ret, 404, "ResourceNotFound", "resource.unknown", "no such resource");
+    }
+    r = decide(b, s, res, &event, &blob, &e, q->now);
+    if (r < 0)
+        return r;
+    if (r == 0) {
+        event.event = "released";
+        event.code = event.detail = NULL;
+    }
+    /* On the disk first: no key leaves that is not in the log. */
+    if (cvm_broker_log(b->store, &event) < 0)
+        return reply_error(ret, 500, "Internal", "log.failed", "the log cannot be written, so nothing is released");
+    if (r == 1)
+        return reply_error(ret, 403, "PolicyDeny", event.code, event.detail);
+    s->released = true;
+    lease_begin(b, res, &s->verdict->report, q->now);
+    return send_blob(&blob, ret);
+}
+
+static int handle_resource(struct cvm_broker *b, const struct cvm_broker_request *q, struct cvm_broker_reply *ret) {
+    struct session *s = get_session(b, q);
+    int r;
+
+    if (!s)
+        return no_session(ret);
+    r = s->state == ATTESTED ? release(b, q, s, ret)
+                             : reply_error(ret, 401, "UnAuthorized", "session.not-attested", "attest first");
+    put_session(b, s);
+    return r;
+}
+
+int cvm_broker_handle(struct cvm_broker *b, const struct cvm_broker_request *q, struct cvm_broker_reply *ret) {
+    static const struct {
+        const char *path, *method;
+        int (*run)(struct cvm_broker *b, const struct cvm_broker_request *q, struct cvm_broker_reply *ret);
+    } routes[] = {
+        {"/kbs/v0/auth", "POST", handle_auth},
+        {"/kbs/v0/attest", "POST", handle_attest},
+        {PATH_RESOURCE, "GET", handle_resource},
+    };
+
+    memset(ret, 0, sizeof(*ret));
+    for (unsigned i = 0; i < ELEMENTSOF(routes); i++) {
+        size_t n = strlen(routes[i].path);
+
+        if (routes[i].path[n - 1] == '/' ? strncmp(q->path, routes[i].path, n) : strcmp(q->path, routes[i].path))
+            continue;
+        if (strcmp(q->method, routes[i].method))
+            return reply_error(ret, 405, "InvalidRequest", "request.method", "another method is wanted");
+        return routes[i].run(b, q, ret);
+    }
+    return reply_error(ret, 404, "InvalidRequest", "request.path", "no such path");
+}
+
+unsigned cvm_broker_expire(struct cvm_broker *b, time_t now) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < LEASES; i++) {
+        struct lease over = {.end = 0};
+
+        pthread_mutex_lock(&b->lock);
+        if (b->lease[i].end && b->lease[i].end <= now) {
+            over = b->lease[i];
+            b->lease[i].end = 0;
+        }
+        pthread_mutex_unlock(&b->lock);
+        if (!over.end)
+            continue;
+        cvm_broker_log(b->store, &(struct cvm_broker_event){
+                                     .event = "lease-expired",
+                                     .resource = over.resource,
+                                     .code = "lease.expired",
+                                     .detail = "the VM holds the key and has not attested again",
+                                     .report = &over.report,
+                                     .now = now,
+                                 });
+        n++;
+    }
+    return n;
+}
