@@ -4,6 +4,7 @@
 #include "hostboot/linux.h"
 #include "rv/asm.h"
 #include "rv/mem.h"
+#include "tpm/measure.h"
 
 #define MIB		((u64)1 << 20)
 #define GIB4		((u64)1 << 32)
@@ -74,11 +75,27 @@ static u64 acpi_tables(struct host_handoff *h)
 	return built.rsdp;
 }
 
+/*
+ * Nothing protects, so nothing may look as if: without this the host could extend what RootVisor would have, with a report
+ * key of its own. The TSC's rate is not known here; what is assumed decides how long a dead TPM is waited for.
+ */
+static void spoil_tpm(void)
+{
+	struct tpm_hw hw;
+	struct tpm tpm;
+
+	tpm_hw_init(&hw, va(CVM_TPM_MMIO), 3000000);
+	if (tpm_find(&tpm, &hw, false, 12000) == 0 && tpm_spoil(&tpm) < 0)
+		put((u16 *)VGA_LAST_LINE, "hostboot: the TPM does not work\r\n");
+}
+
 void hostboot_main(struct host_handoff *h)
 {
 	struct linux_entry entry;
 	const char *error;
 
+	if (!h->protected)
+		spoil_tpm();
 	if (linux_load(h, acpi_tables(h), &entry, &error) < 0)
 		halt(error);
 	linux_enter(&entry);

@@ -57,12 +57,29 @@ static int extend_key(struct run *r, const uint8_t key_id[32])
 	return extend(r, CVM_PCR_KEY, EV_EVENT_TAG, &e, sizeof(e));
 }
 
-static int extend_separators(struct run *r, uint32_t value)
+static int extend_separators(struct run *r)
 {
-	int err = extend(r, CVM_PCR_KEY, EV_SEPARATOR, &value, sizeof(value));
-	int err2 = extend(r, CVM_PCR_IDENTITY, EV_SEPARATOR, &value, sizeof(value));
+	static const uint8_t fine[4] = { 0 };
+	int err = extend(r, CVM_PCR_KEY, EV_SEPARATOR, fine, sizeof(fine));
 
-	return err < 0 ? err : err2;
+	return err < 0 ? err : extend(r, CVM_PCR_IDENTITY, EV_SEPARATOR, fine, sizeof(fine));
+}
+
+/* Both PCRs are spoilt, whatever of the rest works. The log, if it was begun, says so. */
+static int spoil(struct run *r)
+{
+	static const uint8_t error[4] = { 0xff, 0xff, 0xff, 0xff };
+	int result = 0;
+
+	for (uint32_t pcr = CVM_PCR_KEY; pcr <= CVM_PCR_IDENTITY; pcr++) {
+		struct tpm_digests d;
+		int err = r->log.used ? extend(r, pcr, EV_SEPARATOR, error, sizeof(error)) :
+					tpm_pcr_event(r->t, pcr, error, sizeof(error), &d);
+
+		if (err < 0)
+			result = err;
+	}
+	return result;
 }
 
 static int extend_all(struct run *r, const struct tpm_facts *f)
@@ -76,7 +93,7 @@ static int extend_all(struct run *r, const struct tpm_facts *f)
 	if (err == 0)
 		err = extend_key(r, f->key_id);
 	if (err == 0)
-		err = extend_separators(r, 0);
+		err = extend_separators(r);
 	return err;
 }
 
@@ -99,24 +116,14 @@ static int check_fresh(struct run *r)
 
 static int measure(struct run *r, const struct tpm_facts *f)
 {
-	int err = tpm_startup(r->t);
-	uint32_t code;
+	int err = tpm_banks(r->t, BOTH, r->bank, &r->n);
 
-	if (err < 0)
-		return err;
-	err = tpm_banks(r->t, BOTH, r->bank, &r->n);
-	if (err < 0)
-		return err;
-	err = check_fresh(r);
+	if (err == 0)
+		err = check_fresh(r);
 	if (err < 0)
 		return err;
 	log_header(&r->log, r->bank, r->n);
-	err = extend_all(r, f);
-	code = r->t->code;
-	if (err < 0)
-		extend_separators(r, 0xffffffff);
-	r->t->code = code;
-	return err;
+	return extend_all(r, f);
 }
 
 int tpm_measure(struct tpm *t, const struct tpm_facts *f, uint8_t *log, uint32_t size, uint32_t *used)
@@ -130,10 +137,33 @@ int tpm_measure(struct tpm *t, const struct tpm_facts *f, uint8_t *log, uint32_t
 	err = tpm_open(t);
 	if (err < 0)
 		return err;
-	err = measure(&r, f);
+	err = tpm_startup(t);
+	if (err == 0) {
+		uint32_t code;
+
+		err = measure(&r, f);
+		code = t->code;
+		if (err < 0 && err != -EEXIST)
+			spoil(&r);
+		t->code = code;
+	}
 	tpm_close(t);
 	if (!r.log.failed)
 		*used = (uint32_t)r.log.used;
+	return err;
+}
+
+int tpm_spoil(struct tpm *t)
+{
+	struct run r = { .t = t };
+	int err = tpm_open(t);
+
+	if (err < 0)
+		return err;
+	err = tpm_startup(t);
+	if (err == 0)
+		err = spoil(&r);
+	tpm_close(t);
 	return err;
 }
 

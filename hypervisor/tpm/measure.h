@@ -17,10 +17,14 @@ struct tpm_facts {
 
 /*
  * Starts the TPM that tpm_find() found, extends, and writes the log. *used: its bytes; 0 if nothing was extended. After a
- * failure half-way it tries to end both PCRs with a separator that says so.
+ * failure it tries to end both PCRs with a separator that says so: else the host could go on where this stopped, with a key
+ * of its own.
  * 0; errors of tpm.h; -EEXIST: a PCR was extended before; -ENOSPC: size is too small (CVM_G_TPM_LOG is not); -EINVAL.
  */
 int tpm_measure(struct tpm *t, const struct tpm_facts *f, uint8_t *log, uint32_t size, uint32_t *used);
+
+/* For a start without protection: both PCRs get values that no protected start has. 0; errors of tpm.h. */
+int tpm_spoil(struct tpm *t);
 
 /* Does the command line have the word tpm=com2? text: n bytes. */
 bool tpm_wants_serial(const char *text, uint32_t n);

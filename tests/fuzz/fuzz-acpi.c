@@ -39,8 +39,12 @@ static void fix(uint8_t *p, size_t n, size_t at) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct acpi_ops ops = { .map = map };
+    /* An event log without entries: header, one bank. */
+    static const uint8_t log[65] = "\0\0\0\0\3\0\0\0" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" "\x21\0\0\0"
+        "Spec ID Event03\0" "\0\0\0\0\0\2\2\2\1\0\0\0\x0b\0\x20\0";
     uint8_t rsdp[36], *out = malloc(4096);
-    struct acpi_request q = { .rsdp = rsdp, .rsdp_size = 36, .at = 0x100000, .out = out, .out_size = 4096 };
+    struct acpi_request q = { .rsdp = rsdp, .rsdp_size = 36, .at = 0x100000, .log = log, .log_size = sizeof(log),
+        .out = out, .out_size = 4096 };
     struct acpi_result res;
     struct acpi_built built;
     const char *error = NULL;

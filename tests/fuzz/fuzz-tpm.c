@@ -1,87 +1,140 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-// SOURCES: attest/tpm.c attest/quote.c attest/eventlog.c attest/pcrs.c attest/identity.c attest/json.c attest/key.c attest/util.c
-// LIBS: -ljson-c -lcrypto
-// What a TPM and a firmware write, as untrusted bytes: public areas, quotes, signatures, event logs. The first byte says
-// which. No input verifies under a key that nobody uses, and what is lent stays inside the input.
+// SOURCES: hypervisor/tpm/command.c hypervisor/tpm/crb.c hypervisor/tpm/find.c hypervisor/tpm/log.c hypervisor/tpm/measure.c hypervisor/tpm/serial.c hypervisor/tpm/tis.c tests/unit/tpm-fixture.c
+// CFLAGS: -Ihypervisor -Itests/unit
+// LIBS: -lcrypto
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * First byte: 0 a firmware's log before ours; 1 registers that read as the input says, for every driver; 2-4 the answers of
+ * a TPM, bit by bit; else a good TPM whose answers the input overwrites from some command on.
+ */
 #include <stdlib.h>
 #include <string.h>
 
-#include "attest/identity.h"
-#include "attest/quote.h"
+#include "tpm-fixture.h"
+#include "tpm/command.h"
+#include "tpm/merge.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void fuzz_log(const uint8_t *data, size_t size) {
-    static const uint16_t banks[] = { CVM_TPM_ALG_SHA256, CVM_TPM_ALG_SHA384 };
-    struct cvm_error e = { "" };
-    struct cvm_identity id;
-    struct cvm_log_event ev;
-    struct cvm_log log, copy;
-    struct cvm_pcrs pcrs;
-    unsigned n = 0;
-    int r;
+struct registers {
+    const uint8_t *data;
+    size_t left;
+    uint64_t clock;
+};
 
-    r = cvm_log_open(data, size, &log, &e);
-    if (r < 0) {
-        if (!e.text[0])
-            abort();
-        return;
-    }
-    copy = log;
-    while ((r = cvm_log_next(&copy, &ev, &e)) > 0) {
-        if (ev.data < data || ev.data + ev.size > data + size || ++n > CVM_LOG_EVENTS_MAX)
-            abort();
-        for (unsigned i = 0; i < log.nr_banks; i++)
-            if (ev.digest[i] < data || ev.digest[i] + log.bank[i].size > data + size)
-                abort();
-    }
-    for (int i = 0; i < 2; i++) {
-        int q = cvm_log_replay(&log, banks[i], &pcrs, &e);
+static uint8_t next(struct registers *r) {
+    if (!r->left)
+        return 0xa4;
+    r->left--;
+    return *r->data++;
+}
 
-        /* A log that can be walked can be replayed in the banks that it has, and only there. */
-        if ((q == 0) != (r == 0 && cvm_log_bank(&log, banks[i]) >= 0))
-            abort();
-        if (cvm_identity_read(&log, banks[i], &id, &e) == 0 && q < 0)
+static uint32_t reg_read(void *ctx, uint32_t offset, uint32_t size) {
+    uint32_t v = next(ctx);
+
+    if (offset >= 0x1000 || (size != 1 && size != 4) || offset % size)
+        abort();
+    for (uint32_t i = 1; i < size; i++)
+        v |= (uint32_t)next(ctx) << 8 * i;
+    return v;
+}
+
+static void reg_write(void *ctx, uint32_t offset, uint32_t size, uint32_t v) {
+    (void)ctx;
+    (void)v;
+    if (offset >= 0x1000 || (size != 1 && size != 4))
+        abort();
+}
+
+static uint8_t reg_in(void *ctx, uint16_t port) {
+    if (port < 0x2f8 || port > 0x2ff)
+        abort();
+    return next(ctx);
+}
+
+static void reg_out(void *ctx, uint16_t port, uint8_t v) {
+    (void)ctx;
+    (void)v;
+    if (port < 0x2f8 || port > 0x2ff)
+        abort();
+}
+
+static uint64_t reg_now(void *ctx) {
+    return ((struct registers *)ctx)->clock++;
+}
+
+static int measure(const struct tpm_hw *hw, uint8_t *log, uint32_t size, uint32_t *used) {
+    static const struct tpm_facts facts = {.config = "tpm=com2", .config_size = 8};
+    struct tpm t;
+    int err = tpm_find(&t, hw, true, 200);
+
+    *used = 0;
+    if (err == 0)
+        err = tpm_measure(&t, &facts, log, size, used);
+    if (*used > size || err > 0)
+        abort();
+    return err;
+}
+
+static void merge(const uint8_t *data, size_t size) {
+    static uint8_t own[3072];
+    static uint32_t own_size;
+    size_t room = size + 3072;
+    uint8_t *out = malloc(room);
+    uint32_t merged;
+    int n;
+
+    if (!own_size) {
+        struct played p;
+
+        played_init(&p, TPM_CRB, PLAYED_GOOD);
+        if (measure(&p.hw, own, sizeof(own), &own_size) || !own_size)
             abort();
     }
+    n = log_merge(data, size, own, own_size, out, room, &merged);
+    if (n <= 0 || (size_t)n > room || memcmp(out + n - 4, own + own_size - 4, 4))
+        abort();
+    if (log_merge(NULL, 0, data, size, out, room, &merged) > (int)room)
+        abort();
+    free(out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    /* P-256 restricted signing key with the base point (SEC 2): nobody signs with the private key 1 here. */
-    static const uint8_t ak[] = {
-        0x00, 0x23, 0x00, 0x0b, 0x00, 0x05, 0x00, 0x72, 0x00, 0x00, 0x00, 0x10, 0x00, 0x18, 0x00, 0x0b, 0x00, 0x03, 0x00,
-        0x10, 0x00, 0x20, 0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2,
-        0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96, 0x00, 0x20, 0x4f,
-        0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16, 0x2b, 0xce, 0x33, 0x57,
-        0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5,
-    };
-    struct cvm_error e = { "" };
-    struct cvm_tpm_public pub;
-    struct cvm_quote quote;
-    EVP_PKEY *key = NULL;
+    struct registers r = {.data = data + 1, .left = size - 1};
+    struct tpm_hw hw = {&r, reg_read, reg_write, reg_in, reg_out, reg_now, 1};
+    struct tpm_bank bank[TPM_BANKS_MAX];
+    struct tpm_digests digests;
+    uint8_t log[3072], digest[TPM_HASH_MAX];
+    uint32_t used, code;
 
-    if (size == 0)
+    if (!size)
         return 0;
-    switch (data[0] % 4) {
+    switch (data[0]) {
     case 0:
-        fuzz_log(data + 1, size - 1);
+        merge(data + 1, size - 1);
         break;
     case 1:
-        if (cvm_quote_parse(data + 1, size - 1, &quote, &e) < 0 && !e.text[0])
-            abort();
+        measure(&hw, log, sizeof(log), &used);
         break;
     case 2:
-        if (cvm_tpm_public_parse(ak, sizeof(ak), &pub, &e) < 0 || cvm_tpm_public_is_ak(&pub, &e) < 0)
-            abort();
-        if (cvm_quote_verify(&pub, "quote", 5, data + 1, size - 1, &e) == 0)
+        tpm_parse_header(data + 1, size - 1, &code);
+        if (tpm_parse_banks(data + 1, size - 1, 3u << 12, bank, &used) == 0 && (!used || used > TPM_BANKS_MAX))
             abort();
         break;
     case 3:
-        if (cvm_tpm_public_parse(data + 1, size - 1, &pub, &e) < 0)
-            break;
-        if (cvm_tpm_public_to_key(&pub, &key, &e) == 0)
-            EVP_PKEY_free(key);
+        tpm_parse_pcr_read(data + 1, size - 1, 0xc, 13, digest);
         break;
+    case 4:
+        if (tpm_parse_pcr_event(data + 1, size - 1, &digests) == 0 && digests.n > TPM_BANKS_MAX)
+            abort();
+        break;
+    default: {
+        struct played p;
+
+        played_init(&p, (enum tpm_transport)(1 + data[0] % 3), (enum played_fault)(data[0] / 3 % (PLAYED_CODE + 1)));
+        p.fault_at = size > 1 ? data[1] % 16 : 1;
+        p.burst = size > 2 ? data[2] : 1;
+        measure(&p.hw, log, sizeof(log), &used);
+    }
     }
     return 0;
 }

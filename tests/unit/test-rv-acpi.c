@@ -14,6 +14,8 @@ static uint8_t rsdp[36];
 static struct acpi_built built;
 static struct acpi_result res;
 static const char *error;
+static uint8_t own_log[512];         /* what the Quoter wrote; log_size 0: nothing */
+static uint32_t log_size;
 
 static const u8 *map(void *ctx, u64 pa, u64 size) {
     (void) ctx;
@@ -55,6 +57,7 @@ static int setup(void **state) {
     (void) state;
     memset(memory, 0, sizeof(memory));
     memset(out, 0, sizeof(out));
+    log_size = 0;
     /* RSDT at 0x1000: FACP, APIC; XSDT at 0x1100: APIC, FACP; MADT at 0x1200 with 4 CPUs */
     put_le(memory + 0x1000 + 36, 0x1400, 4);
     put_le(memory + 0x1000 + 40, 0x1200, 4);
@@ -80,7 +83,7 @@ static int build(uint32_t rsdp_size, uint32_t out_size) {
     static const struct acpi_ops ops = { .map = map };
     const struct acpi_request q = {
         .rsdp = rsdp, .rsdp_size = rsdp_size, .secret = { 0x1122334455667788, 0x99aabbccddeeff00 }, .abi_version = 7,
-        .keep_apic_id = 0, .at = AT, .out = out, .out_size = out_size };
+        .log = own_log, .log_size = log_size, .keep_apic_id = 0, .at = AT, .out = out, .out_size = out_size };
 
     return acpi_build(&ops, &q, &built, &error);
 }
@@ -236,6 +239,117 @@ static void test_no_room(void **state) {
         expect_error(build(36, size), -ENOSPC, &error, "too large");
 }
 
+/* A crypto-agile log of bank SHA-256, with so many entries of PCR `pcr`. */
+static uint32_t write_log(uint8_t *p, unsigned entries, uint32_t pcr) {
+    uint32_t at = 32;
+
+    memset(p, 0, 32);
+    put_le(p + 4, 3, 4);
+    put_le(p + 28, 33, 4);
+    memcpy(p + at, "Spec ID Event03\0\0\0\0\0\0\2\2\2\1\0\0\0\x0b\0\x20\0\0", 33);
+    at += 33;
+    while (entries--) {
+        put_le(p + at, pcr, 4);
+        put_le(p + at + 4, 4, 4);
+        put_le(p + at + 8, 1, 4);
+        put_le(p + at + 12, 0xb, 2);
+        memset(p + at + 14, 0x55, 32);
+        put_le(p + at + 46, 4, 4);
+        put_le(p + at + 50, 0, 4);
+        at += 54;
+    }
+    return at;
+}
+
+/* TPM2 at 0x1500 in both roots, the firmware's log at 0x2000. */
+static uint32_t add_tpm2(uint32_t size) {
+    put_le(memory + 0x1000 + 44, 0x1500, 4);
+    header(0x1000, "RSDT", 48);
+    put_le(memory + 0x1100 + 52, 0x1500, 8);
+    header(0x1100, "XSDT", 60);
+    memory[0x1500 + 8] = 4;
+    put_le(memory + 0x1500 + 40, 0xfed40040, 8);
+    put_le(memory + 0x1500 + 48, 7, 4);
+    if (size >= 76) {
+        put_le(memory + 0x1500 + 64, 0x1000, 4);
+        put_le(memory + 0x1500 + 68, 0x2000, 8);
+    }
+    header(0x1500, "TPM2", size);
+    log_size = write_log(own_log, 2, 13);
+    return write_log(memory + 0x2000, 3, 4);
+}
+
+static void expect_log(const uint8_t *x, uint32_t want_size, bool tpm2) {
+    const uint8_t *log = new_table(get(x + get(x + 4, 4) - 8, 8), "CVML"), *t;
+
+    expect_cvmd(get(x + get(x + 4, 4) - 16, 8));
+    assert_int_equal(get(log + 4, 4), 36 + want_size);
+    assert_memory_equal(log + 10, "OEMXYZ", 6);
+    assert_memory_equal(log + 36 + want_size - 108, own_log + 65, 108);
+    if (!tpm2)
+        return;
+    t = new_table(get(x + 52, 8), "TPM2");
+    assert_int_equal(get(t + 4, 4), 76);
+    assert_int_equal(get(t + 40, 8), 0xfed40040);
+    assert_int_equal(get(t + 48, 4), 7);
+    assert_int_equal(get(t + 64, 4), want_size);
+    assert_int_equal(get(t + 68, 8), AT + (uint64_t) (log - out) + 36);
+}
+
+static void test_event_log(void **state) {
+    uint32_t fw, own;
+    const uint8_t *x, *r;
+
+    (void) state;
+    /* No TPM2 table, as in a machine with a TPM at its serial line. */
+    log_size = own = write_log(own_log, 2, 13);
+    assert_int_equal(build(36, sizeof(out)), 0);
+    x = new_table(get(out + 24, 8), "XSDT");
+    expect_log(x, own, false);
+    assert_int_equal(built.log_merged, 0);
+
+    /* The firmware's entries first; both roots name the same tables. */
+    fw = add_tpm2(76);
+    assert_int_equal(build(36, sizeof(out)), 0);
+    assert_int_equal(built.log_merged, 3);
+    x = new_table(get(out + 24, 8), "XSDT");
+    expect_log(x, fw + 108, true);
+    assert_memory_equal(new_table(get(x + 68, 8), "CVML") + 36, memory + 0x2000, fw);
+    r = new_table(get(out + 16, 4), "RSDT");
+    assert_int_equal(get(r + 44, 4), get(x + 52, 8));
+    assert_int_equal(get(r + 52, 4), get(x + 68, 8));
+    for (uint32_t size = 0, used = built.used; size < used; size++)
+        expect_error(build(36, size), -ENOSPC, &error, "too large");
+
+    /* An area that cannot be read, or holds no log; a table of before there were log areas. */
+    put_le(memory + 0x1500 + 68, MEM - 16, 8);
+    header(0x1500, "TPM2", 76);
+    assert_int_equal(build(36, sizeof(out)), 0);
+    expect_log(new_table(get(out + 24, 8), "XSDT"), own, true);
+    setup(NULL);
+    add_tpm2(76);
+    memory[0x2000 + 32]++;
+    assert_int_equal(build(36, sizeof(out)), 0);
+    expect_log(new_table(get(out + 24, 8), "XSDT"), own, true);
+    setup(NULL);
+    add_tpm2(52);
+    assert_int_equal(build(36, sizeof(out)), 0);
+    expect_log(new_table(get(out + 24, 8), "XSDT"), own, true);
+
+    /* Nothing was extended: the firmware's table stays, and there is no CVML. */
+    setup(NULL);
+    add_tpm2(76);
+    log_size = 0;
+    assert_int_equal(build(36, sizeof(out)), 0);
+    x = new_table(get(out + 24, 8), "XSDT");
+    assert_int_equal(get(x + 4, 4), 68);
+    assert_int_equal(get(x + 52, 8), 0x1500);
+    expect_cvmd(get(x + 60, 8));
+
+    log_size = write_log(own_log, 2, 13) - 1;
+    expect_error(build(36, sizeof(out)), -EINVAL, &error, "Quoter's event log");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_both_roots, setup),
@@ -243,6 +357,7 @@ int main(void) {
         cmocka_unit_test_setup(test_acpi_1, setup),
         cmocka_unit_test_setup(test_broken, setup),
         cmocka_unit_test_setup(test_no_room, setup),
+        cmocka_unit_test_setup(test_event_log, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

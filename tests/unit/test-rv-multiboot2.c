@@ -243,6 +243,16 @@ static void test_command_line(void **state) {
     assert_int_equal(cmdline("  pool=100\tfallback=native  "), 0);
     assert_true(out.fallback_native);
     assert_int_equal(out.pool_mib, 100);
+    assert_string_equal(out.cmdline, "  pool=100\tfallback=native  ");   /* as it is measured */
+    assert_int_equal(cmdline("tpm=com2"), 0);
+    expect_error(cmdline("tpm=com1"), -EINVAL, &error, "unknown word");
+    char longest[CVM_TPM_CONFIG_MAX + 2];
+    memset(longest, ' ', sizeof(longest));
+    longest[CVM_TPM_CONFIG_MAX] = 0;
+    assert_int_equal(cmdline(longest), 0);
+    longest[CVM_TPM_CONFIG_MAX] = ' ';
+    longest[CVM_TPM_CONFIG_MAX + 1] = 0;
+    expect_error(cmdline(longest), -EINVAL, &error, "longer than 511 bytes");
     expect_error(cmdline("fallback=natives"), -EINVAL, &error, "unknown word");
     expect_error(cmdline("pool="), -EINVAL, &error, "pool=");
     expect_error(cmdline("pool=0"), -EINVAL, &error, "pool=");

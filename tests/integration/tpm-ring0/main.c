@@ -169,16 +169,21 @@ static void read_cmdline(struct host_handoff *h)
 void main(void)
 {
 	struct host_handoff *h = &handoff;
+	bool unprotected;
 
 	load_idt();
 	read_cmdline(h);
-	measure(h);
+	unprotected = h->cmdline[0] == 'u';	/* a first word "unprotected": as with fallback=native */
+	if (!unprotected)
+		measure(h);
 	read_memory(h);
 	find_rsdp(h);
 	read_modules(h);
-	h->protected = true;
+	h->protected = !unprotected;
 	h->abi_version = CVM_ABI_VERSION;
 	h->secret[0] = h->secret[1] = 1;
+	if ((u64)(hostboot_end - hostboot_start) > sizeof(copy))
+		end("hostboot is too large\n");
 	memcpy(copy, hostboot_start, (u64)(hostboot_end - hostboot_start));
 	__asm__ volatile("cli; jmp *%0" : : "r"(copy), "D"(h) : "memory");
 	__builtin_unreachable();
