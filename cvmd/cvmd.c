@@ -167,6 +167,9 @@ static int run(const struct options *o, struct config *config) {
     r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, m);
     if (r >= 0)
         r = connect_bus(o->bus_address, &m->bus);
+    /* The service manager starts cvmd again, with the bus. */
+    if (r >= 0)
+        r = sd_bus_set_exit_on_disconnect(m->bus, true);
     if (r >= 0)
         r = sd_bus_attach_event(m->bus, event, SD_EVENT_PRIORITY_NORMAL);
     if (r < 0) {
@@ -181,6 +184,10 @@ static int run(const struct options *o, struct config *config) {
 
     manager_tell_ready(m);
     r = sd_event_loop(event);
+    if (r > 0) {
+        log_error("The bus is gone");
+        r = -ENOTCONN;
+    }
     (void)sd_notify(false, "STOPPING=1");
     if (inbox_jobs(m->inbox)) {
         /* A thread waits for libvirt. The store says what it was doing; the next start goes on. */

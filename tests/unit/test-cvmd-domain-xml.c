@@ -83,6 +83,31 @@ static void test_ordinary(void **state) {
     compare(&s, "domain-ordinary");
 }
 
+static void test_limits(void **state) {
+    struct domain_shape s = shape();
+
+    (void)state;
+    s.cpu_shares = 2048;
+    s.cpu_quota = 150;
+    s.io_weight = 500;
+    compare(&s, "domain-protected-limits");
+}
+
+static void test_devices(void **state) {
+    const struct domain_disk disks[] = {{"/var/lib/cvmd/machines/web-1/disk0", false}, {"/dev/vg/web", true}};
+    struct domain_shape s = shape();
+
+    (void)state;
+    s.protected = false;
+    s.disks = disks;
+    s.nr_disks = 2;
+    s.network = "network:default";
+    compare(&s, "domain-ordinary-devices");
+    s.network = "bridge:br0";
+    s.nr_disks = 0;
+    compare(&s, "domain-ordinary-bridge");
+}
+
 static void test_without_kvm(void **state) {
     struct domain_shape s = shape();
 
@@ -127,6 +152,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_protected),        cmocka_unit_test(test_protected_hugepages),
         cmocka_unit_test(test_protected_locked), cmocka_unit_test(test_ordinary),
+        cmocka_unit_test(test_limits),           cmocka_unit_test(test_devices),
         cmocka_unit_test(test_without_kvm),      cmocka_unit_test(test_escaped),
         cmocka_unit_test(test_console),          cmocka_unit_test(test_backing_names),
     };

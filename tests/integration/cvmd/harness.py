@@ -138,7 +138,7 @@ class Plane:
         config = self.dir / "bus.conf"
         config.write_text(BUS.format(socket=socket, policy=self.source / "cvmd/org.cvmd1.conf"))
         self.address = f"unix:path={socket}"
-        self.spawn(["dbus-daemon", f"--config-file={config}", "--nofork"])
+        self.bus = self.spawn(["dbus-daemon", f"--config-file={config}", "--nofork"])
         wait_for("the bus", socket.exists)
 
     def start_cvmd(self):
