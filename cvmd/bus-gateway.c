@@ -170,10 +170,10 @@ static int method_create(sd_bus_message *call, void *userdata, sd_bus_error *err
     struct manager *m = userdata;
     struct operation *op = NULL;
     struct client c;
-    int r, start;
+    int r;
 
     options_init(&o);
-    r = sd_bus_message_read(call, "ssssb", &id, &key, &digest, &name, &start);
+    r = sd_bus_message_read(call, "ssss", &id, &key, &digest, &name);
     if (r >= 0)
         r = authorize(call, m, id, PERMISSION_DEFINE, name, &c, &who, error);
     if (r >= 0)
@@ -185,12 +185,30 @@ static int method_create(sd_bus_message *call, void *userdata, sd_bus_error *err
     r = answered(call, m, id, key, digest, error);
     if (r != 0)
         return r;
-    if (!start) {
-        r = manager_define(m, name, &o, call, who, error);
-        return r < 0 ? r : 1; /* answered with the machine's object when it is there */
-    }
     r = manager_launch(m, name, &o, who, &op, error);
     return reply_operation(call, m, id, key, digest, r, op);
+}
+
+/* No operation, so nothing to remember of a key: a second one finds the name taken. */
+static int method_define(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(options_done) struct machine_options o;
+    _cleanup_free_ char *who = NULL;
+    struct manager *m = userdata;
+    const char *id, *name;
+    struct client c;
+    int r;
+
+    options_init(&o);
+    r = sd_bus_message_read(call, "ss", &id, &name);
+    if (r >= 0)
+        r = authorize(call, m, id, PERMISSION_DEFINE, name, &c, &who, error);
+    if (r >= 0)
+        r = bus_read_options(call, &o, error);
+    if (r >= 0)
+        r = check_reach(&c, &o, error);
+    if (r >= 0)
+        r = manager_define(m, name, &o, call, who, error);
+    return r < 0 ? r : 1; /* answered with the machine's object when its files are there */
 }
 
 /* Whether the machine is still what the client saw; 0: any. */
@@ -650,7 +668,9 @@ const sd_bus_vtable bus_gateway_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Access", SD_BUS_ARGS("s", client), SD_BUS_RESULT("s", name, "s", role, "s", pattern), method_access, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("s", client, "s", permission, "s", machine), SD_BUS_NO_RESULT, method_check, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("Create", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "b", start, "a{sv}", options), SD_BUS_RESULT("s", kind, "s", operation), method_create, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Create", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "a{sv}", options), SD_BUS_RESULT("s", kind, "s", operation), method_create, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Define", SD_BUS_ARGS("s", client, "s", name, "a{sv}", options), SD_BUS_RESULT("o", machine),
+                            method_define, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Set", SD_BUS_ARGS("s", client, "s", machine, "t", revision, "a{sv}", options), SD_BUS_NO_RESULT, method_set, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Act", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", action, "s", machine, "t", revision, "b", force), SD_BUS_RESULT("s", kind, "s", operation), method_act, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("OpenLog", SD_BUS_ARGS("s", client, "s", machine), SD_BUS_RESULT("h", file), method_open_log, SD_BUS_VTABLE_UNPRIVILEGED),

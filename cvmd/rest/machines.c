@@ -72,20 +72,20 @@ void machine_get(struct request *req) {
 
 /* --- create, change --- */
 
-static void on_created(struct request *req, sd_bus_message *reply) {
-    struct MHD_Response *response;
+static void on_launched(struct request *req, sd_bus_message *reply) {
     const char *kind, *id;
+
+    if (sd_bus_message_read(reply, "ss", &kind, &id) < 0)
+        reply_errno(req, -EBADMSG);
+    else
+        reply_accepted(req, kind, id, req->machine);
+}
+
+static void on_defined(struct request *req, sd_bus_message *reply) {
+    struct MHD_Response *response;
     char location[96];
 
-    if (sd_bus_message_read(reply, "ss", &kind, &id) < 0) {
-        reply_errno(req, -EBADMSG);
-        return;
-    }
-    if (id[0]) {
-        reply_accepted(req, kind, id, req->machine);
-        return;
-    }
-    /* Defined, not started: it is there. */
+    (void)reply;
     snprintf(location, sizeof(location), "/v1/machines/%s", req->machine);
     response = MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
     if (response)
@@ -112,11 +112,11 @@ void machines_create(struct request *req) {
         reply_errno(req, -ENOMEM);
         return;
     }
-    if (request_call_new(req, "Create", &m) < 0)
+    if (request_call_new(req, start ? "Create" : "Define", &m) < 0)
         return;
-    r = request_append_key(req, m);
+    r = start ? request_append_key(req, m) : 0;
     if (r >= 0)
-        r = sd_bus_message_append(m, "sb", name, (int)start);
+        r = sd_bus_message_append(m, "s", name);
     if (r >= 0)
         r = body_append_options(m, o);
     if (r < 0) {
@@ -124,7 +124,7 @@ void machines_create(struct request *req) {
         reply_errno(req, r);
         return;
     }
-    request_call(req, m, on_created);
+    request_call(req, m, start ? on_launched : on_defined);
 }
 
 static void on_changed(struct request *req, sd_bus_message *reply) {

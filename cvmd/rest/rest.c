@@ -6,6 +6,7 @@
 
 #include "events.h"
 #include "mirror.h"
+#include "routes.h"
 #include "tls.h"
 
 #include "cvmd/log.h"
@@ -39,6 +40,7 @@ static void help(void) {
          "  --max-upload=BYTES      of an image (default: 64 GiB)\n"
          "  --header-timeout=SEC    for a request's head, and between requests (default: 30)\n"
          "  --body-timeout=SEC      for a body, and 1 s more for each 64 KiB (default: 30)\n"
+         "      --routes            print the table of routes\n"
          "  -h, --help              this text\n"
          "      --version           version");
 }
@@ -57,7 +59,7 @@ static int number(const char *s, uint64_t max, uint64_t *ret) {
 
 /* Returns 1 to go on, 0 when done, -EINVAL. */
 static int parse_argv(int argc, char **argv, struct options *o, struct rest *rest) {
-    enum { OPT_BUS = 256, OPT_NAMES, OPT_KEY, OPT_CERT, OPT_AUTHORITY, OPT_DIR, OPT_CONNECTIONS, OPT_UPLOAD, OPT_HEADER, OPT_BODY, OPT_VERSION };
+    enum { OPT_BUS = 256, OPT_NAMES, OPT_KEY, OPT_CERT, OPT_AUTHORITY, OPT_DIR, OPT_CONNECTIONS, OPT_UPLOAD, OPT_HEADER, OPT_BODY, OPT_ROUTES, OPT_VERSION };
     static const struct option longopts[] = {
         {"bus-address", required_argument, NULL, OPT_BUS},
         {"names", required_argument, NULL, OPT_NAMES},
@@ -69,6 +71,7 @@ static int parse_argv(int argc, char **argv, struct options *o, struct rest *res
         {"max-upload", required_argument, NULL, OPT_UPLOAD},
         {"header-timeout", required_argument, NULL, OPT_HEADER},
         {"body-timeout", required_argument, NULL, OPT_BODY},
+        {"routes", no_argument, NULL, OPT_ROUTES},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, OPT_VERSION},
         {0},
@@ -112,6 +115,10 @@ static int parse_argv(int argc, char **argv, struct options *o, struct rest *res
             r = number(optarg, 3600, &n);
             rest->limits.body_usec = n * 1000000u;
             break;
+        case OPT_ROUTES:
+            for (size_t i = 0; i < nr_routes; i++)
+                printf("%s %s\n", routes[i].method, routes[i].path);
+            return 0;
         case OPT_VERSION:
             puts("cvmd-rest " CVMD_VERSION);
             return 0;
