@@ -348,7 +348,16 @@ static void on_report(struct request *req, sd_bus_message *reply) {
     reply_json(req, MHD_HTTP_OK, o);
 }
 
-void machine_report(struct request *req) {
+static void on_evidence(struct request *req, sd_bus_message *reply) {
+    const char *text;
+
+    if (sd_bus_message_read(reply, "s", &text) < 0)
+        reply_errno(req, -EBADMSG);
+    else
+        reply_text(req, MHD_HTTP_OK, "application/json", text, strlen(text));
+}
+
+static void with_nonce(struct request *req, const char *member, void (*on_reply)(struct request *req, sd_bus_message *reply)) {
     static const char *const known[] = {"nonce", NULL};
     _cleanup_json_ json_object *o = NULL;
     struct cvm_error e = {0};
@@ -362,7 +371,7 @@ void machine_report(struct request *req) {
         reply_problem(req, PROBLEM_INVALID_ARGUMENT, "%s", e.text);
         return;
     }
-    if (request_call_new(req, "Report", &m) < 0)
+    if (request_call_new(req, member, &m) < 0)
         return;
     r = sd_bus_message_append(m, "s", req->params[0]);
     if (r >= 0)
@@ -371,5 +380,13 @@ void machine_report(struct request *req) {
         sd_bus_message_unref(m);
         reply_errno(req, r);
     } else
-        request_call(req, m, on_report);
+        request_call(req, m, on_reply);
+}
+
+void machine_report(struct request *req) {
+    with_nonce(req, "Report", on_report);
+}
+
+void machine_evidence(struct request *req) {
+    with_nonce(req, "Evidence", on_evidence);
 }

@@ -23,6 +23,9 @@ const struct route routes[] = {
     {"POST", "/v1/machines/{name}/report", machine_report, PERMISSION_REPORT, .machine = true, .by_cvmd = true,
      .body = BODY_JSON},
 
+    {"POST", "/v1/machines/{name}/evidence", machine_evidence, PERMISSION_REPORT, .machine = true, .by_cvmd = true,
+     .body = BODY_JSON},
+
     {"GET", "/v1/images", images_list, PERMISSION_READ},
     {"POST", "/v1/images", images_upload, PERMISSION_IMAGES, .body = BODY_UPLOAD},
     {"GET", "/v1/images/{digest}", image_get, PERMISSION_READ},

@@ -44,6 +44,7 @@ void machine_stats(struct request *req);
 void machine_action(struct request *req);
 void machine_log(struct request *req);
 void machine_report(struct request *req);
+void machine_evidence(struct request *req);
 
 void images_list(struct request *req);
 void images_upload(struct request *req);
