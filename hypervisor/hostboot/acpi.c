@@ -7,11 +7,15 @@
 
 #define CPU_ENABLED	1u
 #define CPU_ONLINE_CAPABLE 2u
-/* TCG ACPI Specification 1.2, table 8: the fields for a log came with revision 4. */
+/*
+ * TCG ACPI Specification: the fields for a log, which end the table, came with revision 4; in revision 5 they stand 4 bytes
+ * further behind. Linux looks for them where revision 4 has them, whatever the table says: so that is what it gets.
+ */
 #define TPM2_MIN	52u
 #define TPM2_LAML	64u
 #define TPM2_LASA	68u
 #define TPM2_SIZE	76u
+#define TPM2_REVISION	4u
 #define FIRMWARE_LOG_MAX 0x10000u	/* bytes of a log area that are looked at */
 
 /* Sets the byte at `at` so that [p, p + n) adds up to 0. */
@@ -88,13 +92,14 @@ static const u8 *find_tpm2(struct build *b, const u8 *root, u32 root_size, u32 w
 /* What the firmware left in the log area that its TPM2 names. NULL: nothing. */
 static const u8 *firmware_log(struct build *b, const u8 *tpm2, u32 tpm2_size, u32 *size)
 {
+	u32 more = tpm2 && tpm2[8] > TPM2_REVISION ? 4 : 0;
 	u64 at;
 
 	*size = 0;
-	if (!tpm2 || tpm2_size < TPM2_SIZE)
+	if (!tpm2 || tpm2[8] < TPM2_REVISION || tpm2_size < TPM2_SIZE + more)
 		return NULL;
-	at = get64(tpm2 + TPM2_LASA);
-	*size = get32(tpm2 + TPM2_LAML);
+	at = get64(tpm2 + TPM2_LASA + more);
+	*size = get32(tpm2 + TPM2_LAML + more);
 	if (*size > FIRMWARE_LOG_MAX)
 		*size = FIRMWARE_LOG_MAX;
 	return at && *size ? b->ops->map(b->ops->ctx, at, *size) : NULL;
@@ -130,19 +135,17 @@ static int add_cvml(struct build *b, const u8 *model, const u8 *tpm2, u32 tpm2_s
 /* TPM2 with our log area in place of the firmware's. */
 static int copy_tpm2(struct build *b, const u8 *tpm2, u32 size)
 {
-	u32 n = size < TPM2_SIZE ? TPM2_SIZE : size;
-	u8 *t = reserve(b, n, &b->tpm2);
+	u8 *t = reserve(b, TPM2_SIZE, &b->tpm2);
 
 	if (!t)
 		return -ENOSPC;
-	for (u32 i = 0; i < n; i++)
+	for (u32 i = 0; i < TPM2_LAML; i++)
 		t[i] = i < size ? tpm2[i] : 0;
-	put_le(t + 4, n, 4);
-	if (t[8] < 4)
-		t[8] = 4;
+	put_le(t + 4, TPM2_SIZE, 4);
+	t[8] = TPM2_REVISION;
 	put_le(t + TPM2_LAML, b->log_size, 4);
 	put_le(t + TPM2_LASA, b->cvml + ACPI_HEADER, 8);
-	fix_checksum(t, n, 9);
+	fix_checksum(t, TPM2_SIZE, 9);
 	return 0;
 }
 

@@ -290,6 +290,7 @@ static void expect_log(const uint8_t *x, uint32_t want_size, bool tpm2) {
         return;
     t = new_table(get(x + 52, 8), "TPM2");
     assert_int_equal(get(t + 4, 4), 76);
+    assert_int_equal(t[8], 4);
     assert_int_equal(get(t + 40, 8), 0xfed40040);
     assert_int_equal(get(t + 48, 4), 7);
     assert_int_equal(get(t + 64, 4), want_size);
@@ -335,6 +336,17 @@ static void test_event_log(void **state) {
     add_tpm2(52);
     assert_int_equal(build(36, sizeof(out)), 0);
     expect_log(new_table(get(out + 24, 8), "XSDT"), own, true);
+
+    /* Revision 5: the same, 4 bytes behind; Linux gets revision 4. */
+    setup(NULL);
+    fw = add_tpm2(52);
+    memory[0x1500 + 8] = 5;
+    put_le(memory + 0x1500 + 68, 0x1000, 4);
+    put_le(memory + 0x1500 + 72, 0x2000, 8);
+    header(0x1500, "TPM2", 80);
+    assert_int_equal(build(36, sizeof(out)), 0);
+    assert_int_equal(built.log_merged, 3);
+    expect_log(new_table(get(out + 24, 8), "XSDT"), fw + 108, true);
 
     /* Nothing was extended: the firmware's table stays, and there is no CVML. */
     setup(NULL);
