@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* cvmctl host */
+#include "deploy.h"
 #include "output.h"
 #include "transport.h"
 
@@ -103,5 +104,25 @@ const struct verb host_verbs[] = {
      .options = {endorsement_options},
      .remark = "-o FILE",
      .remote = true},
+    {.name = "host deploy",
+     .arguments = "",
+     .summary = "let GRUB start RootVisor below Linux",
+     .run = verb_host_deploy,
+     .text = "Checks the host, copies RootVisor and Guardian to /boot/cvmd, adds entries to GRUB's menu, and "
+             "lets the next\n"
+             "boot start the first of them. What was started so far stays the default until --boot always. "
+             "Repeated, it\n"
+             "changes nothing; killed, it leaves the host bootable, and the next run ends what it began.",
+     .options = {deploy_options, root_options}},
+    {.name = "host status",
+     .arguments = "",
+     .summary = "tell what is deployed, and what stands in the way",
+     .run = verb_host_status,
+     .options = {root_options}},
+    {.name = "host undeploy",
+     .arguments = "",
+     .summary = "take RootVisor out of GRUB's menu and /boot",
+     .run = verb_host_undeploy,
+     .options = {root_options}},
     {0},
 };
