@@ -122,7 +122,7 @@ class Gateway(harness.Plane):
     def post(self, path, body=None, **kw):
         return self.curl("POST", path, {} if body is None else body, **kw)
 
-    def bus(self, interface, member, *args):
+    def call(self, interface, member, *args):
         """A call as root, by busctl."""
         r = subprocess.run(["busctl", f"--address={self.address}", "call", "org.cvmd1", "/org/cvmd1", interface, member,
                             *map(str, args)], capture_output=True, text=True, timeout=30)
@@ -131,11 +131,11 @@ class Gateway(harness.Plane):
         return r.stdout
 
     def token(self, name, role, machines="*", lifetime=600):
-        out = self.bus("org.cvmd1.Clients", "CreateToken", "sssu", name, role, machines, lifetime)
+        out = self.call("org.cvmd1.Clients", "CreateToken", "sssu", name, role, machines, lifetime)
         return out.split('"')[1]
 
     def authority(self):
-        out = self.bus("org.cvmd1.Clients", "Authority")
+        out = self.call("org.cvmd1.Clients", "Authority")
         (self.dir / "ca.pem").write_text(json.loads(out.split(" ", 1)[1][:out.split(" ", 1)[1].rindex(' "')]))
         (self.dir / "ca.pem").chmod(0o644)
 
