@@ -5,6 +5,7 @@
  *   rvcall events [FROM]   from this number on
  *   rvcall stats ID        counters of VM ID; 0: of the host
  *   rvcall frames          frames that protected VMs own, a bare number
+ *   rvcall destroy ID      declares VM ID dead until its last frame went back
  * Exit status: 0, or 2 if there is no RootVisor or it refuses.
  */
 #include "attack.h"
@@ -17,7 +18,8 @@ static struct cvm_acpi_table table;
 
 static long call(unsigned nr, uint64_t argument, void *buffer, size_t size) {
     long result;
-    memset(buffer, 0, size); /* touched, so present when RootVisor writes to it */
+    if (size)
+        memset(buffer, 0, size); /* touched, so present when RootVisor writes to it */
     __asm__ volatile("vmcall"
                      : "=a"(result)
                      : "a"((uint64_t)CVM_CALL(nr)), "b"(table.secret[0]), "c"(table.secret[1]), "d"(argument),
@@ -87,8 +89,13 @@ int main(int argc, char **argv) {
                (unsigned long long)s.exits, (unsigned long long)s.reflected, (unsigned long long)s.upcalls,
                (unsigned long long)s.sealed, (unsigned long long)s.unsealed, (unsigned long long)s.taken,
                (unsigned long long)s.returned, (unsigned long long)s.injected);
+    } else if (!strcmp(what, "destroy") && argc == 3) {
+        unsigned rounds = 1;
+        while (call(CVM_HOST_VM_DESTROY, number(argv[2], "ID"), NULL, 0) > 0)
+            rounds++;
+        printf("{\"rounds\":%u}\n", rounds);
     } else {
-        trouble(0, "usage: rvcall info | vms | events [FROM] | frames | stats ID");
+        trouble(0, "usage: rvcall info | vms | events [FROM] | frames | stats ID | destroy ID");
     }
     return 0;
 }

@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 # Machines of the mini host: bare QEMU processes, named by files in /tmp/machine.
 
+# $MACHINE_LOCK: on (default) or off, for memory that the host may page; $MACHINE_OPTIONS: more options.
 machine_start() { # machine_start NAME ordinary|protected [MIB]
     mkdir -p /tmp/machine
     : > "/tmp/machine/$1.out"
@@ -10,10 +11,10 @@ machine_start() { # machine_start NAME ordinary|protected [MIB]
     # shellcheck disable=SC2086
     qemu-system-x86_64 -name "$1" -nodefaults -no-user-config -display none -no-reboot \
         -M pc-i440fx-7.2,accel=kvm,vmport=off,smm=off -cpu host,-vmx,pmu=off -m "${3:-128}" -no-hpet \
-        -overcommit mem-lock=on -global apic-common.vapic=off -rtc base=utc \
+        -overcommit mem-lock="${MACHINE_LOCK:-on}" -global apic-common.vapic=off -rtc base=utc \
         -chardev pty,id=console,logfile="/tmp/machine/$1.log",logappend=off -serial chardev:console \
         -monitor unix:"/tmp/machine/$1.monitor",server=on,wait=off \
-        $firmware -kernel /guest/vmlinuz -initrd /guest/initrd.img -append "$(cat /guest/cmdline)" \
+        $firmware $MACHINE_OPTIONS -kernel /guest/vmlinuz -initrd /guest/initrd.img -append "$(cat /guest/cmdline)" \
         > "/tmp/machine/$1.out" 2>&1 &
     echo $! > "/tmp/machine/$1.pid"
     n=0

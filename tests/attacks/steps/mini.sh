@@ -11,13 +11,21 @@ for word in $(cat /proc/cmdline); do
     case $word in attack.steps=*) steps=${word#attack.steps=} ;; esac
 done
 
-start() { # start NAME KIND
-    machine_start "$1" "$2" || finish 1 "$1: QEMU does not start"
+start() { # start NAME KIND [MIB]
+    machine_start "$1" "$2" "$3" || finish 1 "$1: QEMU does not start"
     ASK_SECONDS=900 guestask --from 0 "$(machine_pty "$1")" "$(machine_log "$1")" 900 - 'GUEST: up' || {
         cat "$(machine_log "$1")" "/tmp/machine/$1.out"
         finish 1 "$1: no user space"
     }
     echo "LAB {\"stage\":\"$1\",\"tsc\":$(labctl tsc)}"
+}
+
+# The next guest lies in 2 MiB pages.
+huge_pages() {
+    mkdir -p /dev/hugepages
+    mountpoint -q /dev/hugepages || mount -t hugetlbfs none /dev/hugepages
+    echo 66 > /proc/sys/vm/nr_hugepages
+    export MACHINE_OPTIONS='-mem-path /dev/hugepages -mem-prealloc'
 }
 
 failed=0
@@ -34,8 +42,18 @@ for step in $(echo "$steps" | tr , ' '); do
         integrity) /lab/steps/integrity.sh protected ordinary || failed=1 ;;
         # Each costs a guest of its own.
         replay | swap)
+            huge_pages
             start "$step" protected
+            unset MACHINE_OPTIONS
             /lab/steps/integrity.sh "$step" ordinary "$step" || failed=1 ;;
+        # Memory that the host may page, and half of it above 4 GiB.
+        pagelife)
+            export MACHINE_LOCK=off
+            start pageable ordinary
+            export MACHINE_OPTIONS='-M max-ram-below-4g=112M'
+            start paged protected 192
+            unset MACHINE_OPTIONS MACHINE_LOCK
+            /lab/steps/pagelife.sh paged pageable || failed=1 ;;
     esac
     echo "LAB {\"stage\":\"$step\",\"tsc\":$(labctl tsc)}"
 done

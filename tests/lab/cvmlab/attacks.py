@@ -18,4 +18,6 @@ def tools() -> dict[str, pathlib.Path]:
 def files(kernel: packages.Kernel) -> dict[str, pathlib.Path]:
     """Where on the scenario disk (/lab) the step scripts and the ring-0 attacker for `kernel` belong."""
     steps = {f"steps/{step.name}": step for step in sorted((ATTACKS / "steps").glob("*.sh"))}
-    return steps | {"cvmattack.ko": packages.kernel_module(ATTACKS / "module", kernel)}
+    modules = {f"{name}.ko": kernel.modules / where / f"{name}.ko"
+               for name, where in (("zsmalloc", "mm"), ("lzo-rle", "crypto"), ("zram", "drivers/block/zram"))}
+    return steps | modules | {"cvmattack.ko": packages.kernel_module(ATTACKS / "module", kernel)}
