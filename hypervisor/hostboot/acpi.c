@@ -5,7 +5,6 @@
 #include "hostboot/put.h"
 #include "tpm/merge.h"
 
-#define CPU_ENABLED	1u
 #define CPU_ONLINE_CAPABLE 2u
 /*
  * TCG ACPI Specification: the fields for a log, which end the table, came with revision 4; in revision 5 they stand 4 bytes
@@ -17,6 +16,8 @@
 #define TPM2_SIZE	76u
 #define TPM2_REVISION	4u
 #define FIRMWARE_LOG_MAX 0x10000u	/* bytes of a log area that are looked at */
+#define MADT_MP_WAKEUP	16
+#define MAILBOX_ENTRY	16u
 
 /* Sets the byte at `at` so that [p, p + n) adds up to 0. */
 static void fix_checksum(u8 *p, u32 n, u32 at)
@@ -47,11 +48,12 @@ static u8 *reserve(struct build *b, u32 n, u64 *pa)
 	return b->q->out + at;
 }
 
-/* The MADT with all CPUs but one neither enabled nor online-capable. */
+/* The MADT with only those CPUs that are there from the start, and the mailbox (ACPI 6.5, 5.2.12.19). */
 static int copy_madt(struct build *b, const u8 *madt, u32 size, u64 *pa)
 {
 	struct acpi_cpu cpu = { .at = ACPI_MADT_FIRST };
-	u8 *m = reserve(b, size, pa);
+	u32 total = size + (b->q->mailbox ? MAILBOX_ENTRY : 0);
+	u8 *m = reserve(b, total, pa);
 	int r;
 
 	if (!m)
@@ -59,10 +61,16 @@ static int copy_madt(struct build *b, const u8 *madt, u32 size, u64 *pa)
 	for (u32 i = 0; i < size; i++)
 		m[i] = madt[i];
 	for (; (r = acpi_madt_cpu(m, size, &cpu)) > 0; cpu.at += m[cpu.at + 1])
-		if (cpu.id != b->q->keep_apic_id)
-			put_le(m + cpu.flags, get32(m + cpu.flags) & ~(CPU_ENABLED | CPU_ONLINE_CAPABLE), 4);
+		put_le(m + cpu.flags, get32(m + cpu.flags) & ~CPU_ONLINE_CAPABLE, 4);
 	*b->error = "the MADT is broken";
-	fix_checksum(m, size, 9);
+	if (b->q->mailbox) {
+		put_le(m + size, MADT_MP_WAKEUP, 1);
+		put_le(m + size + 1, MAILBOX_ENTRY, 1);
+		put_le(m + size + 2, 0, 6);	/* version 0, reserved */
+		put_le(m + size + 8, b->q->mailbox, 8);
+		put_le(m + 4, total, 4);
+	}
+	fix_checksum(m, total, 9);
 	return r;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ACPI tables as the host gets them: the firmware's, with CVMD, with CVML and a TPM2 that names its log, if there is
- * one, and, in the MADT, only the CPU that the host runs on. ACPI 6.5, 5.2. Pure: also compiled in user space. */
+ * one, and, in the MADT, the mailbox by which the other CPUs are started. ACPI 6.5, 5.2. Pure: also compiled in user space. */
 #pragma once
 
 #include "boot/acpi.h"
@@ -10,9 +10,9 @@ struct acpi_request {
 	u32 rsdp_size;			/* 20 or 36 */
 	u64 secret[2];
 	u32 abi_version;
-	u32 keep_apic_id;		/* the only CPU that stays enabled */
 	const u8 *log;			/* the Quoter's event log; log_size 0: none, and no table CVML */
 	u32 log_size;
+	u64 mailbox;			/* physical address, 0 = none */
 	u64 at;				/* physical address of the new tables, below 4 GiB, 16-byte aligned */
 	u8 *out;			/* where to write them */
 	u32 out_size;

@@ -11,10 +11,23 @@
 hostboot_entry:
 	cli
 	cld
+	testq %rsi, %rsi
+	jnz wait_for_host
 	leaq stack_top(%rip), %rsp
 	xorl %ebp, %ebp
 	call hostboot_main
 	ud2
+
+/* ACPI 6.5, 5.2.12.19: command (16 bits; 1 = wake up), flags, APIC id, where to go. Uses no stack. */
+wait_for_host:
+	pause
+	cmpw $1, (%rsi)
+	jne wait_for_host
+	cmpl %edx, 4(%rsi)
+	jne wait_for_host
+	movq 8(%rsi), %rax
+	movw $0, (%rsi)
+	jmp *%rax
 
 	.text
 /* void linux_enter(const struct linux_entry *e): the 64-bit boot protocol */

@@ -68,7 +68,8 @@ static u64 acpi_tables(struct host_handoff *h)
 	}
 	if (acpi_build(&ops, &(struct acpi_request) {
 			.rsdp = h->rsdp, .rsdp_size = h->rsdp_size, .secret = { h->secret[0], h->secret[1] },
-			.log = h->tpm_log, .log_size = h->tpm_log_size, .abi_version = h->abi_version, .keep_apic_id = h->keep_apic_id, .at = at, .out = va(at),
+			.log = h->tpm_log, .log_size = h->tpm_log_size, .abi_version = h->abi_version, .mailbox = h->mailbox,
+			.at = at, .out = va(at),
 			.out_size = (u32)size }, &built, &error) < 0)
 		halt(error);
 	memset(h->secret, 0, sizeof(h->secret));	/* only the table, which Linux guards, has it now */

@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if ((r == 0) != (error == NULL) || built.used > q.out_size)
             abort();
         r = acpi_read(&ops, rsdp, sizeof(rsdp), 0, &res, &error);
-        if ((r == 0) != (error == NULL) || res.nr_parked > ACPI_CPUS_MAX)
+        if ((r == 0) != (error == NULL) || res.nr_others > ACPI_CPUS_MAX)
             abort();
         free(memory);
     }

@@ -79,11 +79,13 @@ static int setup(void **state) {
     return 0;
 }
 
+static uint64_t mailbox;
+
 static int build(uint32_t rsdp_size, uint32_t out_size) {
     static const struct acpi_ops ops = { .map = map };
     const struct acpi_request q = {
         .rsdp = rsdp, .rsdp_size = rsdp_size, .secret = { 0x1122334455667788, 0x99aabbccddeeff00 }, .abi_version = 7,
-        .log = own_log, .log_size = log_size, .keep_apic_id = 0, .at = AT, .out = out, .out_size = out_size };
+        .log = own_log, .log_size = log_size, .mailbox = mailbox, .at = AT, .out = out, .out_size = out_size };
 
     return acpi_build(&ops, &q, &built, &error);
 }
@@ -122,10 +124,15 @@ static void expect_cvmd(uint64_t pa) {
 static void expect_madt(uint64_t pa) {
     const uint8_t *t = new_table(pa, "APIC");
 
-    assert_int_equal(get(t + 44 + 4, 4), 1);         /* APIC id 0 stays */
-    assert_int_equal(get(t + 52 + 4, 4), 0);         /* 2: was enabled */
+    assert_int_equal(get(t + 4, 4), mailbox ? 112 : 96);
+    assert_int_equal(get(t + 44 + 4, 4), 1);         /* APIC id 0 */
+    assert_int_equal(get(t + 52 + 4, 4), 1);         /* 2 */
     assert_int_equal(get(t + 60 + 4, 4), 0);         /* 4: was online-capable */
-    assert_int_equal(get(t + 68 + 12 + 8, 4), 0);    /* x2APIC 0x100 */
+    assert_int_equal(get(t + 68 + 12 + 8, 4), 1);    /* x2APIC 0x100: was online-capable, too */
+    if (mailbox) {
+        assert_int_equal(get(t + 96, 8), 0x1010);    /* type 16, length 16, version 0 */
+        assert_int_equal(get(t + 104, 8), mailbox);
+    }
 }
 
 static void test_both_roots(void **state) {
@@ -147,10 +154,21 @@ static void test_both_roots(void **state) {
     assert_int_equal(get(r + 40, 4), get(x + 36, 8));
     assert_int_equal(get(r + 44, 4), get(x + 52, 8));
     assert_int_equal(read_tables(36), 0);
-    assert_int_equal(res.nr_parked, 2);              /* enabled ones only */
-    assert_int_equal(res.parked[0], 2);
-    assert_int_equal(res.parked[1], 0x100);
+    assert_int_equal(res.nr_others, 2);              /* enabled ones only */
+    assert_int_equal(res.others[0], 2);
+    assert_int_equal(res.others[1], 0x100);
     assert_int_equal(memory[0x1200 + 52 + 4], 1);    /* the firmware's table is as it was */
+}
+
+static void test_mailbox(void **state) {
+    const uint8_t *x;
+
+    (void) state;
+    mailbox = 0x12345000;
+    assert_int_equal(build(36, sizeof(out)), 0);
+    x = new_table(get(out + 24, 8), "XSDT");
+    expect_madt(get(x + 36, 8));
+    mailbox = 0;
 }
 
 static void test_power_registers(void **state) {
@@ -200,7 +218,7 @@ static void test_acpi_1(void **state) {
     r = new_table(get(out + 16, 4), "RSDT");
     expect_cvmd(get(r + 44, 4));
     assert_int_equal(read_tables(20), 0);
-    assert_int_equal(res.nr_parked, 2);
+    assert_int_equal(res.nr_others, 2);
 }
 
 static void test_broken(void **state) {
@@ -365,6 +383,7 @@ static void test_event_log(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_both_roots, setup),
+        cmocka_unit_test_setup(test_mailbox, setup),
         cmocka_unit_test_setup(test_power_registers, setup),
         cmocka_unit_test_setup(test_acpi_1, setup),
         cmocka_unit_test_setup(test_broken, setup),

@@ -76,12 +76,12 @@ static int read_madt(struct acpi_result *res, const u8 *m, u32 size, u32 own_api
 	struct acpi_cpu cpu = { .at = ACPI_MADT_FIRST };
 	int r;
 
-	res->nr_parked = 0;
+	res->nr_others = 0;
 	for (; (r = acpi_madt_cpu(m, size, &cpu)) > 0; cpu.at += m[cpu.at + 1]) {
 		if (cpu.id == own_apic_id || !(get32(m + cpu.flags) & CPU_ENABLED))
 			continue;
-		if (res->nr_parked < ACPI_CPUS_MAX)
-			res->parked[res->nr_parked++] = cpu.id;
+		if (res->nr_others < ACPI_CPUS_MAX)
+			res->others[res->nr_others++] = cpu.id;
 		else
 			res->cpus_cut = true;
 	}

@@ -18,8 +18,8 @@ struct acpi_ops {
 };
 
 struct acpi_result {
-	u32 nr_parked;			/* enabled CPUs other than the one that stays */
-	u32 parked[ACPI_CPUS_MAX];	/* their APIC ids */
+	u32 nr_others;			/* enabled CPUs other than the one that stays */
+	u32 others[ACPI_CPUS_MAX];	/* their APIC ids */
 	bool cpus_cut;			/* there are more than ACPI_CPUS_MAX */
 	struct power_ports power;	/* of the FADT */
 	bool power_by_memory;		/* some of these registers are no I/O ports */

@@ -7,11 +7,11 @@
 extern const u8 hostboot_start[], hostboot_end[];
 
 /* Page tables, handoff block and hostboot itself, one behind the other. */
-enum { B_PML4 = 0, B_PDPT = PAGE_SIZE, B_HANDOFF = 2 * PAGE_SIZE,
+enum { B_PML4 = 0, B_PDPT = PAGE_SIZE, B_MAILBOX = 2 * PAGE_SIZE, B_HANDOFF = 3 * PAGE_SIZE,
        B_IMAGE = B_HANDOFF + ALIGN_UP(sizeof(struct host_handoff), PAGE_SIZE) };
 _Static_assert(HANDOFF_CMDLINE == MB2_CMDLINE_MAX, "command line");
 
-struct host_entry host_prepare(const struct mb2_info *mb, const struct memmap *e820, struct memmap *free_map,
+struct host_entry host_prepare(const struct mb2_info *mb, struct memmap *e820, struct memmap *free_map,
 			       bool protected)
 {
 	u64 image = (u64)(hostboot_end - hostboot_start), size = B_IMAGE + ALIGN_UP(image, PAGE_SIZE);
@@ -21,6 +21,9 @@ struct host_entry host_prepare(const struct mb2_info *mb, const struct memmap *e
 
 	if (!at || memmap_set(free_map, at, at + size, MEM_RESERVED) < 0)
 		rv_panic("no memory for hostboot");
+	/* The other CPUs wait in it: it stays. */
+	if (nr_pcpus > 1 && memmap_set(e820, at, at + size, MEM_NVS) < 0)
+		rv_panic("the memory map is too fragmented");
 	memset(va(at), 0, size);
 	pml4[0] = pa(pdpt) | 3;
 	for (u64 gib = 0; gib < 512; gib++)
@@ -29,14 +32,15 @@ struct host_entry host_prepare(const struct mb2_info *mb, const struct memmap *e
 		.e820 = *e820, .free = *free_map, .kernel = mb->kernel.start,
 		.kernel_size = mb->kernel.end - mb->kernel.start, .initrd = mb->initrd.start,
 		.initrd_size = mb->initrd.end - mb->initrd.start, .rsdp_size = mb->rsdp_size,
-		.protected = protected, .abi_version = CVM_ABI_VERSION, .keep_apic_id = pcpus[0].apic_id };
+		.protected = protected, .abi_version = CVM_ABI_VERSION,
+		.mailbox = nr_pcpus > 1 ? at + B_MAILBOX : 0 };
 	memcpy(h->cmdline, mb->kernel.cmdline, sizeof(h->cmdline));
 	memcpy(h->rsdp, mb->rsdp, sizeof(h->rsdp));
 	memcpy(va(at + B_IMAGE), hostboot_start, image);
-	return (struct host_entry) { .rip = at + B_IMAGE, .rdi = pa(h), .cr3 = pa(pml4) };
+	return (struct host_entry) { .rip = at + B_IMAGE, .rdi = pa(h), .cr3 = pa(pml4), .mailbox = at + B_MAILBOX };
 }
 
-void host_enter_native(const struct mb2_info *mb, const struct memmap *e820, struct memmap *free_map)
+void host_enter_native(const struct mb2_info *mb, struct memmap *e820, struct memmap *free_map)
 {
 	struct host_entry e = host_prepare(mb, e820, free_map, false);
 

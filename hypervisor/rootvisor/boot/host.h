@@ -6,11 +6,12 @@
 #include "vmx/vmx.h"
 
 /*
- * Copies hostboot and its handoff block into free memory (which stays the host's own). e820: what the host is told;
+ * Copies hostboot and its handoff block into free memory (which stays the host's own). e820: what the host is told (with several
+ * CPUs less this memory);
  * free_map: RAM in which nothing lies. Panics if there is no room.
  */
-struct host_entry host_prepare(const struct mb2_info *mb, const struct memmap *e820, struct memmap *free_map,
+struct host_entry host_prepare(const struct mb2_info *mb, struct memmap *e820, struct memmap *free_map,
 			       bool protected);
 /* The same, then runs it on this CPU without VMX. */
-void host_enter_native(const struct mb2_info *mb, const struct memmap *e820, struct memmap *free_map)
+void host_enter_native(const struct mb2_info *mb, struct memmap *e820, struct memmap *free_map)
 	__attribute__((noreturn));

@@ -184,25 +184,25 @@ static void read_acpi(void)
 		rv_printf("WARNING: this machine sleeps or resets by memory-mapped registers, before which nothing is wiped\n");
 }
 
-/* The host runs on the boot CPU only, for now. */
-static void park_others(void)
+static void start_others(void)
 {
 	u64 trampoline = memmap_find_high(&free_map, PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, 0xa0000);
 
-	if (!acpi.nr_parked)
+	if (!acpi.nr_others)
 		return;
 	if (acpi.cpus_cut)
-		rv_panic("more CPUs than RootVisor can park");
-	if (!trampoline || smp_park(acpi.parked, acpi.nr_parked, trampoline) < 0)
-		rv_panic("cannot park the other %u CPUs", acpi.nr_parked);
-	rv_printf("%u other CPUs are parked: the host has the boot CPU only\n", acpi.nr_parked);
+		rv_panic("more CPUs than RootVisor can run");
+	if (!trampoline || smp_start(acpi.others, acpi.nr_others, trampoline) < 0)
+		rv_panic("cannot start the other %u CPUs (at most %u in all)", acpi.nr_others, CVM_MAX_CPUS);
+	rv_printf("%u CPUs\n", nr_pcpus);
 }
 
 void rv_main(u32 magic, u64 info)
 {
 	struct pcpu *c = &pcpus[0];
-	struct host_entry entry;
+	static struct host_entry entry;
 
+	rv_lock();
 	rv_boot.tsc_start = rdtsc();
 	rv_boot.image_start = pa(image_start);
 	rv_boot.image_end = pa(image_end);
@@ -223,19 +223,17 @@ void rv_main(u32 magic, u64 info)
 	if (!rv_boot.tsc_khz)
 		rv_panic("cannot measure the frequency of the TSC");
 	read_acpi();
-	park_others();
+	start_others();
 	entry = host_prepare(&mb, &host_map, &free_map, true);
 
 	cpu_vmxon(c);
-	c->host_xsave = pool_get_contig(2);
-	if (!c->host_xsave)
-		rv_panic("the pool is too small: raise pool=");
 	vmcs01_init(c, &entry);
 	nested_init();
 	log_event(CVM_EV_BOOT, CVM_R_NONE, 0, NULL, RV_VERSION, rv_boot.tsc_khz);
 	vm_init(c, mb.cmdline, va(entry.rdi));
 	rv_printf("TSC %lu kHz; entering Linux\n", rv_boot.tsc_khz);
 	console_screen_off();
+	smp_release(&entry);
 	/* onto the stack that has a guard page; boot needed a larger one */
 	__asm__ volatile("movq %0, %%rsp; xorl %%ebp, %%ebp; call *%1"
 			 : : "r"(c->stack_top), "r"(pcpu_run), "D"(c) : "memory");

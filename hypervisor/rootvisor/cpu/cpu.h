@@ -34,10 +34,13 @@ void paging_init(u64 top);
 /* tsc.c: measured against the PIT, else CPUID 15H/16H; 0 if neither works. */
 u64 tsc_measure_khz(void);
 
-/* smp.c: brings every CPU but this one into VMX root operation and halts it there: it takes no INIT
- * and no SIPI any more, so the host cannot run code on it outside RootVisor. apic_ids: those to
- * park. trampoline: a page below 1 MiB, contents lost. 0, or -EIO if one did not answer. */
-int smp_park(const u32 *apic_ids, u32 n, u64 trampoline);
+/* smp.c: brings every CPU but this one into VMX root operation, where it takes no INIT and no SIPI: the host cannot run
+ * code on it outside RootVisor. apic_ids: of these CPUs. trampoline: a page below 1 MiB, contents lost.
+ * 0, or -EIO if one did not answer. */
+int smp_start(const u32 *apic_ids, u32 n, u64 trampoline);
+/* They make their vmcs01 and enter the host's first program. */
+struct host_entry;
+void smp_release(const struct host_entry *e);
 
 /* Enables VMX on this CPU (CR0/CR4 fixed bits, FEATURE_CONTROL) and enters root operation. */
 void cpu_vmxon(struct pcpu *c);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "cpu/cpu.h"
+#include "rv/smp.h"
 
 #define COM1		0x3f8
 #define COM_LSR		(COM1 + 5)
@@ -138,5 +139,6 @@ void rv_panic(const char *fmt, ...)
 	vprint(fmt, ap);
 	va_end(ap);
 	put_string("\n");
+	smp_stop_others(false);
 	halt_forever();
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The other CPUs. A CPU in VMX root operation takes no INIT (SDM vol. 3, 24.8), and a SIPI does
- * nothing to one that does not wait for it: so a parked CPU is out of the host's reach. */
+/* The other CPUs: started once, then in VMX operation for ever, so that an INIT or SIPI of the host exits to RootVisor.
+ * The lock, and the shoot-down of translations: rv/smp.h. */
 #include "cpu/cpu.h"
 #include "cpu/stacks.h"
 #include "rv/rv.h"
+#include "trace.h"
+#include "vmx/vmx.h"
 
 #define LAPIC		0xfee00000ull
 #define LAPIC_ICR_LOW	0x300
 #define LAPIC_ICR_HIGH	0x310
 #define ICR_BUSY	BIT(12)
+#define ICR_NMI		0x4400u
 #define ICR_INIT	0x4500u
 #define ICR_STARTUP	0x4600u
 #define APIC_BASE_X2APIC BIT(10)
@@ -17,7 +20,13 @@ extern const u8 trampoline_start[], trampoline_end[];
 u64 ap_cr3;				/* read by cpu/trampoline.S */
 struct pcpu *ap_pcpu;
 u8 *ap_stack;
-static volatile u32 parked;
+static volatile u32 answered_id;
+static const struct host_entry *volatile host_entry;
+
+struct ticket_lock the_lock;
+volatile u64 tlb_gen;
+static u64 tlb_need[2];		/* by world: the generation that who is in it must have seen */
+static bool tlb_dirty[2];
 
 void ap_main(struct pcpu *c) __attribute__((noreturn));
 
@@ -32,31 +41,45 @@ static void delay_us(u64 us)
 static void send_ipi(u32 apic_id, u32 command)
 {
 	volatile u32 *low = (u32 *)(LAPIC + LAPIC_ICR_LOW), *high = (u32 *)(LAPIC + LAPIC_ICR_HIGH);
+	u32 hosts;
 
 	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
 		return wrmsr(MSR_X2APIC_ICR, (u64)apic_id << 32 | command);
+	for (u32 i = 0; i < 100000 && *low & ICR_BUSY; i++)
+		cpu_relax();
+	hosts = *high;			/* which may be between its two writes */
 	*high = apic_id << 24;
 	*low = command;
 	for (u32 i = 0; i < 100000 && *low & ICR_BUSY; i++)
 		cpu_relax();
+	*high = hosts;
 }
 
 static bool answered(u32 want, u64 ms)
 {
-	for (u64 i = 0; i < ms * 10 && parked != want; i++)
+	for (u64 i = 0; i < ms * 10 && answered_id != want; i++)
 		delay_us(100);
-	return parked == want;
+	return answered_id == want;
 }
 
 void ap_main(struct pcpu *c)
 {
 	cpu_tables_init(c);
 	cpu_vmxon(c);
-	parked = c->id;
-	halt_forever();			/* an NMI wakes it for a moment */
+	answered_id = c->id;
+	while (!host_entry)
+		cpu_relax();
+	rv_lock();
+	vmcs01_init(c, host_entry);
+	pcpu_run(c);
 }
 
-int smp_park(const u32 *apic_ids, u32 n, u64 trampoline)
+void smp_release(const struct host_entry *e)
+{
+	host_entry = e;
+}
+
+int smp_start(const u32 *apic_ids, u32 n, u64 trampoline)
 {
 	u32 vector = (u32)(trampoline >> PAGE_SHIFT);
 
@@ -78,6 +101,87 @@ int smp_park(const u32 *apic_ids, u32 n, u64 trampoline)
 			send_ipi(c->apic_id, ICR_STARTUP | vector);
 		if (!answered(c->id, 1000))
 			return -EIO;
+		nr_pcpus++;
 	}
 	return 0;
+}
+
+/* ---- shoot-down ---- */
+
+void cpu_kick(struct pcpu *t)
+{
+	if (t->in_guest && !t->kick) {	/* one NMI for each that the target has seen */
+		t->kick = 1;
+		send_ipi(t->apic_id, ICR_NMI);
+	}
+}
+
+void tlb_flush(struct pcpu *c)
+{
+	u64 gen = tlb_gen;		/* what is asked for later is not served by this INVEPT */
+
+	invept(2, 0);
+	trace_flush(c);
+	c->tlb_seen = gen;
+}
+
+/* in_l2 changes under the lock only. */
+static bool may_use_old(const struct pcpu *t)
+{
+	return t->in_guest && t->tlb_seen < tlb_need[t->in_l2];
+}
+
+static bool in_guest(const struct pcpu *t) { return t->in_guest; }
+
+/* Kicks the CPUs of which this is true, and waits until it is not. */
+static void drive_out(bool (*is)(const struct pcpu *t))
+{
+	u64 end = rdtsc() + rv_boot.tsc_khz * 1000;
+
+	for (u32 i = 0; i < nr_pcpus; i++)
+		if (is(&pcpus[i]))
+			cpu_kick(&pcpus[i]);
+	for (u32 i = 0; i < nr_pcpus; i++)
+		while (is(&pcpus[i])) {
+			cpu_kick(&pcpus[i]);
+			if (rdtsc() > end)
+				rv_panic("CPU %u does not answer", i);
+			cpu_relax();
+		}
+}
+
+void tlb_removed(enum tlb_world w)
+{
+	tlb_dirty[w] = true;
+	trace_removed(w);
+}
+
+void tlb_shootdown(void)
+{
+	__atomic_add_fetch(&tlb_gen, 1, __ATOMIC_SEQ_CST);	/* after the change, before the look at in_guest */
+	for (u32 w = TLB_L1; w <= TLB_L2; w++)
+		if (tlb_dirty[w])
+			tlb_need[w] = tlb_gen;
+	tlb_flush(this_pcpu());
+	drive_out(may_use_old);
+	tlb_dirty[TLB_L1] = tlb_dirty[TLB_L2] = false;
+}
+
+bool tlb_settled(void)
+{
+	trace_handover();
+	for (u32 i = 0; i < nr_pcpus; i++)
+		if (may_use_old(&pcpus[i]))
+			return false;
+	return !tlb_dirty[TLB_L1] && !tlb_dirty[TLB_L2];
+}
+
+void smp_stop_others(bool wait)
+{
+	/* Whoever holds the lock now, nobody gets it after this ticket. */
+	__atomic_fetch_add(&the_lock.next, 1, __ATOMIC_SEQ_CST);
+	if (wait)
+		drive_out(in_guest);
+	for (u32 i = 0; i < nr_pcpus; i++)
+		cpu_kick(&pcpus[i]);
 }

@@ -12,7 +12,6 @@
 #define GIB			0x40000000ull
 #define REGION			0x200000ull
 #define PHYS_BITS_MAX		46u	/* MMIO above 64 TiB would need more tables than it is worth */
-#define INVEPT_SINGLE		1
 
 static u64 *pml4, *pd, *pt;
 static u64 gibs;			/* covered by pd[] */
@@ -130,10 +129,4 @@ bool ept01_region_whole(u64 pfn)
 		if (!pt[region * 512 + i])
 			return false;
 	return true;
-}
-
-void ept01_flush(void)
-{
-	/* The other CPUs are parked in root operation and have no translations of the host. */
-	invept(INVEPT_SINGLE, ept01_pointer());
 }

@@ -23,7 +23,8 @@ static u32 caps_adjust(u32 want, u64 cap)
 
 void caps_write_controls(u64 pin, u64 proc, u64 proc2, u64 exit, u64 entry)
 {
-	vmwrite(VMCS_PIN_CTLS, caps_adjust((u32)pin, hw_caps.true_pin));
+	/* Always: an NMI may be RootVisor's own (rv/smp.h). */
+	vmwrite(VMCS_PIN_CTLS, caps_adjust((u32)pin | PIN_NMI | PIN_VIRTUAL_NMI, hw_caps.true_pin));
 	vmwrite(VMCS_PROC_CTLS, caps_adjust((u32)proc, hw_caps.true_proc));
 	vmwrite(VMCS_PROC2_CTLS, caps_adjust((u32)proc2, hw_caps.proc2));
 	vmwrite(VMCS_EXIT_CTLS, caps_adjust((u32)exit, hw_caps.true_exit));

@@ -36,6 +36,8 @@ u32 vmcs12_check_controls(const u64 *f, const struct vmx_caps *caps)
 		return VMX_ERR_CONTROLS;
 	if (!(F(VMCS_EXIT_CTLS) & EXIT_HOST64))
 		return VMX_ERR_CONTROLS;
+	if ((F(VMCS_PIN_CTLS) & PIN_VIRTUAL_NMI) && !(F(VMCS_PIN_CTLS) & PIN_NMI))
+		return VMX_ERR_CONTROLS;	/* VMCS02 always has both */
 	if ((F(VMCS_PROC_CTLS) & PROC_NMI_WINDOW) && !(F(VMCS_PIN_CTLS) & PIN_VIRTUAL_NMI))
 		return VMX_ERR_CONTROLS;
 	return 0;

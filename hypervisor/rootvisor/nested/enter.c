@@ -108,6 +108,10 @@ static bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
 u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
 {
 	vmcs_shadow_drain(c, v);
+	if (v->ran_on != c) {		/* translations of its last stay here are stale */
+		tlb_flush(c);
+		v->ran_on = c;
+	}
 	if (v->vm) {
 		c->in_l2 = true;
 		vm_enter(c, v);
@@ -234,6 +238,12 @@ static void ordinary_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 	}
 	if (reason == EXIT_VMCALL && guest_call(c, v))
 		return;
+	if (reason == EXIT_EXCEPTION_NMI && INTR_TYPE(vmread(VMCS_EXIT_INTR_INFO)) == INTR_TYPE_NMI) {
+		nmi_exit();
+		if (!c->nmi_pending || !(F12(v, VMCS_PIN_CTLS) & PIN_NMI))
+			return;		/* a kick; or the host takes it when it runs */
+		c->nmi_pending = false;
+	}
 	vmcs_load(c, &v->vmcs02);
 	nested_copy_exit_info(v, reason);
 	nested_to_l1(c, v);
@@ -244,7 +254,12 @@ void nested_run(struct pcpu *c)
 	struct vcpu12 *v = c->cur12;
 	u32 reason;
 
-	if (vmcs_run(c, &v->vmcs02, &c->regs)) {
+	int failed;
+
+	rv_unlock();
+	failed = vmcs_run(c, &v->vmcs02, &c->regs);
+	rv_lock();
+	if (failed) {
 		u32 error = (u32)vmread(VMCS_INSTRUCTION_ERROR);
 
 		if (v->vm) {		/* never L1's doing: its controls do not get here */

@@ -81,7 +81,7 @@ static bool read_operand(struct pcpu *c, struct vmx_operand *op, void *buf, u64 
 
 static bool vmcs_page_ok(u64 gpa)
 {
-	return !(gpa & ~PAGE_MASK) && frame_is_host(gpa >> PAGE_SHIFT);
+	return gpa && !(gpa & ~PAGE_MASK) && frame_is_host(gpa >> PAGE_SHIFT);
 }
 
 static void do_vmxon(struct pcpu *c)
@@ -123,6 +123,8 @@ static void do_vmclear(struct pcpu *c)
 	if (!vmcs_operand(c, &ptr, VMX_ERR_VMCLEAR_ADDR, VMX_ERR_VMCLEAR_VMXON))
 		return;
 	v = vcpu12_find(ptr);
+	if (v && v->vmcs02.on && v->vmcs02.on != c)	/* active elsewhere: undefined on a bare CPU, refused here */
+		return nested_vmfail(c, VMX_ERR_VMCLEAR_ADDR);
 	if (v)
 		vcpu12_clear(c, v);
 	succeed();
@@ -137,13 +139,31 @@ static void do_vmptrld(struct pcpu *c)
 		return;
 	if (*(volatile u32 *)va(ptr) != VMCS12_REVISION)
 		return nested_vmfail(c, VMX_ERR_VMPTRLD_REVISION);
+	v = vcpu12_find(ptr);
+	if (v && v->vmcs02.on && v->vmcs02.on != c)
+		return nested_vmfail(c, VMX_ERR_VMPTRLD_ADDR);
 	v = vcpu12_load(ptr);
 	if (!v) {
 		rv_printf("no room for another VMCS of the host (at most %u)\n", NR_VCPU12);
 		return nested_vmfail(c, VMX_ERR_VMPTRLD_ADDR);
 	}
+	vmcs_load(c, &v->vmcs02);	/* it is this CPU's from now on */
+	vmcs_load(c, &c->vmcs01);
 	vmcs12_set_current(c, v);
 	succeed();
+}
+
+static void do_vmxoff(struct pcpu *c)
+{
+	vmcs12_set_current(c, NULL);
+	vcpu12_leave(c);
+	vmcs_load(c, &c->vmcs01);
+	c->vmxon = false;
+	succeed();
+	if (c->init_pending) {
+		c->init_pending = false;
+		l1_init(c);
+	}
 }
 
 /* Writes the memory operand and ends the instruction, or injects an exception. */
@@ -268,6 +288,7 @@ static void do_invept(struct pcpu *c)
 	if (type < 1 || type > 2 || (type == 1 && !ept12_pointer_valid(desc[0])))
 		return nested_vmfail(c, VMX_ERR_INVEPT_OPERAND);
 	shadow_invalidate(type == 1 ? desc[0] : 0);
+	tlb_flush(c);			/* what this CPU holds, though another one emptied the tables before */
 	succeed();
 }
 
@@ -298,7 +319,7 @@ void nested_l1_instruction(struct pcpu *c, u32 reason)
 		return l1_inject_gp();
 	switch (reason) {
 	case EXIT_VMXON:	do_vmxon(c); break;
-	case EXIT_VMXOFF:	c->vmxon = false; vmcs12_set_current(c, NULL); succeed(); break;
+	case EXIT_VMXOFF:	do_vmxoff(c); break;
 	case EXIT_VMCLEAR:	do_vmclear(c); break;
 	case EXIT_VMPTRLD:	do_vmptrld(c); break;
 	case EXIT_VMPTRST:	do_vmptrst(c); break;

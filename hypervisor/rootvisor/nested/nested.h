@@ -21,9 +21,9 @@ struct vm;
 struct pvcpu;
 
 struct shadow {			/* EPT02 of one EPTP12 of ordinary guests */
-	u64 eptp12;		/* 0 = free */
-	u64 *root;
-	u64 epoch;
+	u64 eptp12;		/* 0 = none yet */
+	u64 *root;		/* once made it stays */
+	bool filled;		/* there may be tables below the root */
 	u64 used;		/* entry counter at the last use */
 };
 
@@ -33,6 +33,7 @@ struct vcpu12 {
 	bool launched12;	/* launch state as L1 knows it */
 	bool dirty_ctl;		/* controls changed since VMCS02 was written */
 	bool checked;		/* no control or host field changed since check.c passed them */
+	struct pcpu *ran_on;	/* the CPU it ran on last */
 	struct vmcs vmcs02;
 	struct vmcs shadow_vmcs;	/* pa = 0: none, every access of L1 exits */
 	u8 *msr_bitmap02;
@@ -71,6 +72,9 @@ struct vcpu12 *vcpu12_find(u64 gpa);
 struct vcpu12 *vcpu12_load(u64 gpa);	/* finds, or takes a slot and reads the page; NULL: no room */
 void vcpu12_clear(struct pcpu *c, struct vcpu12 *v);	/* VMCLEAR: writes the page back */
 void vcpu12_free(struct pcpu *c, struct vcpu12 *v);
+void vcpu12_leave(struct pcpu *c);		/* VMXOFF: no VMCS02 stays active on this CPU */
+/* A VM dies: its vCPUs go, or stay as vCPUs of vms[0], which never runs, until L1 clears them on the CPU that has them. */
+void vcpu12_orphan(struct pcpu *c, struct vm *vm);
 
 /* access.c: one field of a VMCS12 as L1 reads and writes it; vmcs01 is current after it */
 u64 vmcs12_read(struct pcpu *c, struct vcpu12 *v, u32 idx);

@@ -44,25 +44,34 @@ void ept_free(u64 *table, u32 level)
 	pool_put(table);
 }
 
-static void drop(struct shadow *s)
-{
-	if (!s->eptp12)
-		return;
-	ept_free(s->root, 4);
-	s->eptp12 = 0;
-}
-
+/* Empties the tables of an EPTP12 (0: of all). The roots stay: another CPU may be in a guest on one. */
 void shadow_invalidate(u64 eptp12)
 {
-	bool any = false;
+	struct shadow *hit[NR_SHADOWS];
+	u32 hits = 0;
 
-	for (u32 i = 0; i < NR_SHADOWS; i++)
-		if (shadows[i].eptp12 && (!eptp12 || shadows[i].eptp12 == eptp12)) {
-			drop(&shadows[i]);
-			any = true;
-		}
-	if (any)
-		invept(2, 0);
+	for (u32 i = 0; i < NR_SHADOWS; i++) {
+		struct shadow *s = &shadows[i];
+
+		if (!s->filled || (eptp12 && s->eptp12 != eptp12))
+			continue;
+		for (u32 j = 0; j < 512; j++)
+			s->root[j] &= ~EPT_RWX;
+		tlb_removed(TLB_L2);
+		hit[hits++] = s;
+	}
+	if (!hits)
+		return;
+	tlb_shootdown();
+	for (u32 i = 0; i < hits; i++) {
+		RV_BUG_ON(!tlb_settled());
+		for (u32 j = 0; j < 512; j++)
+			if (hit[i]->root[j] & EPT_ADDR) {
+				ept_free(va(hit[i]->root[j] & EPT_ADDR), 3);
+				hit[i]->root[j] = 0;
+			}
+		hit[i]->filled = false;
+	}
 }
 
 void shadow_frame_taken(u64 pfn)
@@ -78,6 +87,16 @@ void shadow_frame_taken(u64 pfn)
 	}
 }
 
+/* A CPU goes on with it, without shadow_get(). */
+static bool in_use(const struct shadow *s)
+{
+	for (u32 i = 0; i < nr_pcpus; i++)
+		if (pcpus[i].in_l2 && pcpus[i].cur12->shadow == s)
+			return true;
+	return false;
+}
+_Static_assert(NR_SHADOWS > CVM_MAX_CPUS, "shadows");
+
 struct shadow *shadow_get(u64 eptp12)
 {
 	struct shadow *s = NULL;
@@ -91,15 +110,12 @@ struct shadow *shadow_get(u64 eptp12)
 			last = &shadows[i];
 			return shadow_get(eptp12);
 		}
-		if (!s || !shadows[i].eptp12 || (s->eptp12 && shadows[i].used < s->used))
+		if ((!s || shadows[i].used < s->used) && !in_use(&shadows[i]))
 			s = &shadows[i];
 	}
-	if (s->eptp12) {
-		drop(s);
-		invept(2, 0);
-	}
-	s->root = pool_get();
-	if (!s->root) {
+	if (s->eptp12)
+		shadow_invalidate(s->eptp12);
+	if (!s->root && !(s->root = pool_get())) {
 		shadow_invalidate(0);
 		s->root = pool_get();
 		if (!s->root)
@@ -120,7 +136,8 @@ static u64 *entry_for(u64 *table, u64 gpa, u32 level)
 			return e;
 		if (*e & EPT_LARGE) {		/* L1 split a large page and flushed nothing */
 			*e = EPT_SUPPRESS_VE;
-			invept(2, 0);
+			tlb_removed(TLB_L2);
+			tlb_shootdown();
 		}
 		if (!(*e & EPT_RWX)) {
 			void *t = pool_get();
@@ -141,6 +158,7 @@ static bool install(struct shadow *s, u64 gpa, const struct ept12_leaf *leaf)
 	u64 *e = entry_for(s->root, gpa, large ? 2 : 1);
 	u64 attr = leaf->perms | leaf->memtype | EPT_SUPPRESS_VE;
 
+	s->filled = true;
 	if (!e)
 		return false;
 	if (large && (*e & EPT_RWX) && !(*e & EPT_LARGE)) {	/* a 4 KiB table stands there: keep it */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The table of VMCS12s, by address of L1's page. A slot is taken at VMPTRLD and given back
  * at VMCLEAR, with its content in L1's page meanwhile; the slot of a protected vCPU stays. */
-#include "nested/nested.h"
+#include "vm/vm.h"
 
 /* L1's VMCS page as RootVisor writes it: opaque to L1, untrusted when read again. */
 struct page12 {
@@ -76,9 +76,6 @@ struct vcpu12 *vcpu12_load(u64 gpa)
 		v->f[i] = p->f[i];
 	p->nonce = v->nonce;		/* L1 may load others and come back without VMCLEAR */
 	v->dirty_ctl = true;
-	vmcs_load(c, &v->vmcs02);
-	vmcs_init_host_state(c);
-	vmcs_load(c, &c->vmcs01);
 	vmcs12_move_guest(c, v, false);
 	return v;
 }
@@ -97,7 +94,33 @@ void vcpu12_clear(struct pcpu *c, struct vcpu12 *v)
 		p->nonce = v->nonce;
 	}
 	v->launched12 = false;
-	if (!v->vm && !v->launching)
+	if (v->vm == &vms[0])
+		pv_free(v);
+	if ((!v->vm || v->vm == &vms[0]) && !v->launching)
 		return vcpu12_free(c, v);
 	vmcs_clear(c, &v->vmcs02);	/* L1 may load it on another CPU next */
+}
+
+void vcpu12_leave(struct pcpu *c)
+{
+	for (u32 i = 0; i < NR_VCPU12; i++)
+		if (slots[i].gpa && slots[i].vmcs02.on == c)
+			vmcs_clear(c, &slots[i].vmcs02);
+}
+
+void vcpu12_orphan(struct pcpu *c, struct vm *vm)
+{
+	for (u32 i = 0; i < NR_VCPU12; i++) {
+		struct vcpu12 *v = &slots[i];
+
+		if (v->launching == vm)
+			v->launching = NULL;
+		if (v->vm != vm)
+			continue;
+		v->vm = &vms[0];
+		if (v->vmcs02.on && v->vmcs02.on != c)
+			continue;	/* L1 clears it where it is active */
+		pv_free(v);
+		vcpu12_free(c, v);
+	}
 }

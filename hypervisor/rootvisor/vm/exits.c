@@ -21,6 +21,12 @@ static void on_exception(struct pcpu *c, struct vcpu12 *v)
 {
 	u64 info = vmread(VMCS_EXIT_INTR_INFO);
 
+	if (INTR_TYPE(info) == INTR_TYPE_NMI) {
+		nmi_exit();
+		if (!c->nmi_pending)
+			return;			/* RootVisor's own */
+		c->nmi_pending = false;
+	}
 	if (INTR_TYPE(info) == INTR_TYPE_NMI || INTR_VECTOR(info) == 18) {
 		F12(v, VMCS_EXIT_INTR_INFO) = info;
 		F12(v, VMCS_EXIT_INTR_ERROR) = 0;
@@ -42,6 +48,11 @@ static void on_intr_window(struct pcpu *c, struct vcpu12 *v)
 	if (v->pv->redeliver_info)
 		return;			/* our own wish: pv_before_entry() delivers */
 	reflect_plain(c, v, EXIT_INTR_WINDOW, PENDING_NONE, 0);
+}
+
+static void on_init(struct pcpu *c, struct vcpu12 *v)
+{
+	reflect_plain(c, v, EXIT_INIT, PENDING_NONE, 0);
 }
 
 static void on_cpuid(struct pcpu *c, struct vcpu12 *v)
@@ -144,7 +155,7 @@ static void on_ept_violation(struct pcpu *c, struct vcpu12 *v)
 	int err;
 
 	if (vm_gfn_is_ram(vm, gpa >> PAGE_SHIFT)) {
-		err = vm_bring_page(c, vm, F12(v, VMCS_EPTP), gpa >> PAGE_SHIFT, false);
+		err = vm_bring_page(c, vm, F12(v, VMCS_EPTP), gpa >> PAGE_SHIFT, 0);
 		if (err == -EAGAIN) {
 			pv_reflect_page(c, v, gpa >> PAGE_SHIFT);
 		} else if (err) {
@@ -184,6 +195,7 @@ static const exit_handler handlers[CVM_EXIT_REASONS] = {
 	[EXIT_EXCEPTION_NMI]	= on_exception,
 	[EXIT_EXT_INTR]		= on_ext_intr,
 	[EXIT_TRIPLE_FAULT]	= on_triple_fault,
+	[EXIT_INIT]		= on_init,
 	[EXIT_INTR_WINDOW]	= on_intr_window,
 	[EXIT_CPUID]		= on_cpuid,
 	[EXIT_GETSEC]		= on_undefined,
@@ -223,7 +235,10 @@ void vm_handle_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 		v->pv->redeliver_error = vmread(VMCS_IDT_VECTORING_ERROR);
 		v->pv->redeliver_len = vmread(VMCS_EXIT_INSTR_LEN);
 	}
-	if (reason < CVM_EXIT_REASONS && handlers[reason])
+	if (vm->state != CVM_VM_RUNNING) {	/* stopped from elsewhere */
+		pv_switch_out(c, v->pv);
+		pv_reflect_stopped(c, v);
+	} else if (reason < CVM_EXIT_REASONS && handlers[reason])
 		handlers[reason](c, v);
 	else
 		pv_stop(c, v, CVM_R_BAD_EXIT, reason, vmread(VMCS_EXIT_QUALIFICATION));

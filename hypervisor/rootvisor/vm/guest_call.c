@@ -15,7 +15,7 @@ static int block(struct pcpu *c, struct vcpu12 *v, u64 size, void **p, u64 *gfn)
 	*gfn = gpa >> PAGE_SHIFT;
 	if ((gpa & 7) || (gpa & ~PAGE_MASK) + size > PAGE_SIZE || !vm_gfn_is_ram(v->vm, *gfn))
 		return -EFAULT;
-	err = vm_bring_page(c, v->vm, F12(v, VMCS_EPTP), *gfn, false);
+	err = vm_bring_page(c, v->vm, F12(v, VMCS_EPTP), *gfn, 0);
 	if (err)
 		return err;
 	*p = (u8 *)vm_page(v->vm, *gfn) + (gpa & ~PAGE_MASK);

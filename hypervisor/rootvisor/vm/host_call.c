@@ -15,6 +15,7 @@ static void host_info(struct cvm_host_info *i)
 	i->svn = RV_SVN;
 	i->guardian_svn = h->svn;
 	i->cpus = nr_pcpus;
+	i->features = nr_pcpus > 1 ? CVM_F_SMP : 0;
 	for (u32 n = 1; n <= CVM_MAX_VMS; n++)
 		i->vms += vms[n].state != CVM_VM_FREE;
 	i->features = platform_features;
@@ -30,12 +31,20 @@ static void host_info(struct cvm_host_info *i)
 		cpuid(0x80000002 + n, 0, brand + 4 * n);
 }
 
+/* The sum over all CPUs. */
+static void host_stats(struct cvm_stats *s)
+{
+	for (u32 i = 0; i < nr_pcpus; i++)
+		for (u32 n = 0; n < sizeof(*s) / sizeof(u64); n++)
+			((u64 *)s)[n] += ((u64 *)&pcpus[i].stats)[n];
+}
+
 static void vm_info(const struct vm *vm, struct cvm_vm_info *i)
 {
 	i->id = vm->id;
 	i->state = vm->state;
 	i->reason = vm->reason;
-	i->vcpus = vm->vcpu ? 1 : 0;
+	i->vcpus = vm->vcpus;
 	memcpy(i->uuid, vm->params.uuid, sizeof(i->uuid));
 	for (u32 n = 0; n < vm->params.nr_ram; n++)
 		i->ram_bytes += vm->params.ram[n].size;
@@ -105,7 +114,7 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 		return -EFAULT;
 	switch (nr) {
 	case CVM_HOST_INFO:	host_info(b); break;
-	case CVM_HOST_STATS:	memcpy(b, &c->stats, sizeof(c->stats)); break;
+	case CVM_HOST_STATS:	host_stats(b); break;
 	case CVM_HOST_VM_LIST:	vm_list(b); break;
 	case CVM_HOST_VM_INFO:	vm_info(vm, b); break;
 	case CVM_HOST_VM_STATS:	memcpy(b, &vm->stats, sizeof(vm->stats)); break;

@@ -134,19 +134,33 @@ static void sealed_clear(struct vm *vm, u64 gfn)
 
 /* ---- ownership ---- */
 
-/* Out of the host's reach on every CPU when it returns 0. */
-static int take_frame(struct vm *vm, u64 pfn, u64 gfn)
+/* What is taken with one shoot-down: a page, and neighbours that EPT12 offers with it. */
+static struct { u64 gfn, pfn; } batch[512];
+static u32 in_batch;
+
+/* First step. False: not the host's, or in the batch already. */
+static bool take_begin(u64 pfn, u64 gfn)
 {
-	if (!frame_is_host(pfn))
-		return -EPERM;
+	if (!frame_is_host(pfn) || !*ept01_leaf(pfn))
+		return false;
 	shadow_frame_taken(pfn);
 	own_take_begin(frame_of(pfn), ept01_leaf(pfn));
-	ept01_flush();
-	own_take_end(frame_of(pfn), (u8)vm->slot, (u32)gfn);
-	vm->frames++;
-	vm->stats.taken++;
-	frame_counts.priv++;
-	return 0;
+	tlb_removed(TLB_L1);
+	batch[in_batch].gfn = gfn;
+	batch[in_batch++].pfn = pfn;
+	return true;
+}
+
+/* Second: out of the host's reach on every CPU. */
+static void take_end(struct vm *vm)
+{
+	tlb_shootdown();
+	RV_BUG_ON(!tlb_settled());
+	for (u32 i = 0; i < in_batch; i++)
+		own_take_end(frame_of(batch[i].pfn), (u8)vm->slot, (u32)batch[i].gfn);
+	vm->frames += in_batch;
+	vm->stats.taken += in_batch;
+	frame_counts.priv += in_batch;
 }
 
 /* The frame's content must already be fit for the host. */
@@ -158,11 +172,24 @@ static void return_frame(struct vm *vm, u64 pfn)
 	frame_counts.priv--;
 }
 
-int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_content)
+/* Those of [gfn, end) that are offered, not yet there and not sealed. */
+static void take_neighbours(struct vm *vm, u64 eptp12, u64 gfn, u64 end)
+{
+	struct ept12_leaf leaf;
+
+	for (; gfn < end; gfn++)
+		if (vm_gfn_is_ram(vm, gfn) && !sealed_test(vm, gfn) &&
+		    !(*ept_entry(vm->ept02, gfn << PAGE_SHIFT, false) & EPT_RWX) &&
+		    ept12_lookup(eptp12, gfn << PAGE_SHIFT, &leaf) == EPT12_OK && leaf.perms & EPT_W)
+			take_begin(leaf.pfn, gfn);
+}
+
+int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, u64 keep)
 {
 	struct ept12_leaf leaf;
 	enum ept12_status st;
 	u64 *e = ept_entry(vm->ept02, gfn << PAGE_SHIFT, false);
+	u64 end = (gfn | 511) + 1;
 	int err;
 
 	RV_BUG_ON(!e);			/* make_tables() */
@@ -175,14 +202,21 @@ int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_
 	}
 	if (st != EPT12_OK || !(leaf.perms & EPT_W))
 		return -EAGAIN;
-	if (take_frame(vm, leaf.pfn, gfn) < 0) {
+	in_batch = 0;
+	if (!take_begin(leaf.pfn, gfn)) {
 		vm_stop(vm, CVM_R_HOST_MAPS_FOREIGN, gfn, leaf.pfn);
 		return -EPERM;
 	}
+	if (keep)
+		take_neighbours(vm, eptp12, gfn + 1, gfn + keep < end ? gfn + keep : end);
+	else if (leaf.level == 2 && !sealed_test(vm, gfn))
+		take_neighbours(vm, eptp12, gfn & ~511ull, end);
+	take_end(vm);
 	if (sealed_test(vm, gfn)) {
 		guardian_slot(c, &vm->guardian, leaf.pfn);
 		vm->guardian.mb->page = (struct cvm_g_page){ .gfn = gfn, .slot = c->id };
 		err = guardian_call(c, &vm->guardian, CVM_G_UNSEAL, NULL, NULL);
+		guardian_slot(c, &vm->guardian, 0);
 		if (err) {
 			clear_page(va(leaf.pfn << PAGE_SHIFT));
 			return_frame(vm, leaf.pfn);
@@ -191,11 +225,15 @@ int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_
 		}
 		sealed_clear(vm, gfn);
 		vm->stats.unsealed++;
-	} else if (!keep_content) {
-		clear_page(va(leaf.pfn << PAGE_SHIFT));
+		keep = 1;
 	}
-	RV_BUG_ON(!own_map(frame_of(leaf.pfn), (u8)vm->slot, (u32)gfn, e,
-			   leaf.pfn << PAGE_SHIFT | EPT_RWX | EPT_MT_WB | EPT_IPAT));
+	for (u32 i = 0; i < in_batch; i++) {
+		if (!keep)
+			clear_page(va(batch[i].pfn << PAGE_SHIFT));
+		RV_BUG_ON(!own_map(frame_of(batch[i].pfn), (u8)vm->slot, (u32)batch[i].gfn,
+				   ept_entry(vm->ept02, batch[i].gfn << PAGE_SHIFT, false),
+				   batch[i].pfn << PAGE_SHIFT | EPT_RWX | EPT_MT_WB | EPT_IPAT));
+	}
 	return 0;
 }
 
@@ -221,7 +259,9 @@ bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification)
 	e = ept_entry(vm->ept02, gfn << PAGE_SHIFT, false);
 	if (e && (*e & EPT_ADDR) >> PAGE_SHIFT == pfn)
 		*e = 0;
-	invept(2, 0);
+	tlb_removed(TLB_L2);
+	tlb_shootdown();
+	RV_BUG_ON(!tlb_settled());
 	if (vm->state == CVM_VM_RUNNING || vm->state == CVM_VM_LAUNCHING) {
 		guardian_slot(c, &vm->guardian, pfn);
 		vm->guardian.mb->page = (struct cvm_g_page){ .gfn = gfn, .slot = c->id };
@@ -230,6 +270,7 @@ bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification)
 			vm_stop(vm, CVM_R_GUARDIAN_FAULT, gfn, 0);
 		else
 			sealed = true;
+		guardian_slot(c, &vm->guardian, 0);
 	}
 	vm->stats.sealed += sealed;
 	if (!sealed)
@@ -244,15 +285,18 @@ u64 vm_destroy(struct pcpu *c, struct vm *vm)
 {
 	vm_stop(vm, CVM_R_DESTROYED, 0, 0);
 	if (vm->state == CVM_VM_STOPPED) {
-		/* From here no VMCS leads to it. */
-		if (vm->vcpu) {
-			pv_free(vm->vcpu);
-			vcpu12_free(c, vm->vcpu);
-		}
+		for (u32 i = 0; i < nr_pcpus; i++)
+			if (pcpus[i].in_l2 && pcpus[i].cur12->vm == vm) {
+				cpu_kick(&pcpus[i]);	/* it finds the VM stopped */
+				return vm->frames + 1;
+			}
+		vcpu12_orphan(c, vm);	/* from here no VMCS leads to it */
 		vm->state = CVM_VM_DYING;
 		vm->destroy_cursor = 0;
-		invept(2, 0);
+		tlb_removed(TLB_L2);
+		tlb_shootdown();
 	}
+	RV_BUG_ON(!tlb_settled());
 	for (u32 n = 0; n < DESTROY_ROUND && vm->destroy_cursor < frames_max; n++, vm->destroy_cursor++) {
 		struct frame *f = frame_of(vm->destroy_cursor);
 

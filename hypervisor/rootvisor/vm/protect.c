@@ -57,7 +57,6 @@ static int begin(struct pcpu *c, struct vcpu12 *v)
 		vm->state = CVM_VM_FREE;
 		return -ENOSPC;
 	}
-	vm->vcpu = v;
 	v->launching = vm;
 	vm->guardian.mb->init = (struct cvm_g_init){
 		.vm_id = vm->id,
@@ -85,7 +84,8 @@ static int take_round(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 	for (u32 n = 0; n < TAKE_ROUND; n++) {
 		const struct cvm_component *k = &vm->params.comp[vm->comp];
 		u64 gpa = k->gpa + vm->offset;
-		int err = vm_bring_page(c, vm, F12(v, VMCS_EPTP), gpa >> PAGE_SHIFT, true);
+		int err = vm_bring_page(c, vm, F12(v, VMCS_EPTP), gpa >> PAGE_SHIFT,
+				    (ALIGN_UP(k->size, PAGE_SIZE) - vm->offset) >> PAGE_SHIFT);
 
 		if (err == -EAGAIN) {
 			ask_host(c, v, gpa);
@@ -151,6 +151,7 @@ static int launch(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 		return err;
 	v->launching = NULL;
 	v->vm = vm;
+	vm->vcpus = 1;
 	vm->state = CVM_VM_RUNNING;
 	log_event(CVM_EV_VM_PROTECTED, CVM_R_NONE, vm->id, vm->params.uuid, vm->frames, 0);
 	return 0;
@@ -194,7 +195,6 @@ void vm_vcpu_gone(struct pcpu *c, struct vcpu12 *v)
 	struct vm *vm = v->vm ? v->vm : v->launching;
 
 	vm_stop(vm, CVM_R_RESET, v->gpa, 0);
-	vm->vcpu = NULL;
 	pv_free(v);
 	v->vm = NULL;
 	v->launching = NULL;

@@ -40,6 +40,7 @@ static void quoter_start(struct pcpu *c, const char *cmdline)
 
 void vm_init(struct pcpu *c, const char *cmdline, struct host_handoff *handoff)
 {
+	vms[0].state = CVM_VM_STOPPED;	/* vcpu12_orphan() */
 	pv_init_features();
 	quoter_start(c, cmdline);
 	memcpy(handoff->secret, quoter_says.secret, sizeof(handoff->secret));

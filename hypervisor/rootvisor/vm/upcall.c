@@ -26,8 +26,8 @@ void guardian_map(struct guardian *g, u64 gpa, u64 phys, u64 bits)
 
 void guardian_slot(struct pcpu *c, struct guardian *g, u64 pfn)
 {
-	g->slot_pt[c->id] = pfn << PAGE_SHIFT | EPT_R | EPT_W | EPT_MT_WB | EPT_IPAT;
-	invept(1, pa(g->ept_root) | 6 | 3 << 3);
+	g->slot_pt[c->id] = pfn ? pfn << PAGE_SHIFT | EPT_R | EPT_W | EPT_MT_WB | EPT_IPAT : 0;
+	invept(1, pa(g->ept_root) | 6 | 3 << 3);	/* this slot only this CPU uses */
 }
 
 /* A page of the Guardian's own. False: pool exhausted. */
@@ -96,7 +96,6 @@ static void init_vmcs(struct pcpu *c, struct guardian *g)
 	const struct cvm_g_header *h = header();
 
 	vmcs_load(c, &g->vmcs);
-	vmcs_init_host_state(c);
 	caps_write_controls(PIN_NMI | PIN_PREEMPTION_TIMER,
 			    PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR3_LOAD | PROC_CR8_LOAD | PROC_CR8_STORE |
 			    PROC_MOV_DR | (g->vm ? PROC_UNCOND_IO : 0) | PROC_MONITOR | PROC_SECONDARY,
@@ -139,6 +138,7 @@ int guardian_create(struct pcpu *c, struct guardian *g, struct vm *vm)
 	if (vm)		/* one top-level entry: the guest's own tables, so its window follows EPT02 */
 		g->ept_root[(CVM_G_GUEST >> 39) & 511] = vm->ept02[0];
 	init_vmcs(c, g);
+	vmcs_clear(c, &g->vmcs);
 	if (prev)
 		vmcs_load(c, prev);
 	return 0;
@@ -194,7 +194,7 @@ static int bring(struct pcpu *c, struct guardian *g, struct vcpu12 *v, u64 gpa, 
 	if (gpa < CVM_G_GUEST || !v || !vm_gfn_is_ram(g->vm, gfn))
 		return -EIO;
 	memcpy(mailbox_save[c->id], g->mb, PAGE_SIZE);
-	err = vm_bring_page(c, g->vm, F12(v, VMCS_EPTP), gfn, false);
+	err = vm_bring_page(c, g->vm, F12(v, VMCS_EPTP), gfn, 0);
 	memcpy(g->mb, mailbox_save[c->id], PAGE_SIZE);
 	*need_gfn = gfn;
 	return err;
@@ -225,7 +225,7 @@ restart:;
 		case EXIT_EXCEPTION_NMI:
 			if (INTR_TYPE(vmread(VMCS_EXIT_INTR_INFO)) != INTR_TYPE_NMI)
 				return fault(g, reason, vmread(VMCS_EXIT_INTR_INFO) & 0xff);
-			c->nmi_pending = true;
+			nmi_exit();
 			continue;
 		case EXIT_EPT_VIOLATION: {
 			u64 gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
@@ -273,6 +273,7 @@ int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, 
 		xsetbv(0, xcr0);
 	}
 	depth[c->id]--;
+	vmcs_clear(c, &g->vmcs);		/* the next one may be on another CPU */
 	vmcs_load(c, prev);
 	return err;
 }

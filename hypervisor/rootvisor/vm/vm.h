@@ -27,7 +27,7 @@ void guardian_destroy(struct pcpu *c, struct guardian *g);
  * -EIO: it faulted, and its VM is stopped; -EAGAIN: it needs a guest page that the host must
  * map first, *need_gfn; v: the vCPU on whose behalf, NULL if no guest page may be brought. */
 int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, u64 *need_gfn);
-void guardian_slot(struct pcpu *c, struct guardian *g, u64 pfn);
+void guardian_slot(struct pcpu *c, struct guardian *g, u64 pfn);	/* 0: takes it away again */
 void guardian_map(struct guardian *g, u64 gpa, u64 phys, u64 bits);	/* panics if the pool is empty: boot only */
 
 /* ---- pages.c ---- */
@@ -43,7 +43,7 @@ struct vm {
 	u32 phase, comp;			/* PROTECT's progress */
 	u64 offset;
 	u64 destroy_cursor;
-	struct vcpu12 *vcpu;			/* first light: one */
+	u32 vcpus;				/* that were bound to it */
 	u8 launch_digest[CVM_DIGEST_SIZE];
 	struct cvm_stats stats;
 };
@@ -56,9 +56,9 @@ void vm_stop(struct vm *vm, u32 reason, u64 arg0, u64 arg1);	/* idempotent */
 u64 vm_destroy(struct pcpu *c, struct vm *vm);	/* one bounded round; frames left */
 
 bool vm_gfn_is_ram(const struct vm *vm, u64 gfn);
-/* Makes gfn present in EPT02. 0; -EAGAIN: the host must map it (writable) first; -EPERM: the VM was
- * stopped. content: keep what the frame holds (PROTECT's components) instead of zero or unseal. */
-int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, bool keep_content);
+/* Makes gfn present in EPT02, and what the host offers with it. 0; -EAGAIN: the host must map it (writable) first; -EPERM: the
+ * VM was stopped. keep: that many pages from gfn on keep what they hold (PROTECT's components) instead of zero or unseal. */
+int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, u64 keep);
 void *vm_page(struct vm *vm, u64 gfn);		/* private and present, else NULL */
 
 /* ept02.c */

@@ -5,7 +5,7 @@
  * vmx_enter_window and the entry, exception_handler() moves RIP to vmx_enter_nmi; what came
  * earlier, the test at its start sees. */
 #define HOST_RSP		0x6c14
-#define PCPU_NMI_ARRIVED	161	/* offsetof(struct pcpu, nmi_arrived): vmx/vmcs.c asserts it */
+#define PCPU_NMI_ARRIVED	177	/* offsetof(struct pcpu, nmi_arrived): vmx/vmcs.c asserts it */
 
 	.text
 	.globl vmx_enter, vmx_exit_point, vmx_enter_window, vmx_enter_window_end, vmx_enter_nmi

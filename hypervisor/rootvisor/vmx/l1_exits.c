@@ -66,10 +66,14 @@ static void l1_triple_fault(struct pcpu *c)
 	power_end(0xcf9, 1, 6);
 }
 
-static void l1_init_sipi(struct pcpu *c)
+static void l1_nmi(struct pcpu *c)
 {
-	rv_printf("CPU %u: the host sent INIT to the CPU it runs on: reset\n", c->id);
-	power_end(0xcf9, 1, 6);
+	nmi_exit();			/* run_l1() injects it if it is the host's */
+}
+
+static void l1_nmi_window(struct pcpu *c)
+{
+	vmwrite(VMCS_PROC_CTLS, vmread(VMCS_PROC_CTLS) & ~PROC_NMI_WINDOW);
 }
 
 /*
@@ -107,7 +111,7 @@ static void l1_ept_violation(struct pcpu *c)
 	}
 	if (f && f->owner != FRAME_ROOTVISOR) {
 		/* It came back to the host and this CPU held a stale translation. */
-		ept01_flush();
+		tlb_flush(c);
 		return;
 	}
 	log_event(CVM_EV_DENIED, CVM_R_HOST_TOUCHES_ROOTVISOR, 0, NULL, gpa, vmread(VMCS_GUEST_RIP));
@@ -121,8 +125,10 @@ static const struct {
 	void (*handle)(struct pcpu *c);
 } l1_exits[CVM_EXIT_REASONS] = {
 	[EXIT_TRIPLE_FAULT]	= { "triple fault", l1_triple_fault },
-	[EXIT_INIT]		= { "INIT", l1_init_sipi },
-	[EXIT_SIPI]		= { "SIPI", l1_init_sipi },
+	[EXIT_EXCEPTION_NMI]	= { "NMI", l1_nmi },	/* no exception exits */
+	[EXIT_INIT]		= { "INIT", l1_init },
+	[EXIT_SIPI]		= { "SIPI", l1_sipi },
+	[EXIT_NMI_WINDOW]	= { "NMI window", l1_nmi_window },
 	[EXIT_CPUID]		= { "CPUID", l1_cpuid },
 	[EXIT_GETSEC]		= { "GETSEC", l1_undefined },
 	[EXIT_INVD]		= { "INVD", l1_invd },
@@ -135,7 +141,6 @@ static const struct {
 	[EXIT_EPT_VIOLATION]	= { "EPT violation", l1_ept_violation },
 	[EXIT_XSETBV]		= { "XSETBV", l1_xsetbv },
 	/* These cannot exit by the controls; named for the panic message. */
-	[EXIT_EXCEPTION_NMI]	= { "exception or NMI", NULL },
 	[EXIT_EXT_INTR]		= { "external interrupt", NULL },
 	[EXIT_TASK_SWITCH]	= { "task switch", NULL },
 	[EXIT_EPT_MISCONFIG]	= { "EPT misconfiguration", NULL },

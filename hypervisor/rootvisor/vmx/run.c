@@ -6,14 +6,14 @@
 #define INTERRUPTIBILITY_MOV_SS		BIT(1)
 #define INTERRUPTIBILITY_NMI		BIT(3)
 
-/* An NMI that hit RootVisor goes to the host as soon as it can take it. */
+/* An NMI goes to the host as soon as it can take it. */
 static void inject_nmi(struct pcpu *c)
 {
-	if (vmread(VMCS_ENTRY_INTR_INFO) & INTR_VALID)
+	if (vmread(VMCS_ENTRY_INTR_INFO) & INTR_VALID ||
+	    vmread(VMCS_GUEST_INTERRUPTIBILITY) & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI)) {
+		vmwrite(VMCS_PROC_CTLS, vmread(VMCS_PROC_CTLS) | PROC_NMI_WINDOW);
 		return;
-	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) &
-	    (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI))
-		return;
+	}
 	c->nmi_pending = false;
 	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | (u64)INTR_TYPE_NMI << 8 | 2);
 }
@@ -42,7 +42,9 @@ static void run_l1(struct pcpu *c)
 	__asm__ volatile("" : : : "memory");	/* cleared before nmi_pending is looked at */
 	if (c->nmi_pending)
 		inject_nmi(c);
+	rv_unlock();
 	r = vmcs_run(c, &c->vmcs01, &c->regs);
+	rv_lock();
 	if (r == 2)
 		return;			/* an NMI came: inject it first */
 	if (r)

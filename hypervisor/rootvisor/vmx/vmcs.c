@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cpu/cpu.h"
 #include "rv/rv.h"
+#include "trace.h"
 #include "vmx/vmx.h"
 
 extern const u8 vmx_exit_point[];
-_Static_assert(offsetof(struct pcpu, nmi_arrived) == 161, "vmx/entry.S");
+_Static_assert(offsetof(struct pcpu, nmi_arrived) == 177, "vmx/entry.S");
 
 void vmcs_load(struct pcpu *c, struct vmcs *v)
 {
 	if (c->current == v)
 		return;
+	RV_BUG_ON(v->on && v->on != c);
 	if (!vmptrld(v->pa))
 		rv_panic("VMPTRLD of %lx failed", v->pa);
 	c->current = v;
+	v->on = c;
 }
 
 int vmcs_alloc(struct vmcs *v)
@@ -22,8 +25,7 @@ int vmcs_alloc(struct vmcs *v)
 	if (!page)
 		return -ENOMEM;
 	*page = (u32)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
-	v->pa = pa(page);
-	v->launched = false;
+	*v = (struct vmcs) { .pa = pa(page) };
 	if (!vmclear(v->pa))
 		rv_panic("VMCLEAR of %lx failed", v->pa);
 	return 0;
@@ -31,9 +33,11 @@ int vmcs_alloc(struct vmcs *v)
 
 void vmcs_clear(struct pcpu *c, struct vmcs *v)
 {
+	RV_BUG_ON(v->on && v->on != c);
 	if (!vmclear(v->pa))
 		rv_panic("VMCLEAR of %lx failed", v->pa);
 	v->launched = false;
+	v->on = NULL;
 	if (c->current == v)
 		c->current = NULL;
 }
@@ -44,7 +48,7 @@ void vmcs_zero(const u16 *fields, u32 n)
 		vmwrite(fields[i], 0);
 }
 
-void vmcs_init_host_state(struct pcpu *c)
+static void init_host_state(struct pcpu *c)
 {
 	static const u16 zero[] = {
 		VMCS_HOST_FS_SEL, VMCS_HOST_GS_SEL, VMCS_HOST_FS_BASE, VMCS_HOST_SYSENTER_CS,
@@ -73,8 +77,23 @@ int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs)
 	int r;
 
 	vmcs_load(c, v);
-	while ((r = vmx_enter(regs, v->launched)) == 2 && v != &c->vmcs01)
+	if (v->host_of != c) {
+		init_host_state(c);
+		v->host_of = c;
+	}
+	for (;;) {
+		/* First say "in a guest", then look for requests: tlb_shootdown() does it the other way round. */
+		__atomic_exchange_n(&c->in_guest, !c->sipi_wait, __ATOMIC_SEQ_CST);
+		if (c->tlb_seen != tlb_gen)
+			tlb_flush(c);
+		trace_enter(c);
+		r = vmx_enter(regs, v->launched);
+		trace_exit(c);
+		c->in_guest = 0;
+		if (r != 2 || v == &c->vmcs01)
+			break;
 		c->nmi_arrived = false;	/* the NMI is L1's: it waits until L1 runs */
+	}
 	if (r)
 		return r;
 	/* A failed entry (bit 31 of the reason) leaves the launch state clear. */

@@ -26,7 +26,7 @@ static void init_controls(struct pcpu *c)
 	u64 proc2 = PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID |
 		    features_proc2_optional(PROC2_XSAVES);
 
-	vmwrite(VMCS_PIN_CTLS, controls(MSR_VMX_TRUE_PIN, 0));
+	vmwrite(VMCS_PIN_CTLS, controls(MSR_VMX_TRUE_PIN, PIN_NMI | PIN_VIRTUAL_NMI));
 	vmwrite(VMCS_PROC_CTLS, controls(MSR_VMX_TRUE_PROC, PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY));
 	vmwrite(VMCS_PROC2_CTLS, controls(MSR_VMX_PROC2, proc2));
 	vmwrite(VMCS_EXIT_CTLS, controls(MSR_VMX_TRUE_EXIT, EXIT_HOST64 | EXIT_SAVE_DEBUG | EXIT_SAVE_PAT |
@@ -59,14 +59,16 @@ static void init_guest(const struct host_entry *e)
 void vmcs01_init(struct pcpu *c, const struct host_entry *e)
 {
 	c->msr_bitmap01 = pool_get();
-	if (!c->msr_bitmap01 || vmcs_alloc(&c->vmcs01) < 0)
-		rv_panic("no memory for the host's VMCS");
+	c->host_xsave = pool_get_contig(2);
+	if (!c->msr_bitmap01 || !c->host_xsave || vmcs_alloc(&c->vmcs01) < 0)
+		rv_panic("the pool is too small for the host's VMCS: raise pool=");
 	l1_msr_bitmap(c->msr_bitmap01);
 	power_bitmap(&power_ports, io_bitmap01);
 	vmcs_load(c, &c->vmcs01);
-	vmcs_init_host_state(c);
 	init_controls(c);
 	init_guest(e);
 	c->regs = (struct gregs) { 0 };
 	c->regs.r[R_RDI] = e->rdi;
+	c->regs.r[R_RSI] = c->id ? e->mailbox : 0;
+	c->regs.r[R_RDX] = c->apic_id;
 }

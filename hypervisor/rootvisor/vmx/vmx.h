@@ -8,6 +8,7 @@
 struct host_entry {
 	u64 rip, rdi;
 	u64 cr3;			/* identity map */
+	u64 mailbox;			/* where the other CPUs wait for their way, given in RSI (0 on the boot CPU) */
 };
 
 /* vmcs.c: writes 0 to these fields of the current VMCS. */
@@ -22,6 +23,8 @@ void l1_rdmsr(struct pcpu *c);
 void l1_wrmsr(struct pcpu *c);
 void l1_cr_access(struct pcpu *c);
 void l1_io(struct pcpu *c);
+void l1_init(struct pcpu *c);		/* l1_init.c */
+void l1_sipi(struct pcpu *c);
 /* Sets the bits of MSRs that exit in a zeroed 4 KiB bitmap. */
 void l1_msr_bitmap(u8 *bitmap);
 

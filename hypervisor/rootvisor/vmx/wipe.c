@@ -12,6 +12,7 @@ _Static_assert(sizeof(struct cpu_stacks) == 7 * PAGE_SIZE && CVM_MAX_CPUS == 16,
 
 void power_end(u16 port, u32 size, u32 value)
 {
+	smp_stop_others(true);
 	rv_printf("the machine resets or sleeps (port %x): wiping memory\n", port);
 	for (u64 pfn = 0; pfn < frames_max; pfn++)
 		if (frame_of(pfn)->owner == FRAME_PRIVATE)

@@ -37,8 +37,6 @@ u64 *ept01_leaf(u64 pfn);		/* of one 4 KiB frame of RAM; splits a large leaf; ch
 u64 ept01_leaf_of(u64 pfn);		/* what it is while the host owns the frame: RWX */
 /* True if the whole 2 MiB region is mapped by one leaf or by 512 present 4 KiB leaves. */
 bool ept01_region_whole(u64 pfn);
-/* INVEPT of EPT01 on every CPU, complete when it returns. */
-void ept01_flush(void);
 
 /* ---- walk.c: the host's (L1's) linear addresses, for VMX operands and call buffers ---- */
 /* Copies n bytes through the page tables of vmcs01 (CR3/CR4/EFER of the current VMCS, 4-level

@@ -15,6 +15,8 @@ enum { R_RAX, R_RCX, R_RDX, R_RBX, R_RSP, R_RBP, R_RSI, R_RDI, R_R8 };
 struct vmcs {
 	u64 pa;
 	bool launched;
+	struct pcpu *on;		/* the CPU on which it may be active: only that one may load or clear it */
+	struct pcpu *host_of;		/* the CPU that its host state names */
 };
 
 struct vcpu12;		/* nested/nested.h: a VMCS12 of L1 and what stands behind it */
@@ -39,6 +41,13 @@ struct pcpu {
 	u8 *host_xsave;			/* 8 KiB, 64-aligned: scratch for switching extended state */
 	u8 *stack_top;
 	void *msr_bitmap01;
+	bool sipi_wait;			/* L1 waits for a SIPI: no instruction, no translation */
+	bool init_pending;		/* an INIT came in VMX operation of L1 */
+
+	/* rv/smp.h; written by this CPU, but `kick` */
+	volatile u32 in_guest;		/* in VMX non-root operation, or past the point of looking at tlb_gen */
+	volatile u32 kick;		/* an NMI of RootVisor's own is on the way */
+	volatile u64 tlb_seen;		/* the generation that the last INVEPT of everything served */
 } __attribute__((aligned(64)));
 
 extern struct pcpu pcpus[CVM_MAX_CPUS];
@@ -60,17 +69,16 @@ int vmx_enter(struct gregs *regs, bool resume);
 void vmcs_load(struct pcpu *c, struct vmcs *v);		/* VMPTRLD unless current */
 int vmcs_alloc(struct vmcs *v);				/* takes a pool page, VMCLEARs it */
 void vmcs_clear(struct pcpu *c, struct vmcs *v);	/* VMCLEAR; not launched any more */
-void vmcs_init_host_state(struct pcpu *c);		/* HOST_* fields of the current VMCS */
 /* Its guest state: flat segments (CS 8, data 10h), RFLAGS 2, CR4.VMXE too, the rest quiet. */
 struct vmcs_flat {
 	u64 code_ar, cr0, cr3, cr4, efer, rip, rsp;
 };
 void vmcs_init_flat(const struct vmcs_flat *s);
-/* Loads, enters, tracks launched. As vmx_enter(), but 2 only for vmcs01. */
+/* Loads, flushes what tlb_shootdown() wants flushed, enters, tracks launched. As vmx_enter(), but 2 only for vmcs01. */
 int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs);
 
 /* vmx/run.c: never returns */
-void pcpu_run(struct pcpu *c) __attribute__((noreturn));
+void pcpu_run(struct pcpu *c) __attribute__((noreturn));	/* with the lock held */
 
 /* vmx/l1_exits.c: one exit of the host. nested/ hangs its own handlers in by link. */
 void l1_handle_exit(struct pcpu *c, u32 reason);

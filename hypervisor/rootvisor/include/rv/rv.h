@@ -9,4 +9,5 @@
 #include "rv/nested.h"
 #include "rv/pcpu.h"
 #include "rv/print.h"
+#include "rv/smp.h"
 #include "rv/vmcs.h"
