@@ -45,6 +45,6 @@ void host_enter_native(const struct mb2_info *mb, struct memmap *e820, struct me
 	struct host_entry e = host_prepare(mb, e820, free_map, false);
 
 	/* on the boot map of 4 GiB: a CPU that falls back may have no 1 GiB pages */
-	__asm__ volatile("cli; jmp *%0" : : "r"(e.rip), "D"(e.rdi) : "memory");
+	__asm__ volatile("cli; jmp *%0" : : "r"(e.rip), "D"(e.rdi), "S"(0ull) : "memory");
 	__builtin_unreachable();
 }
