@@ -22,6 +22,8 @@ int bus_attach(struct manager *m) {
     if (r >= 0)
         r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_CLIENTS_INTERFACE, bus_clients_vtable, m);
     if (r >= 0)
+        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_AUDIT_INTERFACE, bus_audit_vtable, m);
+    if (r >= 0)
         r = sd_bus_add_object_vtable(m->bus, NULL, BUS_HOST_PATH, BUS_HOST_INTERFACE, bus_host_vtable, m);
     if (r >= 0)
         r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_MACHINE_PREFIX, BUS_MACHINE_INTERFACE,

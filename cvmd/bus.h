@@ -124,6 +124,10 @@ int bus_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int bus_open_log(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int bus_read_audit(sd_bus_message *call, void *userdata, sd_bus_error *error);
 
+/* --- bus-audit.c --- */
+#define BUS_AUDIT_INTERFACE "org.cvmd1.Audit"
+extern const sd_bus_vtable bus_audit_vtable[];
+
 /* --- bus-operation.c --- */
 extern const sd_bus_vtable bus_operation_vtable[];
 int bus_operation_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **found,

@@ -350,7 +350,7 @@ static int on_watch(sd_event_source *source, uint64_t usec, void *userdata) {
     (void)source;
     (void)usec;
     manager_look(m);
-    audit_pull(m);
+    audit_watch(m);
     operations_tidy(m);
     for (size_t i = 0; i < m->nr_machines; i++)
         look_at(m->machines[i], now);

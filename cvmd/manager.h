@@ -27,6 +27,8 @@ struct manager {
     uint64_t host_memory;             /* bytes */
     char *boot_id;                    /* of the host's kernel: RootVisor's event numbers start anew */
     uint64_t next_seq;                /* of RootVisor's events */
+    bool unanchored;                  /* the audit log has entries that RootVisor has not recorded */
+    uint64_t anchored;                /* CLOCK_MONOTONIC */
     struct cvm_host_info info;        /* of the last look, see manager_look_host() */
     struct cvm_stats stats;
     uint64_t looked; /* CLOCK_MONOTONIC */
@@ -162,5 +164,9 @@ void audit(struct manager *m, const struct machine *machine, const char *event, 
            const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* Bring RootVisor's events into the store. */
 void audit_pull(struct manager *m);
+/* The same, and have RootVisor record and sign what is there. */
+void audit_anchor(struct manager *m);
+/* The periodic look: one or the other. */
+void audit_watch(struct manager *m);
 
 #endif

@@ -187,6 +187,19 @@ int rootvisor_events(struct rootvisor *rv, uint64_t first, struct cvm_event_page
     return r;
 }
 
+int rootvisor_log_head(struct rootvisor *rv, uint64_t tree_size, const uint8_t user_data[64],
+                       struct cvm_log_head *ret) {
+    struct cvm_log_call *c = (struct cvm_log_call *)rv->buffer;
+    int r;
+
+    memset(c, 0, sizeof(*c));
+    memcpy(c->user_data, user_data, sizeof(c->user_data));
+    r = call(rv, CVM_HOST_LOG_HEAD, tree_size, sizeof(*c));
+    if (r >= 0)
+        memcpy(ret, &c->head, sizeof(*ret));
+    return r;
+}
+
 int rootvisor_report_key(struct rootvisor *rv, struct cvm_report_key *ret) {
     return call_out(rv, CVM_HOST_REPORT_KEY, 0, ret, sizeof(*ret));
 }

@@ -45,6 +45,9 @@ int rootvisor_events(struct rootvisor *rv, uint64_t first, struct cvm_event_page
 /* @blob: a tenant's key, sealed to the Guardian of VM @id. -EBUSY as above; -EINVAL, -ESTALE, -EBADMSG: the Guardian
  * refused it (cvm/abi.h, CVM_HOST_KEY_PUT). */
 int rootvisor_key_put(struct rootvisor *rv, uint32_t id, const struct cvm_key_blob *blob);
+/* A signed head of RootVisor's log (cvm/report.h). @user_data: 64 bytes that it binds. @tree_size: of a log whose
+ * root is @user_data[0..31], for RootVisor to record; 0: none. */
+int rootvisor_log_head(struct rootvisor *rv, uint64_t tree_size, const uint8_t user_data[64], struct cvm_log_head *ret);
 int rootvisor_report_key(struct rootvisor *rv, struct cvm_report_key *ret);
 
 #endif

@@ -10,6 +10,7 @@
 struct store {
     sqlite3 *db;
     unsigned depth; /* of transactions */
+    struct audit_log *log;
     /* Prepared at their first use, found by the address of their text. */
     struct {
         const char *sql;
@@ -17,6 +18,9 @@ struct store {
     } statements[STORE_STATEMENTS_MAX];
 };
 
+/* Open a database, WAL, every commit durable, and bring it to its schema. As store_open(). */
+int store_open_db(const char *path, const char *const *migrations, unsigned version, sqlite3 **ret,
+                  struct cvm_error *e);
 /* 0 for success of any kind, else a negative errno. */
 int store_errno(int rc);
 /* @sql: a constant, the same address at every call. NULL: it cannot be prepared; store_errno() of the

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "store-internal.h"
 
+#include "audit-log.h"
 #include "util.h"
 
 #include <errno.h>
@@ -108,20 +109,20 @@ static int user_version(sqlite3 *db, unsigned *ret) {
 }
 
 /* Each step is one transaction together with its version number: a cut-off migration goes on later. */
-static int migrate(sqlite3 *db, const char *path, struct cvm_error *e) {
+static int migrate(sqlite3 *db, const char *path, const char *const *migrations, unsigned last, struct cvm_error *e) {
     unsigned version = 0;
     int rc;
 
     rc = user_version(db, &version);
     if (rc != SQLITE_OK)
         return db_error(db, path, "reading the schema version", rc, e);
-    if (version > store_schema_version)
+    if (version > last)
         return cvm_error_set(
             e, -EPROTO, "%s has schema version %u, this cvmd knows up to %u: it was written by a newer cvmd",
-            path, version, store_schema_version);
-    for (; version < store_schema_version; version++) {
-        char *step = sqlite3_mprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %u; COMMIT",
-                                     store_migrations[version], version + 1);
+            path, version, last);
+    for (; version < last; version++) {
+        char *step = sqlite3_mprintf("BEGIN IMMEDIATE; %s PRAGMA user_version = %u; COMMIT", migrations[version],
+                                     version + 1);
 
         if (!step)
             return cvm_error_set(e, -ENOMEM, "out of memory");
@@ -137,26 +138,54 @@ static int migrate(sqlite3 *db, const char *path, struct cvm_error *e) {
     return 0;
 }
 
-int store_open(const char *path, struct store **ret, struct cvm_error *e) {
-    _cleanup_(store_closep) struct store *s = NULL;
-    mode_t old;
-    int rc, r;
+int store_open_db(const char *path, const char *const *migrations, unsigned version, sqlite3 **ret,
+                  struct cvm_error *e) {
+    mode_t old = umask(0077);
+    int rc = sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 
-    s = calloc(1, sizeof(*s));
-    if (!s)
-        return cvm_error_set(e, -ENOMEM, "out of memory");
-    old = umask(0077);
-    rc =
-        sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK) {
-        sqlite3_busy_timeout(s->db, 5000);
-        rc = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL, NULL);
+        sqlite3_busy_timeout(*ret, 5000);
+        rc = sqlite3_exec(*ret, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL, NULL);
     }
     umask(old);
     if (rc != SQLITE_OK)
-        return db_error(s->db, path, "opening", rc, e);
+        return db_error(*ret, path, "opening", rc, e);
+    return migrate(*ret, path, migrations, version, e);
+}
 
-    r = migrate(s->db, path, e);
+/* The table of schema 2 went to the log's own database: entries there are hashed, and writers do not wait for each
+ * other. It is dropped only when they are durable there. */
+static int move_audit(struct store *s, const char *path, struct cvm_error *e) {
+    sqlite3_stmt *q = NULL;
+    bool old;
+    int rc, r;
+
+    rc = sqlite3_prepare_v2(s->db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'audit'", -1, &q, NULL);
+    old = rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW;
+    sqlite3_finalize(q);
+    if (!old)
+        return store_errno(rc);
+    r = audit_log_import(s->log, s->db);
+    if (r < 0)
+        return cvm_error_set(e, r, "the audit log in %s cannot be taken over: %s", path, strerror(-r));
+    rc = sqlite3_exec(s->db, "DROP TABLE audit", NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : db_error(s->db, path, "dropping the old audit log", rc, e);
+}
+
+int store_open(const char *path, struct store **ret, struct cvm_error *e) {
+    _cleanup_(store_closep) struct store *s = NULL;
+    _cleanup_free_ char *log = NULL, *key = NULL;
+    const char *slash = strrchr(path, '/');
+    int dir = slash ? (int)(slash - path + 1) : 0, r;
+
+    s = calloc(1, sizeof(*s));
+    if (!s || asprintf(&log, "%.*saudit.db", dir, path) < 0 || asprintf(&key, "%.*saudit.key", dir, path) < 0)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    r = store_open_db(path, store_migrations, store_schema_version, &s->db, e);
+    if (r >= 0)
+        r = audit_log_open(log, key, &s->log, e);
+    if (r >= 0)
+        r = move_audit(s, path, e);
     if (r < 0)
         return r;
     *ret = TAKE_PTR(s);
@@ -168,6 +197,7 @@ void store_close(struct store *s) {
         return;
     for (unsigned i = 0; i < STORE_STATEMENTS_MAX && s->statements[i].stmt; i++)
         sqlite3_finalize(s->statements[i].stmt);
+    audit_log_close(s->log);
     sqlite3_close(s->db);
     free(s);
 }

@@ -55,7 +55,7 @@ int store_each_machine(struct store *s, int (*fn)(void *userdata, const struct s
                        void *userdata);
 
 struct store_audit {
-    uint64_t id;                /* set by the store, ascending */
+    uint64_t id;                /* set by the store: from 1, without gaps */
     uint64_t time;              /* microseconds since 1970 */
     const char *source;         /* "cvmd" or "rootvisor" */
     const char *machine, *uuid; /* or NULL */
@@ -66,8 +66,13 @@ struct store_audit {
     const char *boot_id;        /* of the host, for RootVisor's events */
     uint64_t seq;               /* RootVisor's number, 0 for cvmd's own events */
     uint64_t arg[2];
+    const void *raw; /* what RootVisor gave (attest/audit-entry.h), or NULL */
+    size_t raw_size;
 };
 
+/* The log is a database of its own beside the store's (audit-log.h): no transaction of the store holds it. */
+struct audit_log;
+struct audit_log *store_audit_log(struct store *s);
 /* Appends; an event of RootVisor that is there already is left alone (returns 0, else 1). */
 int store_append_audit(struct store *s, const struct store_audit *a);
 /* Events with id > @after, at most @limit (0: all), oldest first; only of @machine unless NULL. */

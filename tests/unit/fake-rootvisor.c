@@ -2,10 +2,12 @@
 #include "fake-rootvisor.h"
 
 #include "attest-fixture.h"
+#include "attest/log-head.h"
 #include "cvmd/rootvisor.h"
 #include "cvmd/util.h"
 
 #include <errno.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
 #include <x86intrin.h>
@@ -22,7 +24,10 @@ static struct cvm_vm_info vms[CVM_MAX_VMS];
 static uint64_t stats_exits[CVM_MAX_VMS];
 static unsigned nr_vms, next_id = 1;
 static struct cvm_event events[MAX_EVENTS];
-static unsigned nr_events;
+static uint8_t before[MAX_EVENTS][CVM_CHAIN_SIZE];
+static uint8_t chain[CVM_CHAIN_SIZE];
+static uint64_t counts[16];
+static unsigned nr_events, overwritten;
 static int fail_next;
 static uint64_t features = CVM_F_SMP;
 
@@ -31,9 +36,16 @@ void fake_rootvisor_present(int p) {
 }
 
 void fake_rootvisor_reset(void) {
-    nr_vms = nr_events = 0;
+    nr_vms = nr_events = overwritten = 0;
+    memset(counts, 0, sizeof(counts));
     next_id = 1;
     fail_next = 0;
+}
+
+static void chain_event(struct cvm_event *e) {
+    memcpy(before[e->seq - 1], chain, sizeof(chain));
+    cvm_log_step(chain, e);
+    counts[e->type]++;
 }
 
 static void add_event(uint32_t type, uint32_t reason, uint32_t vm, const uint8_t *uuid, uint64_t arg) {
@@ -41,10 +53,13 @@ static void add_event(uint32_t type, uint32_t reason, uint32_t vm, const uint8_t
 
     if (nr_events == MAX_EVENTS)
         return;
+    /* A daemon that starts anew reads the commands again: the events must be the same. */
     *e = (struct cvm_event){
-        .seq = ++nr_events, .tsc = __rdtsc(), .type = type, .reason = reason, .vm = vm, .arg = {arg, 0}};
+        .seq = ++nr_events, .tsc = nr_events * 1000, .type = type, .reason = reason, .vm = vm, .arg = {arg, 0}};
     if (uuid)
         memcpy(e->uuid, uuid, 16);
+    if (type != CVM_EV_ANCHOR)
+        chain_event(e);
 }
 
 static struct cvm_vm_info *find_uuid(const uint8_t *uuid) {
@@ -78,6 +93,21 @@ int fake_rootvisor_command(const char *line) {
     }
     if (strncmp(line, "bad-resume", 10) == 0) {
         fail_next = 1;
+        return 0;
+    }
+    if (sscanf(line, "overwrite %llu", &a) == 1) {
+        overwritten = (unsigned)a;
+        return 0;
+    }
+    if (sscanf(line, "anchor %llu %48s", &a, text) == 2) {
+        uint8_t root[24];
+        struct cvm_event *e = &events[nr_events];
+
+        if (cvm_hex_decode(text, 48, root, sizeof(root)) < 0)
+            return -EINVAL;
+        add_event(CVM_EV_ANCHOR, 0, 0, root, a);
+        memcpy(&e->arg[1], root + 16, 8);
+        chain_event(e);
         return 0;
     }
     if (sscanf(line, "denied %llu %llu", &a, &b) == 2) {
@@ -139,6 +169,39 @@ static int catch_up(struct rootvisor *rv) {
     return 0;
 }
 
+static void fill_head(const struct rootvisor *rv, struct cvm_log_head *h) {
+    *h = (struct cvm_log_head){
+        .magic = CVM_HEAD_MAGIC, .version = CVM_HEAD_VERSION, .size = sizeof(*h), .seq = nr_events, .tsc_khz = 2000000};
+    memcpy(h->counts, counts, sizeof(counts));
+    memcpy(h->chain, chain, sizeof(chain));
+    memset(h->rootvisor_digest, 0x11, CVM_DIGEST_SIZE);
+    memset(h->guardian_digest, 0x22, CVM_DIGEST_SIZE);
+    cvm_key_id(rv->fixture->point, h->report_key_id);
+}
+
+/* The key is of one start of the host, the daemon may start more often: it stands beside the commands. */
+static void keep_key(struct rootvisor *rv, const char *path) {
+    char name[512];
+    FILE *f;
+
+    if (!path)
+        return;
+    snprintf(name, sizeof(name), "%s.key", path);
+    f = fopen(name, "re");
+    if (f) {
+        EVP_PKEY_free(rv->fixture->quoter);
+        rv->fixture->quoter = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+        cvm_key_to_point(rv->fixture->quoter, rv->fixture->point);
+        cvm_key_id(rv->fixture->point, rv->fixture->report.report_key_id);
+    } else {
+        f = fopen(name, "we");
+        if (f)
+            PEM_write_PrivateKey(f, rv->fixture->quoter, NULL, NULL, 0, NULL, NULL);
+    }
+    if (f)
+        fclose(f);
+}
+
 int rootvisor_open(struct rootvisor **ret, struct cvm_error *e) {
     const char *path = getenv("CVMD_FAKE_ROOTVISOR");
     struct rootvisor *rv = calloc(1, sizeof(*rv));
@@ -151,9 +214,15 @@ int rootvisor_open(struct rootvisor **ret, struct cvm_error *e) {
         free(rv);
         return cvm_error_set(e, -ENOENT, "this host was not started by RootVisor (the test has none)");
     }
-    if (nr_events == 0)
-        add_event(CVM_EV_BOOT, 0, 0, NULL, 0);
     fixture_setup((void **)&rv->fixture);
+    keep_key(rv, path);
+    if (nr_events == 0) {
+        struct cvm_log_head h;
+
+        fill_head(rv, &h);
+        cvm_log_genesis(&h, chain);
+        add_event(CVM_EV_BOOT, 0, 0, NULL, 0);
+    }
     *ret = rv;
     return 0;
 }
@@ -221,6 +290,16 @@ int rootvisor_vm_stats(struct rootvisor *rv, uint32_t id, struct cvm_stats *ret)
     return 0;
 }
 
+/* What a daemon that starts anew must find as it is now. */
+static void remember(struct rootvisor *rv, const char *line) {
+    if (!rv->commands)
+        return;
+    fseek(rv->commands, 0, SEEK_END);
+    fputs(line, rv->commands);
+    fflush(rv->commands);
+    fseek(rv->commands, 0, SEEK_END);
+}
+
 int rootvisor_vm_destroy(struct rootvisor *rv, uint32_t id) {
     int r = catch_up(rv);
     struct cvm_vm_info *vm = find_id(id);
@@ -236,12 +315,7 @@ int rootvisor_vm_destroy(struct rootvisor *rv, uint32_t id) {
         return (int)vm->frames;
     snprintf(line, sizeof(line), "destroyed %s\n", uuid_to_string(vm->uuid, uuid));
     fake_rootvisor_command(line);
-    if (rv->commands) { /* a daemon that starts anew must not find the VM again */
-        fseek(rv->commands, 0, SEEK_END);
-        fputs(line, rv->commands);
-        fflush(rv->commands);
-        fseek(rv->commands, 0, SEEK_END);
-    }
+    remember(rv, line);
     return 0;
 }
 
@@ -281,10 +355,32 @@ int rootvisor_key_put(struct rootvisor *rv, uint32_t id, const struct cvm_key_bl
 int rootvisor_events(struct rootvisor *rv, uint64_t first, struct cvm_event_page *ret) {
     int r = catch_up(rv);
 
-    *ret = (struct cvm_event_page){.first_seq = 1, .next_seq = nr_events + 1};
-    for (uint64_t seq = first ?: 1; r == 0 && seq <= nr_events && ret->count < CVM_EVENTS_PER_PAGE; seq++)
+    if (first <= overwritten)
+        first = overwritten + 1;
+    *ret = (struct cvm_event_page){.first_seq = overwritten + 1, .next_seq = nr_events + 1};
+    if (first <= nr_events)
+        memcpy(ret->before, before[first - 1], CVM_CHAIN_SIZE);
+    for (uint64_t seq = first; r == 0 && seq <= nr_events && ret->count < CVM_EVENTS_PER_PAGE; seq++)
         ret->ev[ret->count++] = events[seq - 1];
     return r < 0 ? r : (int)ret->count;
+}
+
+int rootvisor_log_head(struct rootvisor *rv, uint64_t tree_size, const uint8_t user_data[64],
+                       struct cvm_log_head *ret) {
+    int r = catch_up(rv);
+    char line[128], hex[49];
+
+    if (r < 0)
+        return r;
+    if (tree_size) {
+        snprintf(line, sizeof(line), "anchor %llu %s\n", (unsigned long long)tree_size,
+                 cvm_hex_encode(user_data, 24, hex));
+        fake_rootvisor_command(line);
+        remember(rv, line);
+    }
+    fill_head(rv, ret);
+    memcpy(ret->user_data, user_data, 64);
+    return cvm_key_sign(rv->fixture->quoter, ret, CVM_HEAD_SIGNED, ret->signature) == 64 ? 0 : -EIO;
 }
 
 int rootvisor_report_key(struct rootvisor *rv, struct cvm_report_key *ret) {

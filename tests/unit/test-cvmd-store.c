@@ -26,12 +26,13 @@ static int setup(void **state) {
 }
 
 static int remove_files(void **state) {
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    static const char *const files[] = {"state.db", "state.db-wal", "state.db-shm", "audit.db", "audit.db-wal",
+                                        "audit.db-shm", "audit.key"};
     char p[80];
 
     (void)state;
-    for (unsigned i = 0; i < ELEMENTSOF(suffixes); i++) {
-        snprintf(p, sizeof(p), "%s%s", path, suffixes[i]);
+    for (unsigned i = 0; i < ELEMENTSOF(files); i++) {
+        snprintf(p, sizeof(p), "%s/%s", dir, files[i]);
         unlink(p);
     }
     return 0;
@@ -219,22 +220,60 @@ static void test_damaged(void **state) {
 }
 
 static void test_transaction(void **state) {
-    struct store_audit a = {.source = "cvmd", .event = "x", .message = "y"};
+    struct store_machine m = web;
     struct store *s = open_store();
 
     (void)state;
     assert_int_equal(store_begin(s), 0);
-    assert_int_equal(store_append_audit(s, &a), 1);
+    assert_int_equal(store_put_machine(s, &m), 0);
     store_close(s); /* not committed, as after a kill */
     s = open_store();
-    assert_int_equal(count(s, 0, NULL, 0), 0);
+    seen = 0;
+    assert_int_equal(store_each_machine(s, check_web, &m), 0);
+    assert_int_equal(seen, 0);
     assert_int_equal(store_begin(s), 0);
-    assert_int_equal(store_append_audit(s, &a), 1);
+    assert_int_equal(store_put_machine(s, &m), 0);
     assert_int_equal(store_commit(s), 0);
     store_close(s);
     s = open_store();
-    assert_int_equal(count(s, 0, NULL, 0), 1);
+    assert_int_equal(store_each_machine(s, check_web, &m), 0);
+    assert_int_equal(seen, 1);
     store_close(s);
+}
+
+/* The table of schema 2 moves to the log's own database: all entries, once, whenever it is cut off. */
+static void test_audit_moves(void **state) {
+    struct store *s;
+
+    (void)state;
+    for (int cut = 0; cut < 2; cut++) {
+        char *step = sqlite3_mprintf("%s %s", store_migrations[0], store_migrations[1]);
+
+        sql(step);
+        sqlite3_free(step);
+        for (int i = 0; i < 300; i++)
+            sql("INSERT INTO audit (time, source, machine, event, reason, message, who, arg0, arg1)"
+                " VALUES (7, 'cvmd', 'web', 'launch', 0, 'm', 'w', 1, -1)");
+        sql("INSERT INTO audit (time, source, event, reason, message, boot_id, seq, arg0, arg1)"
+            " VALUES (8, 'rootvisor', 'denied', 3, 'm', 'boot-1', 5, 1, 2); PRAGMA user_version = 2");
+        s = open_store();
+        assert_int_equal(count(s, 0, NULL, 0), 301);
+        store_close(s);
+        if (cut) { /* killed after the log had taken them, before the old table was dropped */
+            step = sqlite3_mprintf("%s", store_migrations[1]);
+            sql(step);
+            sqlite3_free(step);
+            sql("INSERT INTO audit (time, source, event, reason, message, arg0, arg1) VALUES (1, 'cvmd', 'x', 0, 'y', 0, 0)");
+        }
+        s = open_store();
+        assert_int_equal(count(s, 0, NULL, 0), 301);
+        assert_int_equal(count(s, 300, NULL, 0), 1);
+        assert_int_equal(store_append_audit(s, &(struct store_audit){.source = "rootvisor", .event = "x", .message = "y",
+                                                                    .boot_id = "boot-1", .seq = 5}),
+                         0); /* known */
+        store_close(s);
+        remove_files(state);
+    }
 }
 
 int main(void) {
@@ -245,6 +284,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_newer, remove_files),
         cmocka_unit_test_teardown(test_damaged, remove_files),
         cmocka_unit_test_teardown(test_transaction, remove_files),
+        cmocka_unit_test_teardown(test_audit_moves, remove_files),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
