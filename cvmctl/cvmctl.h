@@ -29,7 +29,7 @@ extern bool arg_parse_only;
 
 /* The families: arrays that end with a verb without a name. */
 extern const struct verb machine_verbs[], image_verbs[], operation_verbs[], host_verbs[], config_verbs[],
-    event_verbs[], top_verbs[], audit_verbs[], tenant_verbs[], enrol_verbs[], policy_verbs[],
+    event_verbs[], client_verbs[], top_verbs[], audit_verbs[], tenant_verbs[], enrol_verbs[], policy_verbs[],
     broker_verbs[], key_verbs[], about_verbs[];
 
 /* Verbs and options whose family's array stands in another file: machine.c, verify.c. */

@@ -14,6 +14,7 @@ const struct verb_family verb_families[] = {
     {"Watching", top_verbs},
     {"Events", event_verbs},
     {"Audit log", audit_verbs},
+    {"Clients of the REST interface", client_verbs},
     {"For tenants (files only, no host)", tenant_verbs},
     {"Policies of tenants", policy_verbs},
     {"Hosts that tenants know", enrol_verbs},
