@@ -119,8 +119,12 @@ int cvm_log_next(struct cvm_log *log, struct cvm_log_event *ev, struct cvm_error
 }
 
 static int extend(EVP_MD_CTX *ctx, const EVP_MD *md, uint8_t *value, size_t size, const uint8_t *digest) {
-    return EVP_DigestInit_ex(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, value, size) == 1 &&
-                   EVP_DigestUpdate(ctx, digest, size) == 1 && EVP_DigestFinal_ex(ctx, value, NULL) == 1
+    uint8_t both[2 * CVM_TPM_HASH_MAX];
+
+    memcpy(both, value, size);
+    memcpy(both + size, digest, size);
+    return EVP_DigestInit_ex2(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, both, 2 * size) == 1 &&
+                   EVP_DigestFinal_ex(ctx, value, NULL) == 1
                ? 0
                : -EIO;
 }

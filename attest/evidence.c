@@ -64,22 +64,71 @@ int cvm_evidence_compose(const struct cvm_report *report, const struct cvm_repor
     return cvm_json_text(o, ret);
 }
 
-static int parse_log(json_object *o, struct cvm_platform *p, struct cvm_error *e) {
+/* A member's text that is left out of what the JSON library reads. */
+struct long_text {
+    const char *text; /* NULL: none was left out */
+    size_t len;
+};
+
+/*
+ * The event log is nearly all of an evidence, and a JSON library looks at each byte of it for a while. If the
+ * text has the name "event_log" once, and behind it a string, then that can only be a member (in a string the
+ * quotes would be escaped): its value is taken out, the library reads "" in its place, and the value is
+ * checked where it is decoded.
+ */
+static int take_log_out(const char *buf, size_t size, struct long_text *log, char **ret, size_t *ret_size) {
+    static const char name[] = "\"event_log\"";
+    const char *end = buf + size, *key = memmem(buf, size, name, sizeof(name) - 1), *p, *quote;
+    char *rest;
+
+    *log = (struct long_text){NULL, 0};
+    *ret = NULL;
+    if (!key || memmem(key + 1, (size_t)(end - key) - 1, name, sizeof(name) - 1))
+        return 0;
+    p = key + sizeof(name) - 1;
+    while (p < end && (*p == ' ' || *p == ':'))
+        p++;
+    if (p == end || *p != '"' || !memchr(key, ':', (size_t)(p - key)))
+        return 0;
+    p++;
+    quote = memchr(p, '"', (size_t)(end - p));
+    if (!quote || quote == p || memchr(p, '\\', (size_t)(quote - p)))
+        return 0;
+    *ret_size = size - (size_t)(quote - p);
+    rest = malloc(*ret_size);
+    if (!rest)
+        return -ENOMEM;
+    memcpy(rest, buf, (size_t)(p - buf));
+    memcpy(rest + (p - buf), quote, (size_t)(end - quote));
+    *log = (struct long_text){p, (size_t)(quote - p)};
+    *ret = rest;
+    return 0;
+}
+
+static int parse_log(json_object *o, const struct long_text *log, struct cvm_platform *p,
+                     struct cvm_error *e) {
     const char *s = NULL;
+    size_t len;
     int r;
 
     r = cvm_json_string(o, "event_log", &s, e);
     if (r < 0)
         return r;
-    p->log = malloc(strlen(s) / 4 * 3 + 3);
+    len = strlen(s);
+    if (log->text && len == 0) {
+        s = log->text;
+        len = log->len;
+    }
+    p->log = malloc(len / 4 * 3 + 3);
     if (!p->log)
         return cvm_error_set(e, -ENOMEM, "out of memory");
-    r = cvm_base64url_decode(s, strlen(s), p->log, CVM_LOG_MAX, &p->log_size);
+    r = cvm_base64url_decode(s, len, p->log, CVM_LOG_MAX, &p->log_size);
     return r < 0 ? cvm_error_set(e, r, "member 'event_log' is no base64url of at most %u bytes", CVM_LOG_MAX)
                  : 0;
 }
 
-static int parse_platform(json_object *root, struct cvm_evidence *ev, struct cvm_error *e) {
+static int parse_platform(json_object *root, const struct long_text *log, struct cvm_evidence *ev,
+                          struct cvm_error *e) {
     struct cvm_error why = {""};
     struct cvm_platform *p;
     json_object *o = NULL;
@@ -107,12 +156,15 @@ static int parse_platform(json_object *root, struct cvm_evidence *ev, struct cvm
     if (r == 0)
         r = json_object_object_get_ex(o, "pcrs", NULL) ? cvm_pcrs_from_json(o, &p->pcrs, &why) : 0;
     if (r == 0)
-        r = parse_log(o, p, &why);
+        r = parse_log(o, log, p, &why);
     return r < 0 ? cvm_error_set(e, r == -ENOENT ? -EINVAL : r, "platform: %.300s", why.text) : 0;
 }
 
 int cvm_evidence_parse(const void *buf, size_t size, struct cvm_evidence *ret, struct cvm_error *e) {
     _cleanup_(json_object_putp) json_object *o = NULL;
+    _cleanup_cvm_free_ char *rest = NULL;
+    struct long_text log;
+    size_t rest_size = 0;
     json_object *jwk = NULL;
     const char *s = NULL;
     int r;
@@ -134,7 +186,9 @@ int cvm_evidence_parse(const void *buf, size_t size, struct cvm_evidence *ret, s
         ret->report_size = size;
         return 0;
     }
-    r = cvm_json_parse(buf, size, &o, e);
+    r = take_log_out(buf, size, &log, &rest, &rest_size);
+    if (r == 0)
+        r = cvm_json_parse(rest ?: buf, rest ? rest_size : size, &o, e);
     if (r < 0)
         return r;
     r = cvm_json_string(o, "profile", &s, e);
@@ -160,5 +214,5 @@ int cvm_evidence_parse(const void *buf, size_t size, struct cvm_evidence *ret, s
             return cvm_error_set(e, r == -ENOENT ? -EINVAL : r, "member 'report_key': %.300s", why.text);
         ret->has_key = true;
     }
-    return parse_platform(o, ret, e);
+    return parse_platform(o, &log, ret, e);
 }

@@ -12,6 +12,18 @@ static bool is_space(uint8_t c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+static bool is_ascii(const char *p, size_t size) {
+    uint64_t all = 0, word = 0;
+
+    for (; size >= sizeof(word); size -= sizeof(word), p += sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        all |= word;
+    }
+    for (; size; size--, p++)
+        all |= (uint8_t)*p;
+    return !(all & 0x8080808080808080);
+}
+
 bool cvm_json_is_object(const void *buf, size_t size) {
     const uint8_t *p = buf;
 
@@ -40,7 +52,8 @@ int cvm_json_parse(const void *buf, size_t size, json_object **ret, struct cvm_e
     tok = json_tokener_new_ex(CVM_JSON_DEPTH);
     if (!tok)
         return -ENOMEM;
-    json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    /* Checking what is ASCII, character by character, would take as long as all the rest. */
+    json_tokener_set_flags(tok, JSON_TOKENER_STRICT | (is_ascii(p, size) ? 0 : JSON_TOKENER_VALIDATE_UTF8));
     o = json_tokener_parse_ex(tok, p, (int)size);
     why = json_tokener_get_error(tok);
     if (why == json_tokener_continue)

@@ -53,10 +53,51 @@ int cvm_point_check(const uint8_t *point) {
     return r;
 }
 
+/*
+ * Keys that were read lately, newest last seen: a verifier meets the same hosts again and again, and to
+ * decode a point costs a tenth of checking a signature. Public keys only; an EVP_PKEY may be used by many
+ * threads.
+ */
+#define KEPT_KEYS 16
+static struct {
+    uint8_t point[CVM_POINT_SIZE];
+    EVP_PKEY *key;
+} kept[KEPT_KEYS];
+static unsigned next_kept;
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static EVP_PKEY *find_kept(const uint8_t *point) {
+    EVP_PKEY *key = NULL;
+
+    pthread_mutex_lock(&kept_lock);
+    for (unsigned i = 0; !key && i < KEPT_KEYS; i++)
+        if (kept[i].key && memcmp(kept[i].point, point, CVM_POINT_SIZE) == 0 &&
+            EVP_PKEY_up_ref(kept[i].key) == 1)
+            key = kept[i].key;
+    pthread_mutex_unlock(&kept_lock);
+    return key;
+}
+
+static void keep(const uint8_t *point, EVP_PKEY *key) {
+    if (EVP_PKEY_up_ref(key) != 1)
+        return;
+    pthread_mutex_lock(&kept_lock);
+    EVP_PKEY_free(kept[next_kept].key);
+    kept[next_kept].key = key;
+    memcpy(kept[next_kept].point, point, CVM_POINT_SIZE);
+    next_kept = (next_kept + 1) % KEPT_KEYS;
+    pthread_mutex_unlock(&kept_lock);
+}
+
 int cvm_key_from_point(const uint8_t *point, EVP_PKEY **ret) {
     EVP_PKEY *key;
     int r;
 
+    key = find_kept(point);
+    if (key) {
+        *ret = key;
+        return 0;
+    }
     r = cvm_point_check(point);
     if (r < 0)
         return r;
@@ -67,6 +108,7 @@ int cvm_key_from_point(const uint8_t *point, EVP_PKEY **ret) {
         EVP_PKEY_free(key);
         return -EINVAL;
     }
+    keep(point, key);
     *ret = key;
     return 0;
 }

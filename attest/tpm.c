@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "reader.h"
@@ -39,8 +40,19 @@ uint16_t cvm_tpm_hash_by_name(const char *name) {
                                          : 0;
 }
 
+/* Looked up once: EVP_sha256() would have each hash of an event log look it up anew, which takes longer than
+ * the hash. */
+static EVP_MD *sha256, *sha384;
+static pthread_once_t md_once = PTHREAD_ONCE_INIT;
+
+static void md_init(void) {
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
+}
+
 const EVP_MD *cvm_tpm_md(uint16_t alg) {
-    return alg == CVM_TPM_ALG_SHA256 ? EVP_sha256() : alg == CVM_TPM_ALG_SHA384 ? EVP_sha384() : NULL;
+    pthread_once(&md_once, md_init);
+    return alg == CVM_TPM_ALG_SHA256 ? sha256 : alg == CVM_TPM_ALG_SHA384 ? sha384 : NULL;
 }
 
 const char *cvm_tpm_curve(uint16_t curve, size_t *size) {

@@ -164,5 +164,8 @@ const char *config_adopt(struct config *c, struct config *from) {
         return "StateDirectory";
     if (strcmp(c->libvirt_uri, from->libvirt_uri) != 0)
         return "LibvirtURI";
+    if (strcmp(c->tpm, from->tpm) != 0 || strcmp(c->tpm_event_log, from->tpm_event_log) != 0 ||
+        c->tpm_quotes_per_minute != from->tpm_quotes_per_minute)
+        return "TPM";
     return NULL;
 }
