@@ -120,15 +120,27 @@ def appraisal(m: Machines) -> list[Figure]:
     return program(m, "bench-attest", "")
 
 
+def control(m: Machines) -> list[Figure]:
+    kernel = m.settings.build / "tests/integration/mini-kernel"
+    if not kernel.is_file():
+        raise BenchError(f"{kernel} is missing: build it")
+    return run_program(machines.TOP / "tests/bench/bench-control", machines.TOP, m.settings.build, kernel)
+
+
 def program(m: Machines, name: str, prefix: str) -> list[Figure]:
     """Figures that a program of the build prints as JSON; their targets are the least that is wanted, but for
     those about memory."""
     path = m.settings.build / "tests" / "bench" / name
     if not path.is_file():
         raise BenchError(f"{path} is missing: build it")
+    return run_program(path, prefix=prefix)
+
+
+def run_program(path, *args, prefix: str = "") -> list[Figure]:
+    name = path.name
     machines.say(name)
     try:
-        done = subprocess.run([path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=300)
+        done = subprocess.run([path, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=300)
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"{name} did not end in {error.timeout:.0f} s") from error
     if done.returncode:
@@ -151,6 +163,7 @@ def lines(m: Machines) -> list[Figure]:
 GROUPS = (
     ("lines", "lines of code", lines),
     ("appraisal", "appraising evidence", appraisal),
+    ("control", "the control plane (this machine)", control),
     ("exits", "one exit", exits),
     ("guest-boot", "guest boot to user space", guest_boot),
     ("sealing", "sealing and unsealing a page", sealing),
