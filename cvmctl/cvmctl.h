@@ -43,8 +43,9 @@ int verb_report(int argc, char **argv);
 int verb_endorsement(int argc, char **argv);
 int verb_activate(int argc, char **argv);
 int verb_digest(int argc, char **argv);
+int verb_images_encrypt(int argc, char **argv);
 extern const struct verb_option console_options[], stop_options[], delete_options[], report_options[], endorsement_options[],
-    digest_options[];
+    digest_options[], encrypt_options[];
 
 /* Takes an option of remote_options. -1 to go on, or the exit status. */
 int remote_option_take(int opt, const char *arg);

@@ -3,6 +3,7 @@
 #include "define.h"
 
 #include "bus.h"
+#include "domain-xml.h"
 #include "image.h"
 #include "manager.h"
 #include "validate.h"
@@ -42,6 +43,7 @@ static const char *missing_image(const struct machine *k, char digest[DIGEST_STR
  */
 static int check_protected(const struct machine *k, sd_bus_error *error) {
     struct cvm_error e = {0};
+    unsigned disks = 0;
 
     if (validate_protected_vcpus(k->vcpus, &e) < 0)
         return refuse(error, BUS_ERROR_INVALID_VCPUS, -ERANGE, e.text);
@@ -49,10 +51,10 @@ static int check_protected(const struct machine *k, sd_bus_error *error) {
         return refuse(
             error, SD_BUS_ERROR_NOT_SUPPORTED, -EOPNOTSUPP,
             "a protected machine has no network yet: it shares no memory with a device; --unprotected has");
-    if (k->disks)
-        return refuse(
-            error, SD_BUS_ERROR_NOT_SUPPORTED, -EOPNOTSUPP,
-            "a protected machine has no disks yet: it shares no memory with a device; --unprotected has");
+    for (const char *p = k->disks; p && *p; p = strchr(p, '\n') + 1)
+        if (++disks > DOMAIN_IDE_DISKS)
+            return refuse(error, SD_BUS_ERROR_NOT_SUPPORTED, -EOPNOTSUPP,
+                          "a protected machine has at most four disks: IDE by port I/O, without shared memory");
     return 0;
 }
 

@@ -160,9 +160,15 @@ static void write_cpu(struct writer *x, const struct domain_shape *s) {
     end(x);
 }
 
-/* Always raw: a format that QEMU finds out by itself is one that the guest can choose. */
+/*
+ * Always raw: a format that QEMU finds out by itself is one that the guest can choose. A protected guest shares no
+ * memory with a device: IDE works by port I/O alone (PIO; the guest's command line says libata.dma=0).
+ */
 static void write_disks(struct writer *x, const struct domain_shape *s) {
     char name[] = "vda";
+
+    if (s->protected)
+        name[0] = 'h';
 
     for (unsigned i = 0; i < s->nr_disks; i++, name[2]++) {
         start(x, "disk");
@@ -170,7 +176,7 @@ static void write_disks(struct writer *x, const struct domain_shape *s) {
         attribute(x, "device", "disk");
         leaf(x, "driver", "name", "qemu", "type", "raw");
         leaf(x, "source", s->disks[i].block ? "dev" : "file", s->disks[i].path, NULL, NULL);
-        leaf(x, "target", "dev", name, "bus", "virtio");
+        leaf(x, "target", "dev", name, "bus", s->protected ? "ide" : "virtio");
         end(x);
     }
 }

@@ -19,6 +19,8 @@ enum memory_backing {
 const char *memory_backing_to_string(enum memory_backing b);
 int memory_backing_from_string(const char *s); /* or -EINVAL */
 
+#define DOMAIN_IDE_DISKS 4u
+
 struct domain_disk {
     const char *path; /* raw */
     bool block;       /* a block device, else a file */
@@ -41,7 +43,7 @@ struct domain_shape {
     uint32_t cpu_quota, io_weight; /* percent of one CPU; 10 to 1000; 0: none */
     const char *network;           /* "network:NAME", "bridge:NAME", or NULL */
     const struct domain_disk *disks;
-    unsigned nr_disks; /* at most 26 */
+    unsigned nr_disks; /* at most 26, of a protected machine DOMAIN_IDE_DISKS */
 };
 
 /**

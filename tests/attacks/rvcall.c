@@ -4,30 +4,63 @@
  *   rvcall info | vms
  *   rvcall events [FROM]   from this number on
  *   rvcall stats ID        counters of VM ID; 0: of the host
+ *   rvcall report ID FILE  a report with a nonce of random bytes, 1176 bytes
+ *   rvcall put ID FILE     a sealed key: prints RootVisor's answer, 0 or a negative errno
  *   rvcall frames          frames that protected VMs own, a bare number
  *   rvcall destroy ID      declares VM ID dead until its last frame went back
  * Exit status: 0, or 2 if there is no RootVisor or it refuses.
  */
 #include "attack.h"
 
-#include "../../hypervisor/include/cvm/abi.h"
+#include <sys/random.h>
+
+#include "cvm/key.h"
+#include "cvm/report.h"
 
 #define TABLE "/sys/firmware/acpi/tables/CVMD"
 
 static struct cvm_acpi_table table;
 
-static long call(unsigned nr, uint64_t argument, void *buffer, size_t size) {
+static long try_call(unsigned nr, uint64_t argument, void *buffer, size_t size) {
     long result;
-    if (size)
-        memset(buffer, 0, size); /* touched, so present when RootVisor writes to it */
     __asm__ volatile("vmcall"
                      : "=a"(result)
                      : "a"((uint64_t)CVM_CALL(nr)), "b"(table.secret[0]), "c"(table.secret[1]), "d"(argument),
                        "S"(buffer), "D"(size)
                      : "memory");
+    return result;
+}
+
+static long call(unsigned nr, uint64_t argument, void *buffer, size_t size) {
+    long result;
+    if (size)
+        memset(buffer, 0, size); /* touched, so present when RootVisor writes to it */
+    result = try_call(nr, argument, buffer, size);
     if (result < 0)
         trouble((int)-result, "call %#x", nr);
     return result;
+}
+
+static void make_report(uint64_t id, const char *path) {
+    static struct cvm_report_call c __attribute__((aligned(4096)));
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    long result;
+    if (fd < 0 || getrandom(c.user_data, sizeof c.user_data, 0) != sizeof c.user_data)
+        trouble(errno, path);
+    result = try_call(CVM_HOST_VM_REPORT, id, &c, sizeof c);
+    if (result < 0)
+        trouble((int)-result, "no report of VM %llu", (unsigned long long)id);
+    if (write(fd, &c.report, sizeof c.report) != sizeof c.report)
+        trouble(errno, path);
+    close(fd);
+}
+
+static void put_key(uint64_t id, const char *path) {
+    static struct cvm_key_blob blob __attribute__((aligned(4096)));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, &blob, sizeof blob) != sizeof blob)
+        trouble(errno, "%s is no sealed key", path);
+    printf("%ld\n", try_call(CVM_HOST_KEY_PUT, id, &blob, sizeof blob));
 }
 
 static void print_vms(void) {
@@ -94,8 +127,12 @@ int main(int argc, char **argv) {
         while (call(CVM_HOST_VM_DESTROY, number(argv[2], "ID"), NULL, 0) > 0)
             rounds++;
         printf("{\"rounds\":%u}\n", rounds);
+    } else if (!strcmp(what, "report") && argc == 4) {
+        make_report(number(argv[2], "ID"), argv[3]);
+    } else if (!strcmp(what, "put") && argc == 4) {
+        put_key(number(argv[2], "ID"), argv[3]);
     } else {
-        trouble(0, "usage: rvcall info | vms | events [FROM] | frames | stats ID | destroy ID");
+        trouble(0, "usage: rvcall report ID FILE | put ID FILE | info | vms | events [FROM] | frames | stats ID | destroy ID");
     }
     return 0;
 }

@@ -75,6 +75,19 @@ static void test_protected_locked(void **state) {
     compare(&s, "domain-protected-locked");
 }
 
+/* IDE for a protected machine, virtio for another. */
+static void test_disks(void **state) {
+    static const struct domain_disk disks[] = {{"/var/lib/cvmd/images/a", false}, {"/dev/vg/b", true}};
+    struct domain_shape s = shape();
+
+    (void)state;
+    s.disks = disks;
+    s.nr_disks = 2;
+    compare(&s, "domain-protected-disks");
+    s.protected = false;
+    compare(&s, "domain-ordinary-disks");
+}
+
 static void test_ordinary(void **state) {
     struct domain_shape s = shape();
 
@@ -155,6 +168,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_limits),           cmocka_unit_test(test_devices),
         cmocka_unit_test(test_without_kvm),      cmocka_unit_test(test_escaped),
         cmocka_unit_test(test_console),          cmocka_unit_test(test_backing_names),
+        cmocka_unit_test(test_disks),
     };
 
     if (argc != 2)

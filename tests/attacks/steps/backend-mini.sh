@@ -14,7 +14,8 @@ machine_start() { # machine_start NAME ordinary|protected [MIB]
         -overcommit mem-lock="${MACHINE_LOCK:-on}" -global apic-common.vapic=off -rtc base=utc \
         -chardev pty,id=console,logfile="/tmp/machine/$1.log",logappend=off -serial chardev:console \
         -monitor unix:"/tmp/machine/$1.monitor",server=on,wait=off \
-        $firmware $MACHINE_OPTIONS -kernel /guest/vmlinuz -initrd /guest/initrd.img -append "$(cat /guest/cmdline)" \
+        $firmware $MACHINE_OPTIONS -kernel /guest/vmlinuz -initrd "${MACHINE_INITRD:-/guest/initrd.img}" \
+        -append "$(cat /guest/cmdline)${MACHINE_APPEND:+ $MACHINE_APPEND}" \
         > "/tmp/machine/$1.out" 2>&1 &
     echo $! > "/tmp/machine/$1.pid"
     n=0

@@ -40,6 +40,7 @@ for step in $(echo "$steps" | tr , ' '); do
         injection) /lab/steps/injection.sh protected ordinary || failed=1 ;;
         rootvisor) /lab/steps/rootvisor.sh || failed=1 ;;
         integrity) /lab/steps/integrity.sh protected ordinary || failed=1 ;;
+        keys) /lab/steps/keys.sh || failed=1 ;;
         # Each costs a guest of its own.
         replay | swap)
             huge_pages

@@ -125,6 +125,8 @@ def control(m: Machines) -> list[Figure]:
     if not kernel.is_file():
         raise BenchError(f"{kernel} is missing: build it")
     return run_program(machines.TOP / "tests/bench/bench-control", machines.TOP, m.settings.build, kernel)
+def broker(m: Machines) -> list[Figure]:
+    return program(m, "bench-broker", "")
 
 
 def program(m: Machines, name: str, prefix: str) -> list[Figure]:
@@ -148,7 +150,7 @@ def run_program(path, *args, prefix: str = "") -> list[Figure]:
     figures = []
     for f in json.loads(done.stdout)["figures"]:
         figures.append(Figure(prefix + f["name"], f["unit"], f["value"], f["baseline"] or None, f["target"],
-                              at_least=f["unit"].endswith("/s")))
+                              at_least=f.get("at_least", f["unit"].endswith("/s"))))
     return figures
 
 
@@ -164,6 +166,7 @@ GROUPS = (
     ("lines", "lines of code", lines),
     ("appraisal", "appraising evidence", appraisal),
     ("control", "the control plane (this machine)", control),
+    ("broker", "the key broker", broker),
     ("exits", "one exit", exits),
     ("guest-boot", "guest boot to user space", guest_boot),
     ("sealing", "sealing and unsealing a page", sealing),

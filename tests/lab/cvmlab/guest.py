@@ -4,9 +4,9 @@
 import pathlib
 
 from . import archive, packages
-from .paths import LAB
+from .paths import LAB, TOP
 
-AGENT_MODULE_FLAGS = (f"-I{LAB / 'guest'}",)
+AGENT_MODULE_FLAGS = (f"-I{LAB / 'guest'}", f"-I{TOP / 'hypervisor/include'}")
 
 # The guest's command line: as the host's, and I/O memory for the agent's mmio command.
 CMDLINE = "console=ttyS0 nokaslr mitigations=off tsc=reliable no_timer_check iomem=relaxed quiet"

@@ -13,6 +13,7 @@
  *   regs SEED ROUNDS     loads patterns of SEED into all registers, makes ROUNDS exits, compares
  *   mmio                 reads and writes the I/O APIC with several instruction forms
  *   exits KIND N         KIND pio, cpuid or mmio: ticks of N exits
+ *   key HEX              compares /cvm/disk.key with these bytes, disguised
  *   sum [KIB]            a long computation over memory with a known result
  *   tsc | cpus | cmdline | poweroff
  */
@@ -385,6 +386,29 @@ static void sum_command(uint64_t kib) {
         (unsigned long long)got_sum);
 }
 
+/* --- the key that cvmboot left ---------------------------------------------------------- */
+
+static void key_command(const char *hex) {
+    unsigned char key[256];
+    struct stat st;
+    size_t n = strlen(hex) / 2, i = 0;
+    int fd = open("/cvm/disk.key", O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, key, sizeof key);
+    if (size < 0 || fstat(fd, &st) < 0) {
+        say("GUEST: key FAIL /cvm/disk.key: %s", strerror(errno));
+        return;
+    }
+    close(fd);
+    if ((st.st_mode & 0777) != 0400 || st.st_uid) {
+        say("GUEST: key FAIL mode %o, owner %u", st.st_mode & 0777u, st.st_uid);
+        return;
+    }
+    while ((size_t)size == n && i < n &&
+           key[i] == ((unsigned)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1])) ^ DISGUISE))
+        i++;
+    say("GUEST: key %s %zd bytes, the first %zu as expected", i == n ? "ok" : "FAIL", size, i);
+}
+
 /* --- the console ------------------------------------------------------------------------ */
 
 static int read_line(char *line, size_t size) {
@@ -441,6 +465,8 @@ static void obey(char *line) {
         mmio_command();
     else if (!strcmp(word, "exits") && first && second)
         exits_command(first, strtoull(second, NULL, 0));
+    else if (!strcmp(word, "key") && first)
+        key_command(first);
     else if (!strcmp(word, "sum"))
         sum_command(first ? strtoull(first, NULL, 0) : 4096);
     else if (!strcmp(word, "tsc"))

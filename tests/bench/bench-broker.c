@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Full release sessions of the key broker (auth, attest, resource: JSON, appraisal, verdict, log, HPKE) on one core,
+ * without TLS and HTTP, and how much of that is cryptography which no broker can leave out. Prints the figures as
+ * JSON, as `./dev bench` wants them. CPU time, so that what the disk takes for the log does not count.
+ */
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attest/broker.h"
+#include "attest/digest.h"
+#include "attest/evidence.h"
+#include "attest/hpke.h"
+#include "attest/json.h"
+#include "attest/key.h"
+#include "attest/release.h"
+#include "attest/report.h"
+
+#define SESSIONS 400
+
+static EVP_PKEY *report_key, *kex;
+static struct cvm_policy policy = {.id = "bench"};
+
+static double now(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void check(bool good, const char *what) {
+    if (!good) {
+        fprintf(stderr, "bench-broker: %s\n", what);
+        exit(1);
+    }
+}
+
+static void make_report(const uint8_t *nonce, struct cvm_report *r) {
+    uint8_t point[CVM_POINT_SIZE], wire[sizeof(*r)];
+
+    *r = (struct cvm_report){.magic = CVM_REPORT_MAGIC,
+                             .version = CVM_REPORT_VERSION,
+                             .size = sizeof(*r),
+                             .vm_id = 1,
+                             .counter = 1,
+                             .nr_measured = 4,
+                             .kex_alg = CVM_KEX_P256};
+    for (uint32_t i = 0; i < 4; i++)
+        r->measured[i] = (struct cvm_measured){.kind = i + 1, .size = 4096 * (i + 1), .digest = {(uint8_t)i}};
+    check(cvm_launch_digest(r->measured, 4, r->launch_digest) == 0, "launch digest");
+    check(cvm_key_to_point(report_key, point) == 0 && cvm_key_id(point, r->report_key_id) == 0, "key");
+    check(cvm_key_to_point(kex, r->kex_public) == 0, "key");
+    memcpy(r->user_data, nonce, sizeof(r->user_data));
+    cvm_report_encode(r, wire);
+    check(cvm_key_sign(report_key, wire, CVM_REPORT_SIGNED, wire + CVM_REPORT_SIGNED) == CVM_SIGNATURE_SIZE, "sign");
+    memcpy(r, wire, sizeof(*r));
+}
+
+static void make_store(const char *dir, struct cvm_broker_store *store) {
+    struct cvm_broker_resource res = {
+        .name = "default/disk/bench", .nr_accepted = 2, .accepted = {"platform.no-anchor", "platform.no-dma-protection"},
+        .lease = 60};
+    EVP_PKEY *sign = EVP_EC_gen("P-256");
+    json_object *o;
+    struct cvm_error e = {""};
+    const uint8_t nonce[64] = {1};
+    struct cvm_report r;
+    char path[128];
+    const char *text;
+    FILE *f;
+
+    make_report(nonce, &r);
+    policy.reference.nr_rootvisor = policy.reference.nr_guardian = policy.reference.nr_launch = 1;
+    memcpy(policy.reference.launch[0].digest, r.launch_digest, CVM_DIGEST_SIZE);
+    memcpy(policy.reference.launch[0].component, r.measured, sizeof(r.measured));
+    policy.reference.launch[0].nr = 4;
+    o = cvm_policy_to_json(&policy);
+    text = json_object_to_json_string(o);
+    umask(077);
+    snprintf(path, sizeof(path), "%s/policy.json", dir);
+    check(cvm_write_file(path, text, strlen(text), &e) == 0, e.text);
+    json_object_put(o);
+    snprintf(path, sizeof(path), "%s/sign.key", dir);
+    f = fopen(path, "w");
+    check(f && PEM_write_PrivateKey(f, sign, NULL, NULL, 0, NULL, NULL) == 1 && fclose(f) == 0, "sign.key");
+    EVP_PKEY_free(sign);
+    if (cvm_broker_store_open(dir, NULL, store, &e) < 0 ||
+        cvm_broker_resource_save(store, &res, NULL, "a key of 32 bytes, or about that", 32, &e) < 0)
+        check(false, e.text);
+}
+
+static void ask(struct cvm_broker *b, const char *method, const char *path, const char *session, const char *body,
+                struct cvm_broker_reply *reply) {
+    const struct cvm_broker_request q = {
+        .method = method, .path = path, .session = session, .peer = "bench", .body = body, .size = strlen(body), .now = 1000};
+
+    check(cvm_broker_handle(b, &q, reply) == 0 && reply->status == 200, reply->body ?: "no answer");
+}
+
+/* One session; what the host does in between is not measured. */
+static double session(struct cvm_broker *b) {
+    struct cvm_broker_reply auth, attest, resource;
+    struct cvm_report_key rk = {0};
+    json_object *o, *q = json_object_new_object();
+    char *evidence = NULL;
+    uint8_t nonce[64];
+    struct cvm_report r;
+    double t = now(), sum;
+
+    ask(b, "POST", "/kbs/v0/auth", NULL, "{\"version\":\"0.1.0\",\"tee\":\"cvmd\",\"extra-params\":\"\"}", &auth);
+    sum = now() - t;
+    check(cvm_json_parse(auth.body, strlen(auth.body), &o, NULL) == 0 &&
+              cvm_json_base64url(o, "nonce", nonce, sizeof(nonce), NULL) == 0,
+          "nonce");
+    make_report(nonce, &r);
+    check(cvm_key_to_point(report_key, rk.point) == 0 && cvm_evidence_compose(&r, &rk, NULL, &evidence) == 0, "evidence");
+    json_object_object_add(q, "tee-evidence", json_object_new_string(evidence));
+    t = now();
+    ask(b, "POST", "/kbs/v0/attest", auth.session, json_object_to_json_string(q), &attest);
+    ask(b, "GET", "/kbs/v0/resource/default/disk/bench", auth.session, "", &resource);
+    sum += now() - t;
+    free(auth.body);
+    free(attest.body);
+    free(resource.body);
+    free(evidence);
+    json_object_put(o);
+    json_object_put(q);
+    return sum;
+}
+
+/* The cryptography in it: the report's signature, verdict and two lines of the log signed, the key sealed. */
+static double bare(EVP_PKEY *sign) {
+    const uint8_t nonce[64] = {2};
+    uint8_t point[CVM_POINT_SIZE], sig[CVM_SIGNATURE_MAX], bytes[1500] = {0};
+    struct cvm_report wire, r;
+    struct cvm_key_blob blob;
+    double t;
+
+    make_report(nonce, &wire);
+    check(cvm_report_decode(&wire, sizeof(wire), &r, NULL) == 0 && cvm_key_to_point(report_key, point) == 0, "report");
+    t = now();
+    check(cvm_key_verify(point, &wire, CVM_REPORT_SIGNED, wire.signature) == 0, "verify");
+    for (unsigned i = 0; i < 3; i++)
+        check(cvm_key_sign(sign, bytes, sizeof(bytes), sig) == CVM_SIGNATURE_SIZE, "sign");
+    check(cvm_key_release(&r, bytes, 32, &blob) == 0, "release");
+    return now() - t;
+}
+
+static int by_size(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+int main(void) {
+    static double time_of[SESSIONS];
+    static struct cvm_broker_store store;
+    char dir[] = "/tmp/bench-broker.XXXXXX", command[64];
+    double full = 0, crypto = 0;
+    struct cvm_broker *b;
+
+    report_key = EVP_EC_gen("P-256");
+    kex = EVP_EC_gen("P-256");
+    check(report_key && kex && mkdtemp(dir), "start");
+    make_store(dir, &store);
+    check(cvm_broker_open(&store, &b) == 0, "broker");
+    session(b); /* warm up */
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        full += time_of[i] = session(b);
+        crypto += bare(store.signing_key);
+    }
+    qsort(time_of, SESSIONS, sizeof(time_of[0]), by_size);
+    printf("{\"figures\": [\n"
+           "  {\"name\": \"broker: release sessions, without TLS\", \"unit\": \"1/s\", \"value\": %.1f, \"baseline\": %.1f, \"target\": null},\n"
+           "  {\"name\": \"broker: p99 of a session's CPU time\", \"unit\": \"us\", \"value\": %.1f, \"baseline\": 0, \"target\": null},\n"
+           "  {\"name\": \"broker: share of cryptography in a session\", \"unit\": \"%%\", \"value\": %.1f, \"baseline\": 0, \"target\": 60, "
+           "\"at_least\": true, \"met\": %s}\n]}\n",
+           SESSIONS / full, SESSIONS / crypto, time_of[SESSIONS * 99 / 100] * 1e6, 100 * crypto / full,
+           crypto / full >= 0.6 ? "true" : "false");
+    cvm_broker_free(b);
+    cvm_broker_store_close(&store);
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    return system(command) == 0 ? 0 : 1;
+}
