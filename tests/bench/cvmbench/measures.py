@@ -125,6 +125,8 @@ def control(m: Machines) -> list[Figure]:
     if not kernel.is_file():
         raise BenchError(f"{kernel} is missing: build it")
     return run_program(machines.TOP / "tests/bench/bench-control", machines.TOP, m.settings.build, kernel)
+
+
 def broker(m: Machines) -> list[Figure]:
     return program(m, "bench-broker", "")
 
