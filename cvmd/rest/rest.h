@@ -38,7 +38,7 @@ struct limits {
 struct listener {
     struct rest *rest;
     struct MHD_Daemon *daemon;
-    sd_event_source *source, *timer;
+    sd_event_source *source, *again; /* @again: turns without a new event */
     int fd;
     bool tls, kicked;
 };

@@ -255,9 +255,8 @@ static int on_event(sd_event_source *source, int fd, uint32_t revents, void *use
     return 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+static int on_again(sd_event_source *source, void *userdata) {
     (void)source;
-    (void)usec;
     run(userdata);
     return 0;
 }
@@ -266,14 +265,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 static int on_prepare(sd_event_source *source, void *userdata) {
     struct listener *l = userdata;
     MHD_UNSIGNED_LONG_LONG timeout;
-    int r;
+    bool again;
 
     (void)source;
     /* Its idle time-outs are not used (peer.c has its own): only what it has ready counts. */
-    if (!l->kicked && (MHD_get_timeout(l->daemon, &timeout) != MHD_YES || timeout > 0))
-        return sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
-    r = sd_event_source_set_time(l->timer, 0);
-    return r < 0 ? r : sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
+    again = l->kicked || (MHD_get_timeout(l->daemon, &timeout) == MHD_YES && timeout == 0);
+    return sd_event_source_set_enabled(l->again, again ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 void server_kick(struct rest *rest) {
@@ -282,8 +279,7 @@ void server_kick(struct rest *rest) {
 
         /* It does not tell of what was resumed by itself. */
         l->kicked = true;
-        (void)sd_event_source_set_time(l->timer, 0);
-        (void)sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_enabled(l->again, SD_EVENT_ONESHOT);
     }
 }
 
@@ -340,9 +336,9 @@ int server_listen(struct rest *rest, int fd, bool tls, struct cvm_error *e) {
     if (r >= 0)
         r = sd_event_source_set_prepare(l->source, on_prepare);
     if (r >= 0)
-        r = sd_event_add_time(rest->event, &l->timer, CLOCK_MONOTONIC, 0, 1, on_timer, l);
+        r = sd_event_add_defer(rest->event, &l->again, on_again, l);
     if (r >= 0)
-        r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
+        r = sd_event_source_set_enabled(l->again, SD_EVENT_OFF);
     if (r < 0)
         return cvm_error_set(e, r, "the event loop does not take the socket: %s", strerror(-r));
     rest->nr_listeners++;
@@ -362,7 +358,7 @@ void server_free(struct rest *rest) {
         struct listener *l = &rest->listeners[i];
 
         sd_event_source_disable_unref(l->source);
-        sd_event_source_disable_unref(l->timer);
+        sd_event_source_disable_unref(l->again);
         MHD_stop_daemon(l->daemon);
     }
     rest->nr_listeners = 0;

@@ -156,6 +156,30 @@ def run_program(path, *args, prefix: str = "") -> list[Figure]:
     return figures
 
 
+def rest(m: Machines) -> list[Figure]:
+    """The REST gateway against a bare handler, by tests/integration/rest/figures."""
+    build = m.settings.build
+    argv = [TOP / "tests/integration/rest/figures", TOP, build, build / "tests/integration/mini-kernel"]
+    machines.say("rest")
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=300)
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"the REST gateway was not measured in {error.timeout:.0f} s") from error
+    if done.returncode or "SKIP" in done.stdout:
+        raise BenchError(f"the REST gateway could not be measured: status {done.returncode} {done.stdout[:100]}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    figures = []
+    for way, title in (("unix", "unix socket"), ("mtls", "mutual TLS")):
+        ours, bare = found[way]["ours"], found[way]["bare"]
+        figures.append(Figure(f"GET of a machine over {title}", "requests/s", ours["rps"], bare["rps"], 0.6, at_least=True))
+        figures.append(Figure(f"GET of a machine over {title}, 99 of 100", "us", ours["p99_us"], bare["p99_us"]))
+    figures.append(Figure("GET of a machine over unix socket, half, against virsh dominfo", "us", found["unix"]["ours"]["p50_us"],
+                          found["virsh_dominfo_ms"] * 1000))
+    figures.append(Figure("first page of 10,000 machines, half", "ms", found["page"]["p50_us"] / 1000, target=5))
+    figures.append(Figure("first page of 10,000 machines, 99 of 100", "ms", found["page"]["p99_us"] / 1000))
+    return figures
+
+
 def lines(m: Machines) -> list[Figure]:
     try:
         return [Figure(f"lines of {part['name']}", "lines", part["lines"], target=part["budget"]) for part in loc.parts()]
@@ -169,6 +193,7 @@ GROUPS = (
     ("appraisal", "appraising evidence", appraisal),
     ("control", "the control plane (this machine)", control),
     ("broker", "the key broker", broker),
+    ("rest", "REST gateway (this machine)", rest),
     ("exits", "one exit", exits),
     ("guest-boot", "guest boot to user space", guest_boot),
     ("sealing", "sealing and unsealing a page", sealing),
