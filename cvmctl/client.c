@@ -8,25 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *arg_bus_address;
-
-enum { OPTION_BUS_ADDRESS = 2100 };
-
-const struct verb_option remote_options[] = {
-    {"bus-address", OPTION_BUS_ADDRESS, "ADDRESS", "talk to cvmd on this D-Bus bus"},
-    {0},
-};
-
-int remote_option_take(int opt, const char *arg) {
-    if (opt == OPTION_BUS_ADDRESS)
-        arg_bus_address = arg;
-    return -1;
-}
-
 int client_connect(const char *verb, sd_bus **ret) {
     _cleanup_bus_ sd_bus *bus = NULL;
     int r;
 
+    if (arg_host)
+        return fail(verb, EXIT_REFUSED, "this is for the host itself, not over --host");
     if (arg_bus_address) {
         r = sd_bus_new(&bus);
         if (r >= 0)

@@ -76,5 +76,10 @@ struct sd_bus *transport_bus(struct transport *t);
 
 /* --- transport-bus.c, transport-rest.c --- */
 int transport_bus_open(const char *verb, struct transport **ret);
+struct http_target;
+int transport_rest_open(const char *verb, struct http_target *target, struct transport **ret);
+
+/* --bus-address and --host, NULL if not given. */
+extern const char *arg_bus_address, *arg_host;
 
 #endif
