@@ -18,8 +18,13 @@ enum { OPT_FROM = OPTION_LONG, OPT_TO };
 static int call(const char *verb, sd_bus *bus, const char *member, sd_bus_message **reply, const char *types,
                 uint64_t a, uint64_t b) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    int r = sd_bus_call_method(bus, "org.cvmd1", "/org/cvmd1", INTERFACE, member, &error, reply, types, a, b);
+    _cleanup_message_ sd_bus_message *m = NULL;
+    int r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", "/org/cvmd1", INTERFACE, member);
 
+    if (r >= 0 && types)
+        r = sd_bus_message_append(m, types, a, b);
+    if (r >= 0)
+        r = sd_bus_call(bus, m, CLIENT_TIMEOUT_USEC, &error, reply);
     return r < 0 ? client_fail(verb, r, &error) : 0;
 }
 

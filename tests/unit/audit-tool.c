@@ -8,7 +8,6 @@
  *   audit-tool forge DIR NEW       what host root can do: all entries of DIR, as its database has them now, hashed and
  *                                  signed anew with the log's own key
  *   audit-tool append DIR THREADS COUNT   each thread appends COUNT entries; one line "THREAD I" for each that is durable
- *   audit-tool bench DIR THREADS SECONDS  durable appends a second, against plain batches of the same rows
  *   audit-tool check DIR           the tables against each other
  *   audit-tool merkle              commands on standard input over leaves "0", "1", ...: "root N", "inclusion I N",
  *                                  "consistency M N"; verifies its own proofs, and refuses them changed
@@ -27,7 +26,6 @@
 #include "attest/key.h"
 #include "attest/log-head.h"
 #include "cvmd/audit-log.h"
-#include "cvmd/store-internal.h"
 #include "cvmd/util.h"
 
 static struct cvm_error error;
@@ -231,8 +229,6 @@ struct worker {
     struct audit_log *log;
     unsigned number;
     uint64_t count;
-    volatile bool *stop;
-    bool tell;
 };
 
 static struct store_audit plain(const char *message) {
@@ -244,87 +240,32 @@ static struct store_audit plain(const char *message) {
 static void *work(void *p) {
     struct worker *w = p;
 
-    for (uint64_t i = 0; w->stop ? !*w->stop : i < w->count; i++) {
+    for (uint64_t i = 0; i < w->count; i++) {
         char message[96];
         struct store_audit a;
+        int n;
 
         snprintf(message, sizeof(message), "%u %" PRIu64 " launch with 2048 MiB, 2 vCPUs, memory locked", w->number, i);
         a = plain(message);
         need(audit_log_append(w->log, &a, 1) == 1, "append");
-        if (w->tell) { /* whole lines: one write each */
-            int n = snprintf(message, sizeof(message), "%u %" PRIu64 "\n", w->number, i);
-
-            need(write(STDOUT_FILENO, message, (size_t)n) == n, "tell");
-        }
-        if (w->stop)
-            w->count = i + 1;
+        n = snprintf(message, sizeof(message), "%u %" PRIu64 "\n", w->number, i); /* whole lines: one write each */
+        need(write(STDOUT_FILENO, message, (size_t)n) == n, "tell");
     }
     return NULL;
 }
 
-static uint64_t run(const char *dir, unsigned threads, uint64_t count, unsigned seconds, bool tell) {
+static void run(const char *dir, unsigned threads, uint64_t count) {
     struct worker *w = calloc(threads, sizeof(*w));
     struct audit_log *l = open_log(dir);
-    volatile bool stop = false;
-    uint64_t sum = 0;
 
     for (unsigned i = 0; i < threads; i++) {
-        w[i] = (struct worker){.log = l, .number = i, .count = count, .stop = seconds ? &stop : NULL, .tell = tell};
+        w[i] = (struct worker){.log = l, .number = i, .count = count};
         need(pthread_create(&w[i].thread, NULL, work, &w[i]) == 0, "thread");
     }
-    if (seconds) {
-        sleep(seconds);
-        stop = true;
-    }
-    for (unsigned i = 0; i < threads; i++) {
+    for (unsigned i = 0; i < threads; i++)
         pthread_join(w[i].thread, NULL);
-        sum += w[i].count;
-    }
     audit_log_close(l);
     free(w);
-    return sum;
-}
-
-/* The same rows and the same two indices, no hashes, @batch rows a durable transaction: what SQLite itself can do. */
-static double sqlite_limit(const char *dir, unsigned batch, unsigned seconds) {
-    uint64_t end = now_usec(CLOCK_MONOTONIC) + seconds * 1000000ull, begin = now_usec(CLOCK_MONOTONIC), n = 0;
-    sqlite3_stmt *q = NULL;
-    sqlite3 *db = NULL;
-    char path[512];
-
-    snprintf(path, sizeof(path), "%s/limit.db", dir);
-    need(store_open_db(path, audit_migrations, audit_schema_version, &db, &error) == 0, "open");
-    need(sqlite3_prepare_v2(db,
-                            "INSERT INTO entry (time, source, machine, uuid, event, reason, message, who, arg0, arg1, hash)"
-                            " VALUES (?1, 'cvmd', 'web', '01234567-89ab-cdef-0123-456789abcdef', 'launch', 0, ?2,"
-                            " 'uid 0, pid 1234 (cvmctl)', 0, 0, zeroblob(32))",
-                            -1, &q, NULL) == SQLITE_OK,
-         "prepare");
-    while (now_usec(CLOCK_MONOTONIC) < end) {
-        need(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK, "begin");
-        for (unsigned i = 0; i < batch; i++, n++) {
-            char message[96];
-
-            snprintf(message, sizeof(message), "%u %" PRIu64 " launch with 2048 MiB, 2 vCPUs, memory locked", i, n);
-            sqlite3_bind_int64(q, 1, 1700000000000000);
-            sqlite3_bind_text(q, 2, message, -1, SQLITE_TRANSIENT);
-            need(sqlite3_step(q) == SQLITE_DONE, "insert");
-            sqlite3_reset(q);
-        }
-        need(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK, "commit");
-    }
-    sqlite3_finalize(q);
-    sqlite3_close(db);
-    return (double)n * 1e6 / (double)(now_usec(CLOCK_MONOTONIC) - begin);
-}
-
-static void bench(const char *dir, unsigned threads, unsigned seconds) {
-    double limit = sqlite_limit(dir, threads, seconds), one = sqlite_limit(dir, 1, 1);
-    uint64_t begin = now_usec(CLOCK_MONOTONIC);
-    double ours = (double)run(dir, threads, 0, seconds, false) * 1e6 / (double)(now_usec(CLOCK_MONOTONIC) - begin);
-
-    printf("{\"writers\":%u,\"appends_per_second\":%.0f,\"sqlite_batch_limit\":%.0f,\"sqlite_single\":%.0f,\"ratio\":%.3f}\n",
-           threads, ours, limit, one, ours / limit);
 }
 
 static void check(const char *dir) {
@@ -445,9 +386,7 @@ int main(int argc, char **argv) {
     } else if (strcmp(what, "forge") == 0 && argc == 4)
         forge(dir, argv[3]);
     else if (strcmp(what, "append") == 0 && argc == 5)
-        run(dir, (unsigned)atoi(argv[3]), strtoull(argv[4], NULL, 10), 0, true);
-    else if (strcmp(what, "bench") == 0 && argc == 5)
-        bench(dir, (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
+        run(dir, (unsigned)atoi(argv[3]), strtoull(argv[4], NULL, 10));
     else if (strcmp(what, "check") == 0)
         check(dir);
     else if (strcmp(what, "merkle") == 0)

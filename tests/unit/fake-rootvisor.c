@@ -12,7 +12,7 @@
 #include <string.h>
 #include <x86intrin.h>
 
-#define MAX_EVENTS 256u
+#define MAX_EVENTS 4096u
 
 struct rootvisor {
     FILE *commands; /* or NULL */
