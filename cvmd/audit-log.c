@@ -426,6 +426,20 @@ static int load_key(const char *path, EVP_PKEY **ret, struct cvm_error *e) {
     return 0;
 }
 
+/* Makes a new name in the folder of @path durable. */
+static int sync_folder(const char *path) {
+    _cleanup_free_ char *dir = strdup(path);
+    _cleanup_close_ int fd = -1;
+    char *slash = dir ? strrchr(dir, '/') : NULL;
+
+    if (!dir)
+        return -ENOMEM;
+    if (slash)
+        slash[1] = 0;
+    fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
 /* Under another name first, and durable before it has its own: half a key would lock the log out. */
 static int make_key(const char *path, EVP_PKEY **ret, struct cvm_error *e) {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
@@ -444,7 +458,7 @@ static int make_key(const char *path, EVP_PKEY **ret, struct cvm_error *e) {
            fflush(f) == 0 && fsync(fd) == 0;
     fd = -1;
     good = fclose(f) == 0 && good;
-    if (!good || rename(tmp, path) < 0) {
+    if (!good || rename(tmp, path) < 0 || sync_folder(path) < 0) {
         int r = -errno ?: -EIO;
 
         unlink(tmp);
