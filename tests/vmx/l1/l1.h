@@ -117,6 +117,7 @@ extern struct machine {
 	struct { u64 start, end; } rootvisor[RANGES_MAX];	/* reserved ranges within RAM */
 	u32 nr_rootvisor;
 	const char *cmdline;
+	volatile u8 *mailbox;			/* where the second CPU waits; NULL: there is none */
 } machine;
 void machine_init(const u8 *boot_params);
 const char *machine_option(const char *name);	/* value behind name=, NULL if absent */

@@ -129,6 +129,9 @@ static void find_secret(u64 rsdp)
 	for (u32 i = 0; i < n; i++) {
 		const u8 *t = (const u8 *)(width == 8 ? get64(root + 36 + 8 * i) : get32(root + 36 + 4 * i));
 
+		for (u32 at = 44; !compare(t, "APIC", 4) && at + 16 <= get32(t + 4); at += t[at + 1])
+			if (t[at] == 16)			/* multiprocessor wakeup */
+				machine.mailbox = (volatile u8 *)get64(t + at + 8);
 		if (!compare(t, CVM_ACPI_SIGNATURE, 4)) {
 			const struct cvm_acpi_table *c = (const void *)t;
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The hooks of the shoot-down (hypervisor/rootvisor/trace) as bytes on the emulator's port e9h: one OUT each, so that
+ * their order is the order of events on all CPUs. Bit 7 tells them from text; bits 6:4 what, bits 3:0 the CPU.
+ */
+#pragma once
+
+#include "rv/asm.h"
+#include "rv/pcpu.h"
+
+enum { TRACE_ENTER_L1, TRACE_ENTER_L2, TRACE_EXIT, TRACE_FLUSH, TRACE_REMOVED_L1, TRACE_REMOVED_L2, TRACE_HANDOVER };
+
+static inline void trace_byte(u32 what, const struct pcpu *c)
+{
+	outb(0xe9, (u8)(0x80 | what << 4 | c->id));
+}
+
+static inline void trace_enter(struct pcpu *c) { trace_byte(c->in_l2 ? TRACE_ENTER_L2 : TRACE_ENTER_L1, c); }
+static inline void trace_exit(struct pcpu *c) { trace_byte(TRACE_EXIT, c); }
+static inline void trace_flush(struct pcpu *c) { trace_byte(TRACE_FLUSH, c); }
+static inline void trace_removed(u32 world) { trace_byte(TRACE_REMOVED_L1 + world, this_pcpu()); }
+static inline void trace_handover(void) { trace_byte(TRACE_HANDOVER, this_pcpu()); }
