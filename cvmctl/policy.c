@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "attest/corim.h"
 #include "attest/json.h"
 #include "attest/jws.h"
 #include "attest/key.h"
@@ -20,7 +22,7 @@ CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 
 struct policy_options {
     struct reference_options ro;
-    const char *id, *not_before, *not_after, *uuid, *output, *policy_key, *signing_key;
+    const char *id, *not_before, *not_after, *uuid, *output, *policy_key, *signing_key, *corim_key;
     const char *report_key[CVM_POLICY_LIST_MAX], *reference[CVM_REFERENCE_MAX];
     unsigned nr_report_key, nr_reference;
     bool require_anchor, require_dma, require_guest, accept_no_dma;
@@ -47,6 +49,7 @@ enum {
     OPT_NOT_AFTER,
     OPT_REQUIRE,
     OPT_ACCEPT,
+    OPT_CORIM_KEY,
     OPT_POLICY_KEY,
     OPT_SIGNING_KEY
 };
@@ -64,6 +67,12 @@ static const struct verb_option init_options[] = {
      "verify fails"},
     {"accept", OPT_ACCEPT, "no-dma", "take the risk of a host without VT-d: no warning"},
     {"output", 'o', "FILE", "- means standard output"},
+    {0},
+};
+static const struct verb_option corim_options[] = {
+    {"corim-key", OPT_CORIM_KEY, "FILE",
+     "key that must have signed it (COSE, ES256); without, it must be unsigned"},
+    {"output", 'o', "FILE", "reference values, for --reference; - means standard output"},
     {0},
 };
 static const struct verb_option key_options[] = {
@@ -115,6 +124,9 @@ static int parse_options(int argc, char **argv, struct policy_options *o) {
             if (strcmp(optarg, "no-dma") != 0)
                 return usage_error("policy init", "--accept takes no-dma, not '%s'", optarg);
             o->accept_no_dma = true;
+            break;
+        case OPT_CORIM_KEY:
+            o->corim_key = optarg;
             break;
         case OPT_POLICY_KEY:
             o->policy_key = optarg;
@@ -333,6 +345,37 @@ static int verb_policy(int argc, char **argv) {
                                            : policy_diff(&o, argv[0], argv[1]);
 }
 
+static int verb_import_corim(int argc, char **argv) {
+    _cleanup_free_ struct cvm_reference *ref = malloc(sizeof(*ref));
+    uint8_t point[CVM_POINT_SIZE];
+    _cleanup_json_ json_object *j = NULL;
+    struct policy_options o = {0};
+    _cleanup_free_ void *buf = NULL;
+    _cleanup_free_ char *text = NULL;
+    struct cvm_error e = {""};
+    unsigned other = 0;
+    size_t size = 0;
+    int r;
+
+    r = parse_options(argc, argv, &o);
+    if (r >= 0)
+        return r;
+    if (!o.output)
+        return usage_error(argv[0], "--output is missing");
+    if (!ref || (o.corim_key && cvm_key_load_public(o.corim_key, point, &e) < 0) ||
+        cvm_read_file(argv[optind], CVM_JSON_MAX, &buf, &size, &e) < 0 ||
+        cvm_corim_parse(buf, size, o.corim_key ? point : NULL, time(NULL), ref, &other, &e) < 0)
+        return fail(argv[0], EXIT_FAILED, "%s", e.text);
+    j = cvm_reference_to_json(ref);
+    if (!j || cvm_json_text(j, &text) < 0)
+        return fail(argv[0], EXIT_FAILED, "out of memory");
+    if (cvm_write_file(o.output, text, strlen(text), &e) < 0)
+        return fail(argv[0], EXIT_FAILED, "%s", e.text);
+    if (other)
+        say("%u triples of other environments were left out.\n", other);
+    return EXIT_OK;
+}
+
 static const struct verb_status policy_statuses[] = {
     {0, "done, or nothing found"},
     {1, "error"},
@@ -349,6 +392,16 @@ const struct verb policy_verbs[] = {
      .options = {init_options, reference_options},
      .statuses = policy_statuses,
      .remark = "--id ID -o FILE"},
+    {.name = "policy import-corim",
+     .arguments = "FILE",
+     .summary = "reference values out of a CoRIM",
+     .run = verb_import_corim,
+     .text = "Takes the reference triples of vendor \"cvmd\", models \"rootvisor\", \"guardian\" and "
+             "\"boot\", of a CoRIM\n"
+             "(draft-ietf-rats-corim-10), and writes them as `cvmctl digest --json` would.",
+     .options = {corim_options},
+     .statuses = policy_statuses,
+     .remark = "-o FILE"},
     {.name = "policy check",
      .arguments = "FILE",
      .summary = "tell errors, and what the policy leaves open",

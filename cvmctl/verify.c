@@ -9,6 +9,7 @@
 
 #include "attest/appraise.h"
 #include "attest/ear.h"
+#include "attest/eat.h"
 #include "attest/evidence.h"
 #include "attest/explain.h"
 #include "attest/json.h"
@@ -23,7 +24,7 @@ CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 struct verify_options {
     struct reference_options ro;
     const char *report, *nonce, *key, *ear, *signing_key, *policy, *policy_key;
-    const char *enrolment_key, *enrolment[ENROLMENTS_MAX];
+    const char *eat, *enrolment_key, *enrolment[ENROLMENTS_MAX];
     const char *reference[CVM_REFERENCE_MAX];
     unsigned nr_reference, nr_enrolment;
     bool explain;
@@ -40,6 +41,7 @@ enum {
     OPT_POLICY_KEY,
     OPT_ENROLMENT,
     OPT_ENROLMENT_KEY,
+    OPT_EAT,
     OPT_EXPLAIN
 };
 
@@ -54,6 +56,7 @@ static const struct verb_option verify_options[] = {
     {"enrolment", OPT_ENROLMENT, "FILE", "record of a host's TPM, of `cvmctl enrol finish`; may be repeated"},
     {"enrolment-key", OPT_ENROLMENT_KEY, "FILE", "key that must have signed the records"},
     {"ear", OPT_EAR, "FILE", "write the verdict as signed EAR; needs --signing-key"},
+    {"eat", OPT_EAT, "FILE", "write what the report says as EAT in a CWT; needs --signing-key"},
     {"signing-key", OPT_SIGNING_KEY, "FILE", "your verifier's private key, P-256 or P-384, PEM"},
     {"explain", OPT_EXPLAIN, NULL, "also print what the report says"},
     {0},
@@ -101,6 +104,9 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
             }
             o->enrolment[o->nr_enrolment++] = optarg;
             break;
+        case OPT_EAT:
+            o->eat = optarg;
+            break;
         case OPT_ENROLMENT_KEY:
             o->enrolment_key = optarg;
             break;
@@ -121,8 +127,8 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         fprintf(stderr, "cvmctl verify: --enrolment and --enrolment-key go together\n");
         return -EINVAL;
     }
-    if (!o->ear != !o->signing_key) {
-        fprintf(stderr, "cvmctl verify: --ear and --signing-key go together\n");
+    if (!(o->ear || o->eat) != !o->signing_key) {
+        fprintf(stderr, "cvmctl verify: --ear or --eat and --signing-key go together\n");
         return -EINVAL;
     }
     return 0;
@@ -276,6 +282,25 @@ static int write_ear(const struct verify_options *o, const struct cvm_appraisal 
     return cvm_write_file(o->ear, jwt, strlen(jwt), e);
 }
 
+static int write_eat(const struct verify_options *o, const struct cvm_appraisal *a,
+                     const struct cvm_verdict *v, struct cvm_error *e) {
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    _cleanup_cvm_free_ void *cwt = NULL;
+    size_t size = 0;
+    int r;
+
+    /* Claims of a report whose signature does not hold are nobody's claims. */
+    if (v->finding[CVM_CHECK_SIGNATURE].state != CVM_OK)
+        return 0;
+    r = cvm_key_load_private(o->signing_key, &key, e);
+    if (r < 0)
+        return r;
+    r = cvm_eat_create(&v->report, a->now, key, &cwt, &size);
+    if (r < 0)
+        return cvm_error_set(e, r, "cannot sign the EAT: %s", strerror(-r));
+    return cvm_write_file(o->eat, cwt, size, e);
+}
+
 static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_error *e) {
     uint8_t nonce[CVM_NONCE_SIZE], pinned[CVM_POINT_SIZE];
     _cleanup_cvm_free_ struct cvm_reference *ref = NULL;
@@ -317,7 +342,8 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
     r = cvm_appraise(&a, v);
     if (r < 0)
         return cvm_error_set(e, r, "cannot appraise the evidence: %s", strerror(-r));
-    return o->ear ? write_ear(o, &a, v, e) : 0;
+    r = o->ear ? write_ear(o, &a, v, e) : 0;
+    return r == 0 && o->eat ? write_eat(o, &a, v, e) : r;
 }
 
 static int verb_verify(int argc, char **argv) {
