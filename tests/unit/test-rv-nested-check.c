@@ -4,7 +4,7 @@
 
 #include "nested/nested.h"
 
-static u64 f[NR_FIELDS];
+static u64 f[NR_FIELD_SLOTS];
 /* low half: must be one; high half: may be one */
 static const struct vmx_caps caps = {
     .true_pin = 0x16 | (u64) (0x16 | PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI) << 32,
@@ -15,7 +15,7 @@ static const struct vmx_caps caps = {
     .true_entry = 0x11fb | (u64) (0x11fb | ENTRY_IA32E | ENTRY_LOAD_EFER | ENTRY_LOAD_PAT) << 32,
     .cr0_fixed0 = 0x80000021, .cr0_fixed1 = 0xffffffff, .cr4_fixed0 = CR4_VMXE, .cr4_fixed1 = 0xb727ff, .phys_bits = 39 };
 
-#define F(enc) f[field_index(enc)]
+#define F(enc) f[field_slot(enc)]
 
 static int setup(void **state) {
     (void) state;

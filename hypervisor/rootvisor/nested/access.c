@@ -12,7 +12,7 @@ u64 vmcs12_read(struct pcpu *c, struct vcpu12 *v, u32 idx)
 	u64 val;
 
 	if (!lives_in_02(v, idx))
-		return v->f[idx];
+		return F12(v, fields[idx].encoding);
 	vmcs_load(c, &v->vmcs02);
 	val = vmread(fields[idx].encoding);
 	vmcs_load(c, &c->vmcs01);
@@ -22,7 +22,7 @@ u64 vmcs12_read(struct pcpu *c, struct vcpu12 *v, u32 idx)
 void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val)
 {
 	if (!lives_in_02(v, idx)) {
-		v->f[idx] = val;
+		F12(v, fields[idx].encoding) = val;
 		if (fields[idx].class == FIELD_CONTROL)
 			v->dirty_ctl = true;
 		if (fields[idx].class == FIELD_CONTROL || fields[idx].class == FIELD_HOST)
@@ -41,9 +41,9 @@ void vmcs12_move_guest(struct pcpu *c, struct vcpu12 *v, bool pull)
 		if (fields[i].class != FIELD_GUEST)
 			continue;
 		if (pull)
-			v->f[i] = vmread(fields[i].encoding);
+			F12(v, fields[i].encoding) = vmread(fields[i].encoding);
 		else
-			vmwrite(fields[i].encoding, v->f[i]);
+			vmwrite(fields[i].encoding, F12(v, fields[i].encoding));
 	}
 	vmcs_load(c, &c->vmcs01);
 }

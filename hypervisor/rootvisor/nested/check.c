@@ -4,7 +4,7 @@
 #include "nested/fields.h"
 #include "nested/nested.h"
 
-#define F(enc)	f[field_index(enc)]
+#define F(enc)	f[field_slot(enc)]
 
 static bool ctl_ok(u64 v, u64 cap)
 {

@@ -53,7 +53,7 @@ const struct field fields[NR_FIELDS] = {
 	C(VMCS_PREEMPTION_TIMER), C(0x2012 /* virtual-APIC address */),
 };
 
-u8 field_slots[512];
+static u8 field_slots[NR_FIELD_SLOTS];	/* index + 1 */
 
 void fields_init(void)
 {

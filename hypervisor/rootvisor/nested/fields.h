@@ -26,16 +26,10 @@ void fields_init(void);			/* builds the lookup table; once */
 /* Index of a field, FIELD_NONE if VMCS12 has none of that encoding (bit 0, access type, ignored). */
 u32 field_lookup(u64 encoding);
 
-extern u8 field_slots[512];		/* index + 1 by field_slot() */
-
-/* width (14:13), type (11:10), low five bits of index (9:1): the fields in use have index < 32 */
+/* Where a VMCS12 keeps a field, and a constant if the encoding is one: width (14:13), type (11:10), low five bits
+ * of the index (9:1). The fields in use have an index below 32. */
+#define NR_FIELD_SLOTS	512u
 static inline u32 field_slot(u32 e)
 {
 	return (((e >> 13) & 3) << 7) | (((e >> 10) & 3) << 5) | ((e >> 1) & 31);
-}
-
-/* The field must exist. Inline: with a constant it is one load. */
-static inline u32 field_index(u32 e)
-{
-	return field_slots[field_slot(e)] - 1u;
 }

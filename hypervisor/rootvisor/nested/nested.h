@@ -41,7 +41,7 @@ struct vcpu12 {
 	struct vm *launching;	/* PROTECT under way */
 	struct vm *vm;		/* protected: the VM, else NULL */
 	struct pvcpu *pv;
-	u64 f[NR_FIELDS];	/* by field index, fields.h */
+	u64 f[NR_FIELD_SLOTS];	/* fields.h */
 };
 
 /* What the CPU allows and what L1 is told (caps.c): MSRs 480H to 490H, in their order. */
@@ -65,7 +65,7 @@ enum {
 	VMX_ERR_MOV_SS = 26, VMX_ERR_INVEPT_OPERAND = 28,
 };
 
-#define F12(v, enc)	((v)->f[field_index(enc)])
+#define F12(v, enc)	((v)->f[field_slot(enc)])
 
 /* slots.c */
 struct vcpu12 *vcpu12_find(u64 gpa);

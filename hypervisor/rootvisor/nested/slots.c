@@ -73,7 +73,7 @@ struct vcpu12 *vcpu12_load(u64 gpa)
 	if (!v)
 		return NULL;
 	for (u32 i = 0; i < NR_FIELDS; i++)
-		v->f[i] = p->f[i];
+		F12(v, fields[i].encoding) = p->f[i];
 	p->nonce = v->nonce;		/* L1 may load others and come back without VMCLEAR */
 	v->dirty_ctl = true;
 	vmcs12_move_guest(c, v, false);
@@ -90,7 +90,7 @@ void vcpu12_clear(struct pcpu *c, struct vcpu12 *v)
 		vmcs12_move_guest(c, v, true);
 	if (frame_is_host(v->gpa >> PAGE_SHIFT)) {	/* it was at VMPTRLD; it may be private now */
 		for (u32 i = 0; i < NR_FIELDS; i++)
-			p->f[i] = v->f[i];
+			p->f[i] = F12(v, fields[i].encoding);
 		p->nonce = v->nonce;
 	}
 	v->launched12 = false;

@@ -51,7 +51,7 @@ static void neutral_state(struct vcpu12 *v)
 {
 	for (u32 i = 0; i < NR_FIELDS; i++)
 		if (fields[i].class == FIELD_GUEST)
-			v->f[i] = 0;
+			F12(v, fields[i].encoding) = 0;
 	for (u32 i = 0; i < 6; i++) {
 		F12(v, VMCS_GUEST_ES_SEL + 2 * i) = i == 1 ? 8 : 0x10;
 		F12(v, VMCS_GUEST_ES_LIMIT + 2 * i) = 0xffffffff;

@@ -42,12 +42,6 @@ void vmcs_clear(struct pcpu *c, struct vmcs *v)
 		c->current = NULL;
 }
 
-void vmcs_zero(const u16 *fields, u32 n)
-{
-	for (u32 i = 0; i < n; i++)
-		vmwrite(fields[i], 0);
-}
-
 static void init_host_state(struct pcpu *c)
 {
 	static const u16 zero[] = {

@@ -2,7 +2,8 @@
 /* Inside vmx/. */
 #pragma once
 
-#include "rv/pcpu.h"
+#include "rv/rv.h"
+
 
 /* How the host starts, in long mode. */
 struct host_entry {
@@ -11,8 +12,12 @@ struct host_entry {
 	u64 mailbox;			/* where the other CPUs wait for their way, given in RSI (0 on the boot CPU) */
 };
 
-/* vmcs.c: writes 0 to these fields of the current VMCS. */
-void vmcs_zero(const u16 *fields, u32 n);
+/* Writes 0 to these fields of the current VMCS. */
+static inline void vmcs_zero(const u16 *fields, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		vmwrite(fields[i], 0);
+}
 
 /* vmcs01.c: builds the host's VMCS; it is current afterwards. */
 void vmcs01_init(struct pcpu *c, const struct host_entry *e);
