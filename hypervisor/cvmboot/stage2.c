@@ -6,6 +6,7 @@
 #include "acpi.h"
 #include "bootparams.h"
 #include "console.h"
+#include "ide.h"
 #include "key-wait.h"
 #include "launch.h"
 #include "layout.h"
@@ -99,6 +100,7 @@ void stage2_main(void)
 	key_deliver(&l, &bz, table.tsc_khz);
 	need_long_mode();
 	check(pm_init());
+	ide_init();
 
 	memset(acpi, 0, LAYOUT_ACPI_SIZE);
 	check(acpi_build(acpi, LAYOUT_ACPI_SIZE, LAYOUT_ACPI, dsdt_start,
