@@ -167,10 +167,3 @@ int store_get_key(struct store *s, const char *client, const char *key,
     store_done(q);
     return r;
 }
-
-int store_last_audit(struct store *s, uint64_t *ret) {
-    uint8_t root[CVM_HASH_SIZE];
-
-    *ret = audit_log_root(s->log, root); /* ids count from 1 without gaps: the last is the size of the tree */
-    return 0;
-}

@@ -10,8 +10,9 @@
 #include "rest.h"
 
 #include "parse.h"
+#include "routes-match.h"
 
-#define PARAMS_MAX 2
+#define PARAMS_MAX PATH_PARAMS_MAX
 
 struct route;
 

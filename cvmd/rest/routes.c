@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "routes.h"
 
+#include "routes-match.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -47,55 +49,6 @@ const struct route routes[] = {
 };
 const size_t nr_routes = ELEMENTSOF(routes);
 
-static int hex(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* One segment, percent-decoded; control characters, NUL and '/' do not come out of it. */
-static int decode(const char *s, size_t n, char **ret) {
-    _cleanup_free_ char *out = malloc(n + 1);
-    size_t o = 0;
-
-    if (!out)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        int c = (unsigned char)s[i];
-
-        if (c == '%') {
-            if (n - i < 3 || hex(s[i + 1]) < 0 || hex(s[i + 2]) < 0)
-                return -EINVAL;
-            c = hex(s[i + 1]) << 4 | hex(s[i + 2]);
-            i += 2;
-        }
-        if (c < 0x20 || c == 0x7f || c == '/')
-            return -EINVAL;
-        out[o++] = (char)c;
-    }
-    out[o] = 0;
-    *ret = TAKE_PTR(out);
-    return 0;
-}
-
-/* Whether @path has the form of @pattern; @segments: what stands for its parameters. */
-static bool matches(const char *pattern, const char *path, const char *segments[PARAMS_MAX], size_t sizes[PARAMS_MAX]) {
-    unsigned k = 0;
-
-    while (*pattern) {
-        if (*pattern == '{') {
-            size_t n = strcspn(path, "/");
-
-            if (n == 0 || k == PARAMS_MAX)
-                return false;
-            segments[k] = path;
-            sizes[k++] = n;
-            path += n;
-            pattern += strcspn(pattern, "}") + 1;
-        } else if (*pattern++ != *path++)
-            return false;
-    }
-    return *path == 0;
-}
-
 static void add_method(char *allow, size_t size, const char *method) {
     size_t n = strlen(allow);
 
@@ -116,7 +69,7 @@ int route_find(const char *method, const char *path, const struct route **ret, c
         const char *s[PARAMS_MAX] = {0};
         size_t n[PARAMS_MAX] = {0};
 
-        if (!matches(routes[i].path, path, s, n))
+        if (!path_matches(routes[i].path, path, s, n))
             continue;
         if (strcmp(routes[i].method, method) != 0) {
             add_method(allow, size, routes[i].method);
@@ -130,7 +83,7 @@ int route_find(const char *method, const char *path, const struct route **ret, c
     if (!found)
         return r;
     for (unsigned i = 0; i < PARAMS_MAX && segments[i]; i++) {
-        r = decode(segments[i], sizes[i], &params[i]);
+        r = path_decode(segments[i], sizes[i], &params[i]);
         if (r < 0)
             return r;
     }

@@ -41,7 +41,7 @@ class Gateway(harness.Plane):
     def __init__(self, source, build, **kw):
         super().__init__(source, build, **kw)
         self.program = self.dir / "cvmd-rest"
-        shutil.copy(self.build / "cvmd/rest/cvmd-rest", self.program)
+        shutil.copy(os.environ.get("CVMD_REST", self.build / "cvmd/rest/cvmd-rest"), self.program)
         self.uploads = self.dir / "uploads"
         self.uploads.mkdir()
         os.chown(self.uploads, NOBODY, NOBODY)
