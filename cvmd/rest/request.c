@@ -141,11 +141,22 @@ void reply_empty(struct request *req, unsigned status) {
     reply_response(req, status, MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT));
 }
 
+/* Seconds: what cvmd says at the end of its text ("retry after N s"), else a moment. */
+static const char *retry_after(unsigned status, const char *detail, char buf[16]) {
+    const char *said = strstr(detail, "retry after ");
+    unsigned n = status == 503 ? 2 : 1;
+
+    if (said)
+        (void)sscanf(said, "retry after %u s", &n);
+    snprintf(buf, 16, "%u", n);
+    return buf;
+}
+
 void reply_problem(struct request *req, enum problem p, const char *fmt, ...) {
     const struct problem_type *t = &problem_types[p];
     _cleanup_json_ json_object *o = json_object_new_object();
     struct MHD_Response *response;
-    char detail[512], type[64];
+    char detail[512], type[64], wait[16];
     va_list ap;
 
     va_start(ap, fmt);
@@ -161,7 +172,7 @@ void reply_problem(struct request *req, enum problem p, const char *fmt, ...) {
         json_object_object_add(o, "instance", json_object_new_string(req->url));
     response = response_from_json(o, "application/problem+json");
     if (response && (t->status == 503 || t->status == 429))
-        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, t->status == 503 ? "2" : "1");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after(t->status, detail, wait));
     if (response && t->status == 401)
         MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Certificate realm=\"cvmd\"");
     reply_response(req, t->status, response);
