@@ -279,11 +279,161 @@ static void test_rootvisor_error(void **state) {
     until("e", MACHINE_RUNNING);
 }
 
+static bool all_ended(void) {
+    for (size_t i = 0; i < t.m->nr_operations; i++)
+        if (operation_is_active(t.m->operations[i]))
+            return false;
+    return true;
+}
+
+/* What somebody may do or libvirt may tell at any moment, in any order. */
+static void random_step(unsigned *seed) {
+    static const char *const names[] = {"a", "b", "c"};
+    const char *name = names[rand_r(seed) % ELEMENTSOF(names)];
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct machine_options o;
+    struct machine *k = manager_find(t.m, name);
+    const char *uuid = k ? k->uuid : "00000000-0000-4000-8000-000000000000";
+    char line[128];
+
+    switch (rand_r(seed) % 14) {
+    case 0:
+        (void)launch(name, rand_r(seed) % 2, &error);
+        break;
+    case 1:
+        (void)manager_stop(t.m, name, rand_r(seed) % 2, "random", &t.op, &error);
+        break;
+    case 2:
+        (void)manager_kill(t.m, name, "random", &t.op, &error);
+        break;
+    case 3:
+        (void)manager_pause(t.m, name, "random", &t.op, &error);
+        break;
+    case 4:
+        (void)manager_resume(t.m, name, "random", &t.op, &error);
+        break;
+    case 5:
+        (void)manager_reboot(t.m, name, "random", &t.op, &error);
+        break;
+    case 6:
+        (void)manager_delete(t.m, name, "random", &t.op, &error);
+        break;
+    case 7:
+        (void)manager_start_machine(t.m, name, "random", &t.op, &error);
+        break;
+    case 8:
+        options_init(&o);
+        o.set = 1u << OPTION_RESTART | 1u << OPTION_CPU_SHARES;
+        o.restart = (enum restart_policy)(rand_r(seed) % RESTART_POLICY_MAX);
+        o.cpu_shares = (uint64_t)rand_r(seed) % 1000 + 2;
+        (void)manager_set_properties(t.m, name, &o, NULL, "random", &error);
+        break;
+    case 9: /* true or not */
+        lifecycle_event(t.m, (enum virt_event)((unsigned)rand_r(seed) % VIRT_LOST), uuid, "an event");
+        break;
+    case 10:
+        if (rand_r(seed) % 8 == 0)
+            lifecycle_event(t.m, VIRT_LOST, "", "the connection broke");
+        break;
+    case 11:
+        snprintf(line, sizeof(line), "protect %s 100", uuid);
+        if (k && k->protected && !k->vm_present)
+            (void)fake_rootvisor_command(line);
+        break;
+    case 12:
+        snprintf(line, sizeof(line), "stop %s %d 0", uuid, rand_r(seed) % 12);
+        if (k)
+            (void)fake_rootvisor_command(line);
+        break;
+    default:
+        if (t.m->nr_operations)
+            (void)operation_cancel(t.m->operations[(size_t)rand_r(seed) % t.m->nr_operations], "random", &error);
+    }
+}
+
+/* Whatever comes, every operation ends, and what is in memory is in the store. */
+static void test_random(void **state) {
+    const char *from = getenv("CVMD_TEST_SEED");
+    unsigned seed = from ? (unsigned)strtoul(from, NULL, 10) : 1;
+    uint64_t end;
+
+    (void)state;
+    for (unsigned i = 0; i < 600; i++) {
+        random_step(&seed);
+        assert_true(sd_event_run(t.event, (uint64_t)(rand_r(&seed) % 5) * 1000) >= 0);
+    }
+    end = now_usec(CLOCK_MONOTONIC) + 20000000;
+    while (!all_ended()) {
+        if (now_usec(CLOCK_MONOTONIC) > end)
+            fail_msg("an operation has no end");
+        assert_true(sd_event_run(t.event, 50000) >= 0);
+    }
+    for (size_t i = 0; i < t.m->nr_machines; i++) {
+        t.m->machines[i]->restart = RESTART_NO;
+        t.m->machines[i]->restart_due = false;
+        assert_false(t.m->machines[i]->dirty);
+    }
+}
+
+static void test_operations(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL, gone = SD_BUS_ERROR_NULL;
+    char id[UUID_STRING_MAX];
+    struct operation *op;
+
+    (void)state;
+    assert_int_equal(launch("a", true, &error), 0);
+    assert_ptr_equal(manager_machine_operation(t.m, "a", OPERATION_LAUNCH), t.op);
+    until("a", MACHINE_RUNNING);
+    assert_int_equal(t.op->state, OPERATION_DONE);
+    assert_true(t.op->created <= t.op->started && t.op->started <= t.op->ended);
+    assert_int_equal(operation_cancel(t.op, "test", &error), -EALREADY);
+    memcpy(id, t.op->id, sizeof(id));
+
+    /* What a restart finds under way and nobody takes up has failed; what ended stays. */
+    assert_int_equal(operation_new(t.m, OPERATION_COLLECT_IMAGES, NULL, "test", &op, &gone), 0);
+    assert_int_equal(manager_kill(t.m, "a", "test", &op, &gone), 0);
+    until("a", MACHINE_STOPPED);
+    stop_manager();
+    start_manager();
+    assert_int_equal(manager_find_operation(t.m, id)->state, OPERATION_DONE);
+    op = t.m->operations[t.m->nr_operations - 2];
+    assert_int_equal(op->kind, OPERATION_COLLECT_IMAGES);
+    assert_int_equal(op->state, OPERATION_FAILED);
+    assert_string_equal(op->error, BUS_ERROR_INTERRUPTED);
+
+    t.config.operation_keep = 0;
+    usleep(1000);
+    operations_tidy(t.m);
+    assert_int_equal(t.m->nr_operations, 0);
+}
+
+static void test_restart_policy(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct machine *k;
+
+    (void)state;
+    assert_int_equal(launch("r", false, &error), 0);
+    wait_started("r");
+    k = manager_find(t.m, "r");
+    k->restart = RESTART_ON_FAILURE;
+    command("protect", "r", "100");
+    until("r", MACHINE_RUNNING);
+    command("stop", "r", "1 7");
+    until("r", MACHINE_FAILED);
+    assert_true(k->restart_due && k->restarts == 1);
+    until("r", MACHINE_STARTING); /* a second later, to be measured again */
+    command("protect", "r", "100");
+    until("r", MACHINE_RUNNING);
+    assert_false(k->restart_due);
+    k->restart = RESTART_NO;
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {T(test_life),        T(test_violation), T(test_violation_seen_late),
                                        T(test_orderly_end), T(test_timeout),   T(test_unprotected),
-                                       T(test_refused),     T(test_restart),   T(test_rootvisor_error)};
+                                       T(test_refused),     T(test_restart),   T(test_rootvisor_error),
+                                       T(test_operations), T(test_restart_policy), T(test_random)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

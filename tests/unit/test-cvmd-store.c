@@ -198,6 +198,78 @@ static void test_migration(void **state) {
     store_close(s);
 }
 
+static char list[256];
+
+static int append_operation(void *userdata, const struct store_operation *o) {
+    (void)userdata;
+    strcat(strcat(list, o->id), o->result ? "+ " : " ");
+    return 0;
+}
+
+static int append_image(void *userdata, const struct store_image *i) {
+    (void)userdata;
+    strcat(strcat(list, i->digest), " ");
+    assert_true(i->size == 1ull << 40);
+    return 0;
+}
+
+static void test_operations(void **state) {
+    struct store_operation o = {.id = "2", .kind = "launch", .state = "pending", .unit = "", .who = "w", .created = 1};
+    struct store *s = open_store();
+    char *value = NULL;
+
+    (void)state;
+    assert_int_equal(store_put_operation(s, &o), 0);
+    o.id = "1";
+    assert_int_equal(store_put_operation(s, &o), 0);
+    o.state = "done";
+    o.result = "{}";
+    assert_int_equal(store_put_operation(s, &o), 0);
+    assert_int_equal(store_put_image(s, &(struct store_image){"b", "n", "kernel", 1ull << 40, 1}), 0);
+    assert_int_equal(store_put_image(s, &(struct store_image){"a", "n", "kernel", 1ull << 40, 1}), 0);
+    assert_int_equal(store_get_value(s, "key", &value), -ENOENT);
+    assert_int_equal(store_set_value(s, "key", "1"), 0);
+    assert_int_equal(store_set_value(s, "key", "2"), 0);
+    store_close(s);
+
+    s = open_store();
+    list[0] = 0;
+    assert_int_equal(store_each_operation(s, append_operation, NULL), 0);
+    assert_int_equal(store_each_image(s, append_image, NULL), 0);
+    assert_string_equal(list, "1+ 2 a b ");
+    assert_int_equal(store_delete_operation(s, "1"), 0);
+    assert_int_equal(store_delete_image(s, "a"), 0);
+    list[0] = 0;
+    assert_int_equal(store_each_operation(s, append_operation, NULL), 0);
+    assert_int_equal(store_each_image(s, append_image, NULL), 0);
+    assert_string_equal(list, "2 b ");
+    assert_int_equal(store_get_value(s, "key", &value), 0);
+    assert_string_equal(value, "2");
+    free(value);
+    store_close(s);
+}
+
+/* From every schema that ever was to this one. */
+static void test_every_migration(void **state) {
+    for (unsigned version = 1; version <= store_schema_version; version++) {
+        struct store_machine m = web;
+        struct store *s;
+        char text[64];
+
+        for (unsigned i = 0; i < version; i++)
+            sql(store_migrations[i]);
+        snprintf(text, sizeof(text), "PRAGMA user_version = %u", version);
+        sql(text);
+        s = open_store();
+        assert_int_equal(store_put_machine(s, &m), 0);
+        seen = 0;
+        assert_int_equal(store_each_machine(s, check_web, &m), 0);
+        assert_int_equal(seen, 1);
+        store_close(s);
+        remove_files(state);
+    }
+}
+
 static void test_newer(void **state) {
     struct store *s = NULL;
 
@@ -281,6 +353,8 @@ int main(void) {
         cmocka_unit_test_teardown(test_machines, remove_files),
         cmocka_unit_test_teardown(test_audit, remove_files),
         cmocka_unit_test_teardown(test_migration, remove_files),
+        cmocka_unit_test_teardown(test_operations, remove_files),
+        cmocka_unit_test_teardown(test_every_migration, remove_files),
         cmocka_unit_test_teardown(test_newer, remove_files),
         cmocka_unit_test_teardown(test_damaged, remove_files),
         cmocka_unit_test_teardown(test_transaction, remove_files),
