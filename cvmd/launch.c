@@ -163,6 +163,7 @@ static void begin(struct machine *k, const struct machine_options *o) {
     }
     k->cancel = k->gone = k->changed = k->restart_due = false;
     k->unseen = true;
+    k->starts++;
     r = start_job_new(k, o, true, &j);
     if (r >= 0) {
         k->job = true;

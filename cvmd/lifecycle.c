@@ -95,10 +95,18 @@ void machine_end(struct machine *m, enum machine_state final, const char *reason
     manager_watch(m->manager);
 }
 
+void machine_job_done(struct machine *m) {
+    m->job = false;
+    if (m->gone)
+        machine_ended(m, "QEMU ended");
+    else if (m->state == MACHINE_STOPPING)
+        machine_end(m, m->final_state, m->reason);
+}
+
 static void machine_finish(struct machine *m) {
     _cleanup_free_ char *reason = TAKE_PTR(m->reason);
     struct operation *start = TAKE_PTR(m->start_op), *stop = TAKE_PTR(m->stop_op);
-    bool asked = stop || m->cancel;
+    bool asked = stop || m->cancel, reboot;
     char text[512];
 
     m->release = false;
@@ -107,26 +115,30 @@ static void machine_finish(struct machine *m) {
     machine_set_state(m, m->final_state, reason);
     audit(m->manager, m, m->final_state == MACHINE_FAILED ? "failed" : "stopped", NULL, "%s",
           m->reason ?: "the machine ended");
-    if (stop && m->reboot && stop->kind == OPERATION_REBOOT) {
-        m->reboot = false;
+    reboot = stop && m->reboot && stop->kind == OPERATION_REBOOT;
+    m->reboot = false;
+    if (start && m->cancel && start->kind == OPERATION_LAUNCH) {
+        if (reboot)
+            operation_cancelled(stop);
+        operation_done(stop);
+        m->start_op = start;
+        launch_undo(m, BUS_ERROR_CANCELLED, "cancelled by request");
+        return;
+    }
+    if (start && m->cancel)
+        operation_cancelled(start);
+    else if (start) {
+        snprintf(text, sizeof(text), "machine '%s' did not come up: %s", m->name,
+                 m->reason ?: "it ended while it started");
+        operation_fail(start, BUS_ERROR_LAUNCH_FAILED, text);
+    }
+    if (reboot) {
         machine_start(m, stop);
         return;
     }
     operation_done(stop);
     if (!asked)
         restart_later(m);
-    if (!start)
-        return;
-    if (m->cancel && start->kind == OPERATION_LAUNCH) {
-        m->start_op = start;
-        launch_undo(m, BUS_ERROR_CANCELLED, "cancelled by request");
-    } else if (m->cancel)
-        operation_cancelled(start);
-    else {
-        snprintf(text, sizeof(text), "machine '%s' did not come up: %s", m->name,
-                 m->reason ?: "it ended while it started");
-        operation_fail(start, BUS_ERROR_LAUNCH_FAILED, text);
-    }
 }
 
 /* Returns true when RootVisor has no frames of the machine any more. */

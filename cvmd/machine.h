@@ -64,6 +64,7 @@ struct machine {
     uint64_t to_copy;        /* bytes */
 
     bool job;     /* a thread works for it */
+    unsigned starts;                /* in this process: tells what was seen of an earlier QEMU */
     bool unseen;  /* started, and libvirt has not told so yet: an end it tells of is an old one */
     bool gone;    /* the domain ended while a thread worked */
     bool release; /* the domain ended, frames are going back */

@@ -151,6 +151,8 @@ int no_such_machine(sd_bus_error *error, const char *name);
 int machine_busy(sd_bus_error *error, const struct machine *k);
 /* Ends QEMU; the machine then takes @final and @reason. */
 void machine_end(struct machine *m, enum machine_state final, const char *reason);
+/* A thread that worked for a machine, neither starting nor stopping it, is done: what came meanwhile goes on. */
+void machine_job_done(struct machine *m);
 /* QEMU has ended: give the frames back, then take the final state. */
 void machine_ended(struct machine *m, const char *detail);
 void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, const char *detail);

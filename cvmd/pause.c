@@ -35,15 +35,13 @@ static void pause_done(void *data, int r) {
     _cleanup_free_ struct pause_job *j = data;
     struct machine *k = j->machine;
 
-    k->job = false;
     if (r < 0)
         operation_fail(j->op, k->gone ? BUS_ERROR_NOT_RUNNING : BUS_ERROR_LIBVIRT, j->error.text);
     else {
         pause_event(k, j->pause, "paused by request");
         operation_done(j->op);
     }
-    if (k->gone)
-        machine_ended(k, "QEMU ended");
+    machine_job_done(k);
 }
 
 static int begin(struct manager *m, enum operation_kind kind, const char *name, const char *who,

@@ -18,7 +18,8 @@
 
 struct check {
     char uuid[UUID_STRING_MAX];
-    int state; /* of virt_state() */
+    unsigned starts; /* of the machine when it was looked at */
+    int state;       /* of virt_state() */
     char *console;
 };
 
@@ -160,7 +161,7 @@ static void reconcile_done(void *data, int r) {
         struct check *c = &j->checks[i];
         struct machine *k = manager_find_uuid(m, c->uuid);
 
-        if (!k || !machine_is_active(k) || k->job)
+        if (!k || !machine_is_active(k) || k->job || k->starts != c->starts)
             continue;
         if (c->state)
             take_up(k, c);
@@ -191,8 +192,10 @@ void manager_reconcile(struct manager *m) {
     j->manager = m;
     j->virt = m->virt;
     for (size_t i = 0; i < m->nr_machines; i++)
-        if (machine_is_active(m->machines[i]) && !m->machines[i]->job)
+        if (machine_is_active(m->machines[i]) && !m->machines[i]->job) {
+            j->checks[j->n].starts = m->machines[i]->starts;
             memcpy(j->checks[j->n++].uuid, m->machines[i]->uuid, UUID_STRING_MAX);
+        }
     m->reconciling = true;
     if (j->n == 0) { /* libvirt is not needed, so not started either */
         reconcile_done(TAKE_PTR(j), 0);

@@ -90,15 +90,12 @@ static void tune_done(void *data, int r) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     struct machine *k = j->machine;
 
-    k->job = false;
     if (r < 0 && !k->gone) {
         sd_bus_error_set(&error, BUS_ERROR_LIBVIRT, j->error.text);
         bus_reply_call(&j->call, &error);
-        return;
-    }
-    settle(j);
-    if (k->gone)
-        machine_ended(k, "QEMU ended");
+    } else
+        settle(j);
+    machine_job_done(k);
 }
 
 static int copy_settings(struct manager *m, const struct machine *from, const struct machine_options *o,

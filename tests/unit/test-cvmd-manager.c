@@ -365,7 +365,14 @@ static void test_random(void **state) {
     end = now_usec(CLOCK_MONOTONIC) + 20000000;
     while (!all_ended()) {
         if (now_usec(CLOCK_MONOTONIC) > end)
-            fail_msg("an operation has no end");
+            for (size_t i = 0; i < t.m->nr_operations; i++) {
+                const struct operation *op = t.m->operations[i];
+                const struct machine *k = op->machine ? manager_find(t.m, op->machine) : NULL;
+
+                if (operation_is_active(op))
+                    fail_msg("a %s of %s has no end (%s%s)", operation_kind_to_string(op->kind), op->machine,
+                             k ? machine_state_to_string(k->state) : "gone", k && k->job ? ", with a thread" : "");
+            }
         assert_true(sd_event_run(t.event, 50000) >= 0);
     }
     for (size_t i = 0; i < t.m->nr_machines; i++) {
@@ -435,5 +442,6 @@ int main(void) {
                                        T(test_refused),     T(test_restart),   T(test_rootvisor_error),
                                        T(test_operations), T(test_restart_policy), T(test_random)};
 
+    cmocka_set_test_filter(getenv("CVMD_TEST_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
