@@ -46,12 +46,12 @@ static void make_report(uint64_t id, const char *path) {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     long result;
     if (fd < 0 || getrandom(c.user_data, sizeof c.user_data, 0) != sizeof c.user_data)
-        trouble(errno, path);
+        trouble(errno, "%s", path);
     result = try_call(CVM_HOST_VM_REPORT, id, &c, sizeof c);
     if (result < 0)
         trouble((int)-result, "no report of VM %llu", (unsigned long long)id);
     if (write(fd, &c.report, sizeof c.report) != sizeof c.report)
-        trouble(errno, path);
+        trouble(errno, "%s", path);
     close(fd);
 }
 
