@@ -1,5 +1,5 @@
-// SOURCES: hypervisor/guardian/call.c hypervisor/guardian/decode.c hypervisor/guardian/init.c hypervisor/guardian/key.c hypervisor/guardian/log.c hypervisor/guardian/measure.c hypervisor/guardian/quoter.c hypervisor/guardian/report.c hypervisor/guardian/seal.c hypervisor/guardian/crypto/ec.c hypervisor/guardian/crypto/hpke.c hypervisor/guardian/crypto/page.c hypervisor/guardian/crypto/rng.c hypervisor/guardian/decode/alu.c hypervisor/guardian/decode/execute.c hypervisor/guardian/decode/guest.c hypervisor/guardian/decode/insn.c hypervisor/guardian/decode/stepper.c hypervisor/guardian/decode/walk.c
-// CFLAGS: -Ihypervisor/guardian
+// SOURCES: hypervisor/guardian/anchor.c hypervisor/guardian/call.c hypervisor/guardian/decode.c hypervisor/guardian/init.c hypervisor/guardian/key.c hypervisor/guardian/log.c hypervisor/guardian/measure.c hypervisor/guardian/quoter.c hypervisor/guardian/report.c hypervisor/guardian/seal.c hypervisor/guardian/crypto/ec.c hypervisor/guardian/crypto/hpke.c hypervisor/guardian/crypto/page.c hypervisor/guardian/crypto/rng.c hypervisor/guardian/decode/alu.c hypervisor/guardian/decode/execute.c hypervisor/guardian/decode/guest.c hypervisor/guardian/decode/insn.c hypervisor/guardian/decode/stepper.c hypervisor/guardian/decode/walk.c hypervisor/tpm/command.c hypervisor/tpm/crb.c hypervisor/tpm/find.c hypervisor/tpm/log.c hypervisor/tpm/measure.c hypervisor/tpm/serial.c hypervisor/tpm/tis.c
+// CFLAGS: -Ihypervisor/guardian -Ihypervisor
 // LIBS: -lbearssl
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*

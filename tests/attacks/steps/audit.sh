@@ -10,7 +10,7 @@ db=/var/lib/cvmd/audit.db
 verify() {
     cvmctl audit export "$attack_tmp/log" > "$attack_tmp/out" 2>&1 || {
         status=99
-        journalctl -u cvmd -n 8 --no-pager -o short-monotonic >> "$attack_tmp/out"
+        journalctl -u cvmd -n 20 --no-pager -o short-monotonic >> "$attack_tmp/out"
         return
     }
     cvmctl audit verify --key "$attack_tmp/key" --report-key "$attack_tmp/report-key" "$@" "$attack_tmp/log" > "$attack_tmp/out" 2>&1
@@ -37,10 +37,10 @@ case $heads in '' | '0 '* | *' 0') verdict=false ;; *) verdict=true ;; esac
 finding $id.control.heads 'RootVisor signed its events, and recorded the log' $verdict "heads and records: $heads"
 cvmctl audit checkpoint -o "$attack_tmp/checkpoint"
 
-edit 's/RootVisor started the host/RootVisor stoppedthe host/'
+edit 's/RootVisor started the host/RootVisor STARTED the host/'
 verify
 judged $id.edit 'an entry edited in the database is found, and named' 6 'entry [0-9]* was edited'
-edit 's/RootVisor stoppedthe host/RootVisor started the host/'
+edit 's/RootVisor STARTED the host/RootVisor started the host/'
 verify --checkpoint "$attack_tmp/checkpoint"
 judged $id.undone 'undone, all of it verifies again, also against the checkpoint kept before' 0 'intact'
 
