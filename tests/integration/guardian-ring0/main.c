@@ -310,7 +310,11 @@ static void test_report(void)
 	check("EXTEND", call(CVM_G_EXTEND) == 0);
 	memset(&mb->report, 0, sizeof(mb->report));
 	fill(mb->report.user_data, sizeof(mb->report.user_data), 9);
-	check("REPORT", call(CVM_G_REPORT) == 0);
+	uint64_t t = rdtsc();
+	int64_t r = call(CVM_G_REPORT);
+
+	count("report", rdtsc() - t);
+	check("REPORT", r == 0);
 	report = mb->report;
 	report.vm_id = 3;
 }
