@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 from . import attacks, boot, emulator, guest, image, packages, tpm
 from .emulator import LabError
@@ -102,8 +103,7 @@ def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Pa
     (guest_dir / "cmdline").write_text(guest.CMDLINE)
     tools = tree / "bin"
     tools.mkdir()
-    serial = packages.static_program(LAB / "host" / "tpm-serial.c")
-    for name, program in (attacks.tools() | {"tpm-serial": serial}).items():
+    for name, program in attacks.tools().items():
         shutil.copyfile(program, tools / name)
         (tools / name).chmod(0o755)
     for target, path in (attacks.files(packages.kernel()) | options.files).items():
@@ -113,6 +113,29 @@ def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Pa
     disk = work / "scenario.ext4"
     image.filesystem(tree, disk, mib)
     return disk
+
+
+def add_tpm(anchor: tpm.Tpm, overlay: pathlib.Path, options: Options, grub: str, files: dict[str, pathlib.Path]):
+    """What the host needs to use the TPM at its serial line, and what firmware would have measured."""
+    serial = overlay / "usr/lib/lab/tpm-serial"
+    serial.parent.mkdir(parents=True)
+    shutil.copyfile(packages.static_program(LAB / "host" / "tpm-serial.c"), serial)
+    serial.chmod(0o755)
+    settings = overlay / "etc/cvmd/cvmd.conf.d/lab.conf"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[cvmd]\nTPM=cmd:/usr/lib/lab/tpm-serial /dev/ttyS1\nTPMEventLog=/run/lab-eventlog\n")
+    unit = overlay / "etc/systemd/system/cvmd.service.d/lab.conf"
+    unit.parent.mkdir(parents=True)
+    unit.write_text("[Service]\nDeviceAllow=/dev/ttyS1 rw\n")
+    (anchor.work / "firmware.log").write_bytes(anchor.play_firmware(grub, files))
+    (anchor.work / "ca.pem").write_bytes(b"".join(path.read_bytes() for path in anchor.roots))
+    # The tenant's key: the host image has no tool to make one.
+    key = anchor.work / "tenant.key"
+    packages.run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
+    packages.run("openssl", "ec", "-in", key, "-pubout", "-out", anchor.work / "tenant.pem")
+    # The emulated clock stands in 2023, before these certificates.
+    (anchor.work / "now").write_text(f"{int(time.time())}\n")
+    options.files |= {"tpm.d/tenant.key": key, "tpm.d/now": anchor.work / "now", "tpm.d/firmware.log": anchor.work / "firmware.log", "tpm.d/ca.pem": anchor.work / "ca.pem"}
 
 
 def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, show=print, on_fact=None) -> Outcome:
@@ -136,13 +159,16 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     for lock in work.glob("*.lock"):
         lock.unlink()
     disk = work / "host.ext4"
+    cmdline = f"{HOST_CMDLINE} {'' if options.rootvisor else NATIVE_KVM} {options.append}".strip()
+    grub = boot.configuration(cmdline, rootvisor)
+    anchor = tpm.Tpm(work / "tpm") if with_tpm else None
+    if anchor:
+        add_tpm(anchor, overlay, options, grub, files)
     image.overlay(base, installed(options.build, overlay), disk)
     second = scenario_disk(name, options, work)
-    cmdline = f"{HOST_CMDLINE} {'' if options.rootvisor else NATIVE_KVM} {options.append}".strip()
-    boot.iso(work / "boot.iso", boot.configuration(cmdline, rootvisor), files)
+    boot.iso(work / "boot.iso", grub, files)
     config = emulator.Config(memory_mib=options.memory_mib, cpus=options.cpus, cdrom=work / "boot.iso",
                              disk=disk, disk2=second)
-    anchor = tpm.Tpm(work / "tpm") if with_tpm else None
     config.com2_port = anchor.serial_port if anchor else None
     emulated = emulator.Run(bochs, config, work)
     steps, figures, stages, status = [], [], {}, None

@@ -6,11 +6,13 @@ manufactured for the run, with EK certificates of a CA made for the run; it is r
 not when the emulated machine resets itself.
 """
 
+import hashlib
 import os
 import pathlib
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -20,6 +22,8 @@ from .emulator import LabError
 HEADER = 10             # of commands and answers: tag, size, code
 LARGEST = 4096
 LISTEN = "127.0.0.1"
+BANKS = (("sha256", 0x0B), ("sha384", 0x0C))
+EV_SEPARATOR, EV_S_CRTM_VERSION, EV_IPL = 4, 8, 13
 
 
 def size_of(header: bytes) -> int:
@@ -62,7 +66,7 @@ def pcrs(text: str) -> dict[str, dict[int, str]]:
 class Tpm:
     """One swtpm and its serial line. A context manager."""
 
-    def __init__(self, work: pathlib.Path, banks: str = "sha256,sha384"):
+    def __init__(self, work: pathlib.Path):
         """work: a folder of its own; what was in it is gone."""
         for tool in ("swtpm", "swtpm_setup", "swtpm_localca"):
             if not shutil.which(tool):
@@ -73,7 +77,7 @@ class Tpm:
             folder.mkdir(parents=True)
         self.commands = 0
         self._upstream = self._listener = self._downstream = None
-        self._manufacture(banks)
+        self._manufacture(",".join(name for name, _ in BANKS))
         self.process, self.port = self._start()
         self._listener = socket.create_server((LISTEN, 0))
         self.serial_port: int = self._listener.getsockname()[1]
@@ -137,6 +141,35 @@ class Tpm:
         if len(answer) < HEADER or not size_of(answer):
             raise LabError("swtpm gave no answer")
         return answer + receive(self._upstream, size_of(answer) - HEADER)
+
+    def play_firmware(self, config: str, files: dict[str, pathlib.Path]) -> bytes:
+        """Measures as firmware and GRUB do on a machine that has a TPM (the emulated one knows of none), before it starts.
+        Returns the event log. config: grub.cfg; files: what GRUB loads, by name below /boot."""
+        self._run(0x144, b"\0\0", 0x8001)
+        spec = b"Spec ID Event03\0" + struct.pack("<IBBBBI", 0, 0, 2, 2, 2, len(BANKS)) + b"".join(
+            struct.pack("<HH", alg, hashlib.new(name).digest_size) for name, alg in BANKS) + b"\0"
+        log = struct.pack("<II20xI", 0, 3, len(spec)) + spec
+        events = [(0, EV_S_CRTM_VERSION, b"lab", b"lab")]
+        events += [(pcr, EV_SEPARATOR, bytes(4), bytes(4)) for pcr in range(8)]
+        events.append((4, EV_IPL, pathlib.Path("/usr/lib/grub/i386-pc/kernel.img").read_bytes(), b"grub\0"))
+        events += [(8, EV_IPL, line.encode(), f"grub_cmd: {line}".encode() + b"\0")
+                   for line in map(str.strip, config.splitlines()) if line]
+        events += [(9, EV_IPL, path.read_bytes(), f"/boot/{name}".encode() + b"\0") for name, path in sorted(files.items())]
+        for pcr, kind, measured, data in events:
+            digests = struct.pack(">I", len(BANKS))
+            log += struct.pack("<III", pcr, kind, len(BANKS))
+            for name, alg in BANKS:
+                digest = hashlib.new(name, measured).digest()
+                digests += struct.pack(">H", alg) + digest
+                log += struct.pack("<H", alg) + digest
+            log += struct.pack("<I", len(data)) + data
+            self._run(0x182, struct.pack(">IIIHBH", pcr, 9, 0x40000009, 0, 0, 0) + digests, 0x8002)
+        return log
+
+    def _run(self, code: int, body: bytes, tag: int):
+        answer = self.transact(struct.pack(">HII", tag, HEADER + len(body), code) + body)
+        if answer[6:10] != bytes(4):
+            raise LabError(f"swtpm refuses command {code:#x}: {answer.hex()}")
 
     def _serve(self):
         """Follows the serial line until the emulator ends. Bytes that begin no command are dropped."""

@@ -63,6 +63,13 @@ send_file() { # send_file NAME FILE: to the machine that runs the lab
     fact file "$1" base64 "$(base64 -w 0 < "$2")"
 }
 
+# eventlog: where cvmd looks for the log (TPMEventLog= in its drop-in), what firmware and GRUB measured and then the Quoter's entries.
+# Headers (69 bytes: two banks) are the same; CVML has 36 bytes of ACPI header before its own.
+eventlog() {
+    cmp -n 69 -i 36:0 /sys/firmware/acpi/tables/CVML /lab/tpm.d/firmware.log &&
+        { cat /lab/tpm.d/firmware.log && tail -c +106 /sys/firmware/acpi/tables/CVML; } > /run/lab-eventlog
+}
+
 # What explains a failure best.
 troubles() {
     systemctl --failed --no-legend
