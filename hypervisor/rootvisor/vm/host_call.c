@@ -15,7 +15,6 @@ static void host_info(struct cvm_host_info *i)
 	i->svn = RV_SVN;
 	i->guardian_svn = h->svn;
 	i->cpus = nr_pcpus;
-	i->features = nr_pcpus > 1 ? CVM_F_SMP : 0;
 	for (u32 n = 1; n <= CVM_MAX_VMS; n++)
 		i->vms += vms[n].state != CVM_VM_FREE;
 	i->features = platform_features;

@@ -34,7 +34,7 @@ static void quoter_start(struct pcpu *c, const char *cmdline)
 	vmcs_load(c, &quoter.vmcs);
 	vmwrite(VMCS_PROC_CTLS, vmread(VMCS_PROC_CTLS) | PROC_UNCOND_IO);
 	vmcs_load(c, &c->vmcs01);
-	platform_features |= q->tpm_error ? 0 : CVM_F_TPM;
+	platform_features = (q->tpm_error ? 0 : CVM_F_TPM) | (nr_pcpus > 1 ? CVM_F_SMP : 0);
 	log_event(CVM_EV_TPM, CVM_R_NONE, 0, NULL, q->tpm_error, (u64)q->tpm_transport << 32 | q->tpm_code);
 }
 
