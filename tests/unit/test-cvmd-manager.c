@@ -86,6 +86,8 @@ static int teardown(void **state) {
             assert_true(sd_event_run(t.event, 1000000) >= 0);
         assert_int_equal(manager_delete(t.m, k->name, "test", &t.op, &error), 0);
     }
+    while (inbox_jobs(t.m->inbox)) /* files of deleted machines */
+        assert_true(sd_event_run(t.event, 1000000) >= 0);
     stop_manager();
     config_done(&t.config);
     snprintf(command, sizeof(command), "rm -r %s", t.dir);
