@@ -32,10 +32,8 @@ void healthz(struct request *req) {
 void readyz(struct request *req) {
     static const char text[] = "{\"status\":\"ready\"}";
 
-    if (mirror_ready(req->rest->mirror))
+    if (mirror_need(req))
         reply_text(req, MHD_HTTP_OK, "application/json", text, sizeof(text) - 1);
-    else
-        reply_problem(req, PROBLEM_UNAVAILABLE, "cvmd does not answer, or its state is not read yet");
 }
 
 void openapi_get(struct request *req) {

@@ -464,8 +464,7 @@ size_t mirror_count(const struct mirror *m, enum class c) {
 
 /* --- for requests --- */
 
-/* Returns 1: what is known is true; 0: @req waits or has been answered. */
-static int need(struct request *req) {
+int mirror_need(struct request *req) {
     struct mirror *m = req->rest->mirror;
 
     if (m->ready)
@@ -483,7 +482,7 @@ int mirror_get(struct request *req, enum class c, const char *key, struct object
     struct object *o;
     int r;
 
-    if (need(req) == 0)
+    if (mirror_need(req) == 0)
         return 0;
     o = find(m, c, key);
     if (!o)
@@ -582,7 +581,7 @@ void mirror_page(struct request *req, enum class c, const char *name, bool (*wan
     uint32_t limit;
     bool present;
 
-    if (request_limit(req, &limit) < 0 || request_cursor(req, kinds[c], after, &present) < 0 || need(req) == 0)
+    if (request_limit(req, &limit) < 0 || request_cursor(req, kinds[c], after, &present) < 0 || mirror_need(req) == 0)
         return;
     dirty = collect(req, c, limit, present ? after : NULL, wanted, &page);
     if (dirty) {

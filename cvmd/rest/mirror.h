@@ -28,6 +28,8 @@ int mirror_new(struct rest *rest);
 void mirror_free(struct mirror *m);
 /* Whether cvmd is there and everything was read. */
 bool mirror_ready(const struct mirror *m);
+/* Returns 1: ready; 0: @req waits, for the first reading after a start, or has been answered (503). */
+int mirror_need(struct request *req);
 size_t mirror_count(const struct mirror *m, enum class c);
 
 /**

@@ -12,10 +12,11 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* The decimal number at *@s, which is moved behind it. */
+/* The decimal number at *@s, which is moved behind it, also if it is too large (-ERANGE). */
 static int parse_decimal(const char **s, uint64_t *ret) {
     uint64_t v = 0;
     const char *p = *s;
+    int r = 0;
 
     if (!is_digit(*p))
         return -EINVAL;
@@ -23,12 +24,12 @@ static int parse_decimal(const char **s, uint64_t *ret) {
         unsigned digit = (unsigned)(*p - '0');
 
         if (v > (UINT64_MAX - digit) / 10)
-            return -ERANGE;
-        v = v * 10 + digit;
+            r = -ERANGE;
+        v = r < 0 ? UINT64_MAX : v * 10 + digit;
     }
     *s = p;
     *ret = v;
-    return 0;
+    return r;
 }
 
 int parse_limit(const char *s, uint32_t *ret) {
@@ -171,10 +172,10 @@ int parse_range(const char *s, uint64_t size, uint64_t *first, uint64_t *last) {
     if (*s++ != '-')
         return -EINVAL;
     rb = parse_decimal(&s, &b);
-    if (*s || ra == -ERANGE || (ra < 0 && rb < 0))
-        return ra == -ERANGE && !*s ? -ERANGE : -EINVAL;
-    if (ra < 0) { /* the last @b bytes */
-        if (rb == -ERANGE || b > size)
+    if (*s || (ra == -EINVAL && rb == -EINVAL))
+        return -EINVAL;
+    if (ra == -EINVAL) { /* the last @b bytes */
+        if (b > size)
             b = size;
         if (b == 0)
             return -ERANGE;
@@ -182,12 +183,12 @@ int parse_range(const char *s, uint64_t size, uint64_t *first, uint64_t *last) {
         *last = size - 1;
         return 0;
     }
-    if (rb == 0 && b < a)
+    if (rb != -EINVAL && b < a)
         return -EINVAL;
     if (a >= size)
         return -ERANGE;
     *first = a;
-    *last = rb == 0 && b < size ? b : size - 1;
+    *last = rb != -EINVAL && b < size ? b : size - 1;
     return 0;
 }
 

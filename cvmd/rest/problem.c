@@ -89,6 +89,7 @@ static const struct {
     {CVMD "Changed", PROBLEM_PRECONDITION_FAILED},
     {CVMD "KeyReused", PROBLEM_KEY_REUSED},
     {CVMD "DigestMismatch", PROBLEM_DIGEST_MISMATCH},
+    {CVMD "TooManyRequests", PROBLEM_TOO_MANY_REQUESTS},
     {CVMD "Libvirt", PROBLEM_LIBVIRT},
     {CVMD "Store", PROBLEM_STORAGE},
     {CVMD "Cancelled", PROBLEM_WRONG_STATE},
