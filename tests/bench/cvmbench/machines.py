@@ -118,6 +118,7 @@ class Machines:
         argv = [sys.executable, paths.LAB / "mini", "--rootvisor" if rootvisor else "--native", "--qemu-protected",
                 "--build", s.build, "--bochs", self.emulator().path, "--timeout", str(s.timeout),
                 "--host-script", HERE / "host" / "mini.sh", "--host-program", HERE / "host" / "benchctl.c",
+                "--host-program", HERE / "host" / "load.c",
                 "--append", f"quiet bench.exits={s.rounds} bench.pages={s.pages}"]
         say(f"mini host {side(rootvisor)}: guests, exits, sealing (a minute or more)")
         start, facts, init, last = time.monotonic(), {}, None, ""

@@ -75,6 +75,24 @@ def exits(m: Machines) -> list[Figure]:
     return figures
 
 
+LOADS = (("cpu", "arithmetic", 1.01), ("memory", "memory", 1.01), ("process", "fork, exec, files, system calls", 1.05))
+
+
+def load(m: Machines) -> list[Figure]:
+    native, ours = m.mini(False), m.mini(True)
+    figures = [Figure("host: fork, exec, mmap, files", INSTRUCTIONS, ours.each("host.load"), native.each("host.load"), 1.01)]
+    spent = ours.span("host.load")
+    figures.append(Figure("exits to RootVisor for one round of it", "exits", spent.host("exits") / ours.fact("host.load")["n"]))
+    for name, count in spent.host_reasons()[:6]:
+        figures.append(Figure(f"of these, {name}", "exits", count / ours.fact("host.load")["n"]))
+    for kind, title, target in LOADS:
+        figures.append(Figure(f"ordinary guest: {title}", INSTRUCTIONS, ours.each(f"ordinary.load.{kind}"),
+                              native.each(f"ordinary.load.{kind}")))
+        figures.append(Figure(f"protected against ordinary: {title}", INSTRUCTIONS, ours.each(f"protected.load.{kind}"),
+                              ours.each(f"ordinary.load.{kind}"), target))
+    return figures
+
+
 def guest_boot(m: Machines) -> list[Figure]:
     native, ours = m.mini(False), m.mini(True)
     bare, plain, safe = (run.fact(f"{name}.boot")["ticks"]
@@ -195,6 +213,7 @@ GROUPS = (
     ("broker", "the key broker", broker),
     ("rest", "REST gateway (this machine)", rest),
     ("exits", "one exit", exits),
+    ("load", "work on the host and in guests", load),
     ("guest-boot", "guest boot to user space", guest_boot),
     ("sealing", "sealing and unsealing a page", sealing),
     ("host-boot", "host boot and idle host", boot),

@@ -82,6 +82,13 @@ seal_of() {
     ask 'sum 1024'
 }
 
+load_of() { # load_of KIND ROUNDS
+    ask "load $1 1"
+    mark
+    ask "load $1 $2"
+    note "$name.load.$1" "\"n\":$2,\"ticks\":${answer##* }"
+}
+
 workload() {
     # What one question costs by itself: to be taken off the counts of what follows.
     ask tsc
@@ -91,12 +98,20 @@ workload() {
     for kind in pio cpuid mmio; do
         exits_of $kind
     done
+    load_of cpu $((exits / 10))
+    load_of memory $((exits / 4))
+    load_of process $((exits / 5))
     [ $seal = yes ] && seal_of
 }
 
 mark
 kvmtest "$exits" > /tmp/bench/kvmtest || finish 1 "kvmtest: $(tail -n 1 /tmp/bench/kvmtest)"
 note kvmtest "\"lines\":\"$(grep exits /tmp/bench/kvmtest | tr '\n' ';')\""
+# What a build does, on the host itself.
+load process 10 > /tmp/bench/load || finish 1 'load: it fails'
+mark
+ticks=$(load process $((exits / 2))) || finish 1 'load: it fails'
+note host.load "\"n\":$((exits / 2)),\"ticks\":$ticks"
 start ordinary
 workload
 stop

@@ -15,6 +15,7 @@
  *   exits KIND N         KIND pio, cpuid or mmio: ticks of N exits
  *   key HEX              compares /cvm/disk.key with these bytes, disguised
  *   sum [KIB]            a long computation over memory with a known result
+ *   load KIND N          KIND cpu, memory or process: ticks of N rounds (load.h)
  *   tsc | cpus | cmdline | poweroff
  */
 #include <cpuid.h>
@@ -35,6 +36,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "load.h"
 #include "patterns.h"
 
 #define PAGE 4096u
@@ -469,7 +471,10 @@ static void obey(char *line) {
         key_command(first);
     else if (!strcmp(word, "sum"))
         sum_command(first ? strtoull(first, NULL, 0) : 4096);
-    else if (!strcmp(word, "tsc"))
+    else if (!strcmp(word, "load") && first && second) {
+        uint64_t ticks = load_run(first, strtoull(second, NULL, 0));
+        say("GUEST: load %s %s ticks %llu", first, ticks ? second : "FAIL", (unsigned long long)ticks);
+    } else if (!strcmp(word, "tsc"))
         say("GUEST: tsc ok %llu", (unsigned long long)__rdtsc());
     else if (!strcmp(word, "cpus"))
         print_file("cpus", "/sys/devices/system/cpu/online");
@@ -485,7 +490,9 @@ static void obey(char *line) {
         say("GUEST: %s FAIL not a command, or words missing", word);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    (void)argc;
+    load_child(argv);
     mkdir("/proc", 0555);
     mkdir("/sys", 0555);
     mkdir("/dev", 0755);
