@@ -338,6 +338,8 @@ int server_listen(struct rest *rest, int fd, bool tls, struct cvm_error *e) {
     if (r >= 0)
         r = sd_event_add_defer(rest->event, &l->again, on_again, l);
     if (r >= 0)
+        r = sd_event_source_set_priority(l->again, SD_EVENT_PRIORITY_IDLE); /* always pending: it would starve the others */
+    if (r >= 0)
         r = sd_event_source_set_enabled(l->again, SD_EVENT_OFF);
     if (r < 0)
         return cvm_error_set(e, r, "the event loop does not take the socket: %s", strerror(-r));

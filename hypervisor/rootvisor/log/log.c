@@ -30,7 +30,7 @@ void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1)
 		.cpu = this_pcpu()->id, .vm = vm, .arg = { arg0, arg1 } };
 	if (uuid)
 		memcpy(e->uuid, uuid, sizeof(e->uuid));
-	if (within_rate(&lines, e->tsc))
+	if (type != CVM_EV_ANCHOR && within_rate(&lines, e->tsc))
 		rv_printf("event %lu: type %u reason %u vm %u (%lx, %lx)\n", e->seq, type, reason, vm, arg0, arg1);
 }
 
