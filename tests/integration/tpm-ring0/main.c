@@ -185,6 +185,6 @@ void main(void)
 	if ((u64)(hostboot_end - hostboot_start) > sizeof(copy))
 		end("hostboot is too large\n");
 	memcpy(copy, hostboot_start, (u64)(hostboot_end - hostboot_start));
-	__asm__ volatile("cli; jmp *%0" : : "r"(copy), "D"(h) : "memory");
+	__asm__ volatile("cli; jmp *%0" : : "r"(copy), "D"(h), "S"(0ull) : "memory");
 	__builtin_unreachable();
 }
