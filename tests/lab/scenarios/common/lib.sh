@@ -73,7 +73,7 @@ eventlog() {
 # What explains a failure best.
 troubles() {
     systemctl --failed --no-legend
-    journalctl -b --no-pager -o cat -u cvmd -u libvirtd | tail -n 25
+    journalctl -b --no-pager -o cat -u cvmd -u libvirtd -u libvirtd.socket | tail -n 25
     tail -n 5 /var/log/libvirt/qemu/*.log 2>/dev/null
 }
 
