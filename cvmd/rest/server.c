@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* So many bytes behind a refusal are still read, so that the client comes to hear it. */
+#define FORGET_MAX (1 << 20)
+
 /* The request line was read. What is returned comes back as *con_cls. */
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection) {
     struct listener *l = cls;
@@ -92,7 +95,6 @@ static int check_fields(struct request *req) {
     uint64_t max = req->route->body == BODY_UPLOAD ? req->rest->limits.upload : req->rest->limits.body;
     bool patch = strcmp(req->route->method, "PATCH") == 0;
 
-    req->content_length = length ? strtoull(length, NULL, 10) : request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING) ? UINT64_MAX : 0;
     if (req->content_length != UINT64_MAX && req->content_length > max) {
         reply_problem(req, PROBLEM_TOO_LARGE, "a body of %s bytes; at most %llu are taken", length, (unsigned long long)max);
         return -EFBIG;
@@ -143,9 +145,11 @@ void request_run(struct request *req) {
 }
 
 static enum MHD_Result begin(struct request *req, const char *method) {
+    const char *length = request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
     int r;
 
     req->running = true;
+    req->content_length = length ? strtoull(length, NULL, 10) : request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING) ? UINT64_MAX : 0;
     if (!req->peer->identified)
         peer_identify(req->peer, req->connection);
     r = find_route(req, method);
@@ -163,8 +167,11 @@ static enum MHD_Result begin(struct request *req, const char *method) {
             reply_problem(req, r == -ENOSPC ? PROBLEM_STORAGE : PROBLEM_INTERNAL, "no place for the upload: %s", strerror(-r));
     }
     peer_phase(req->peer, PHASE_BODY, req->content_length == UINT64_MAX ? 0 : req->content_length);
-    /* Without a body the answer comes in the next call: an answer in the first one would end the connection. */
-    if (req->response && req->content_length)
+    /*
+     * An answer in this first call ends the connection; a client that is still sending then finds it broken and may never
+     * read the answer. So what is short is read to its end first, and forgotten. A client that asked (Expect) sends nothing.
+     */
+    if (req->response && (req->content_length > FORGET_MAX || request_header(req, MHD_HTTP_HEADER_EXPECT)))
         return queue(req);
     return MHD_YES;
 }
