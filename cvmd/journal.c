@@ -21,6 +21,7 @@ static const struct {
     {"vm-stopped", "9a1e40b458154a9999e2d15364c7a500", LOG_CRIT},
     {"denied", "68b4aef73eaa4e179d8a4eace693ae2d", LOG_WARNING},
     {"orphan-released", "142c83647806457793e783e7eb04b39b", LOG_NOTICE},
+    {"orphan-ended", "14ba0af4ca604367a870389cd14d8a23", LOG_NOTICE},
     {"events-lost", "3b041641178844f2a60df25453fe2e85", LOG_WARNING},
     {"daemon-start", "00a154d85ed84bccb5c719c2add9ca88", LOG_INFO},
     {"operation-interrupted", "c0290103855d4f5599ec8712e8e3574f", LOG_WARNING},

@@ -64,6 +64,7 @@ static void start_done(void *data, int r) {
 
     m->job = false;
     if (r < 0) {
+        m->unseen -= m->unseen > 0;
         start_failed(m, j->error_name, j->error.text);
         return;
     }
@@ -76,12 +77,17 @@ static void start_done(void *data, int r) {
         machine_end(m, MACHINE_STOPPED, "cancelled by request");
         return;
     }
+    bus_machine_changed(m);
+    launch_qemu_runs(m);
+}
+
+void launch_qemu_runs(struct machine *m) {
     if (!m->protected) {
         launch_succeeded(m);
         return;
     }
-    m->deadline = now_usec(CLOCK_MONOTONIC) + m->manager->config->launch_timeout * 1000000ull;
-    bus_machine_changed(m);
+    if (!m->deadline)
+        m->deadline = now_usec(CLOCK_MONOTONIC) + m->manager->config->launch_timeout * 1000000ull;
     manager_watch(m->manager);
 }
 
@@ -93,7 +99,7 @@ void launch_progress(struct machine *m) {
             operation_progress(m->start_op, m->copied, m->to_copy, "bytes");
         return;
     }
-    if (!m->protected) /* taken up by reconciliation: it runs as soon as QEMU does */
+    if (!m->protected) /* taken up after a restart: reconciliation will tell whether QEMU runs */
         return;
     if (m->vm_present && m->vm.state == CVM_VM_RUNNING) {
         launch_succeeded(m);
@@ -162,7 +168,8 @@ static void begin(struct machine *k, const struct machine_options *o) {
         k->start_op->cancel_data = k;
     }
     k->cancel = k->gone = k->changed = k->restart_due = false;
-    k->unseen = true;
+    k->unseen++;
+    k->deadline = 0;
     k->starts++;
     r = start_job_new(k, o, true, &j);
     if (r >= 0) {
@@ -171,6 +178,7 @@ static void begin(struct machine *k, const struct machine_options *o) {
     }
     if (r < 0) {
         k->job = false;
+        k->unseen--;
         start_failed(k, BUS_ERROR_FAILED, "no memory or no thread for the start: try again later");
         return;
     }
@@ -224,9 +232,13 @@ int manager_launch(struct manager *m, const char *name, const struct machine_opt
 
 void machine_start(struct machine *k, struct operation *op) {
     k->start_op = op;
+    k->cancel = false;
     k->backing = config_backing(k->manager->config, k->memory);
-    machine_set_state(k, MACHINE_STARTING, NULL);
-    begin(k, NULL);
+    /* A QEMU that the store does not know of would be lost at the next start of cvmd. */
+    if (machine_set_state(k, MACHINE_STARTING, NULL) < 0)
+        start_failed(k, BUS_ERROR_STORE, "the store cannot be written, so QEMU was not started");
+    else
+        begin(k, NULL);
 }
 
 int manager_start_machine(struct manager *m, const char *name, const char *who, struct operation **ret,

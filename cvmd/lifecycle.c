@@ -47,9 +47,14 @@ static void stop_done(void *data, int r) {
         return;
     }
     log_error("Machine '%s' cannot be stopped: %s", m->name, j->error.text);
-    m->reboot = false;
-    machine_set_state(m, MACHINE_RUNNING, NULL);
+    m->reboot = m->cancel = false;
     operation_fail(TAKE_PTR(m->stop_op), BUS_ERROR_LIBVIRT, j->error.text);
+    if (m->start_op) { /* it was ended while it started: its start has an end, too */
+        m->deadline = 0;
+        machine_set_state(m, MACHINE_STARTING, NULL);
+        launch_qemu_runs(m);
+    } else
+        machine_set_state(m, MACHINE_RUNNING, NULL);
 }
 
 static int run_stop(struct machine *m, bool force) {
@@ -228,6 +233,21 @@ void machine_ended(struct machine *m, const char *detail) {
     machine_finish(m);
 }
 
+/* What cvmd had in mind is not in the store: RootVisor may know. */
+void lifecycle_take_up_end(struct machine *m) {
+    machine_look(m);
+    if (!m->stop_op && m->vm_present && m->vm.state == CVM_VM_STOPPED && m->vm.reason != CVM_R_NONE &&
+        !reason_is_orderly(m->vm.reason))
+        m->final_state = MACHINE_FAILED;
+}
+
+/* A call of the cvmd before this one reached libvirt when its end was recorded already. */
+static void end_late_start(struct machine *m) {
+    audit(m->manager, m, "orphan-ended", NULL, "QEMU came up after its start had failed; it is ended");
+    if (run_stop(m, true) < 0)
+        log_error("The QEMU of machine '%s' cannot be stopped now", m->name);
+}
+
 void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, const char *detail) {
     struct manager *m = userdata;
     struct machine *k;
@@ -240,8 +260,10 @@ void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, co
     k = manager_find_uuid(m, uuid);
     if (!k)
         return;
-    if (event == VIRT_STARTED)
-        k->unseen = false;
+    if (event == VIRT_STARTED && !k->starts && !k->job && !machine_is_active(k))
+        end_late_start(k);
+    else if (event == VIRT_STARTED)
+        k->unseen -= k->unseen > 0;
     else if (event == VIRT_STOPPED && !k->unseen)
         machine_ended(k, detail);
     else if (event != VIRT_STOPPED)

@@ -33,6 +33,7 @@ struct machine *machine_new(struct manager *mgr, const char *name, const char *u
     if (!m)
         return NULL;
     m->manager = mgr;
+    m->final_state = MACHINE_STOPPED;
     m->revision = next_revision(0);
     m->name = strdup(name);
     if (!m->name) {

@@ -65,10 +65,10 @@ struct machine {
 
     bool job;     /* a thread works for it */
     unsigned starts;                /* in this process: tells what was seen of an earlier QEMU */
-    bool unseen;  /* started, and libvirt has not told so yet: an end it tells of is an old one */
+    unsigned unseen; /* starts that libvirt has not told of yet: an end it tells of is an older one's */
     bool gone;    /* the domain ended while a thread worked */
     bool release; /* the domain ended, frames are going back */
-    enum machine_state final_state; /* to take when they are */
+    enum machine_state final_state; /* to take when they are: STOPPED or FAILED */
 
     struct operation *start_op, *stop_op; /* that its start and its end answer for, or NULL */
     _Atomic bool cancel;                  /* the start shall not go on; read by its thread */

@@ -56,6 +56,15 @@ static int load_machine(void *userdata, const struct store_machine *row) {
     return r < 0 ? r : manager_add(m, machine);
 }
 
+/* A machine answers for one: the newest, since nothing new is begun before the last has ended. */
+static void hold(struct operation **place, struct operation *op) {
+    if (*place)
+        (*place)->held = false;
+    *place = op;
+    op->held = true;
+    operation_begin(op);
+}
+
 /* What a restart interrupted goes on where its machine is. */
 static void take_up_operations(struct manager *m) {
     for (size_t i = 0; i < m->nr_operations; i++) {
@@ -64,18 +73,14 @@ static void take_up_operations(struct manager *m) {
 
         if (!k)
             continue;
-        if (k->state == MACHINE_STARTING && (op->kind == OPERATION_LAUNCH || op->kind == OPERATION_START))
-            k->start_op = op;
-        else if (k->state == MACHINE_STARTING && op->kind == OPERATION_REBOOT)
-            k->start_op = op;
+        if (k->state == MACHINE_STARTING &&
+            (op->kind == OPERATION_LAUNCH || op->kind == OPERATION_START || op->kind == OPERATION_REBOOT))
+            hold(&k->start_op, op);
         else if (k->state == MACHINE_STOPPING &&
                  (op->kind == OPERATION_STOP || op->kind == OPERATION_KILL || op->kind == OPERATION_REBOOT)) {
-            k->stop_op = op;
+            hold(&k->stop_op, op);
             k->reboot = op->kind == OPERATION_REBOOT;
-        } else
-            continue;
-        op->held = true;
-        operation_begin(op);
+        }
     }
 }
 

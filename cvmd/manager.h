@@ -97,6 +97,8 @@ int manager_launch(struct manager *m, const char *name, const struct machine_opt
                    struct operation **ret, sd_bus_error *error);
 int manager_start_machine(struct manager *m, const char *name, const char *who, struct operation **ret,
                           sd_bus_error *error);
+/* A STARTING machine, and its QEMU runs. */
+void launch_qemu_runs(struct machine *m);
 /* A STARTING machine: what RootVisor says of it now. */
 void launch_progress(struct machine *m);
 /* The end of a launch that never ran: as if it had not been asked for, but for operation and audit log. */
@@ -155,6 +157,8 @@ void machine_end(struct machine *m, enum machine_state final, const char *reason
 void machine_job_done(struct machine *m);
 /* QEMU has ended: give the frames back, then take the final state. */
 void machine_ended(struct machine *m, const char *detail);
+/* A machine that a restart found STOPPING: how it will have ended. */
+void lifecycle_take_up_end(struct machine *m);
 void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, const char *detail);
 
 /* --- reconcile.c --- */

@@ -27,6 +27,7 @@ struct reconcile_job {
     struct manager *manager; /* touched by the main thread only */
     struct virt *virt;
     struct cvm_error error;
+    bool again; /* some machine could not be looked at */
     size_t n;
     struct check *checks;
 };
@@ -54,19 +55,16 @@ static int reconcile_work(void *data) {
 
 /* A machine that cvmd left in some state, and whose QEMU runs. */
 static void take_up(struct machine *m, struct check *c) {
-    m->unseen = false;
+    m->unseen = 0;
     free(m->console_path);
     m->console_path = TAKE_PTR(c->console);
     switch (m->state) {
     case MACHINE_STARTING:
-        if (!m->protected)
-            machine_set_state(m, MACHINE_RUNNING, NULL);
-        else if (!m->deadline)
-            m->deadline = now_usec(CLOCK_MONOTONIC) + m->manager->config->launch_timeout * 1000000ull;
+        launch_qemu_runs(m);
         break;
     case MACHINE_STOPPING:
         if (!m->release)
-            machine_end(m, MACHINE_STOPPED, m->reason);
+            machine_end(m, m->final_state, m->reason);
         break;
     default:
         pause_event(m, c->state == VIRT_STATE_PAUSED, "paused while cvmd was not looking");
@@ -161,8 +159,14 @@ static void reconcile_done(void *data, int r) {
         struct check *c = &j->checks[i];
         struct machine *k = manager_find_uuid(m, c->uuid);
 
-        if (!k || !machine_is_active(k) || k->job || k->starts != c->starts)
+        if (!k || !machine_is_active(k) || k->starts != c->starts)
             continue;
+        if (k->job) { /* what was seen may not be true any more when it ends */
+            j->again = true;
+            continue;
+        }
+        if (k->state == MACHINE_STOPPING)
+            lifecycle_take_up_end(k);
         if (c->state)
             take_up(k, c);
         else
@@ -174,6 +178,8 @@ static void reconcile_done(void *data, int r) {
     audit_pull(m);
     autostart(m);
     manager_watch(m);
+    if (j->again)
+        retry_later(m);
 }
 
 void manager_reconcile(struct manager *m) {
@@ -191,11 +197,18 @@ void manager_reconcile(struct manager *m) {
     }
     j->manager = m;
     j->virt = m->virt;
-    for (size_t i = 0; i < m->nr_machines; i++)
-        if (machine_is_active(m->machines[i]) && !m->machines[i]->job) {
-            j->checks[j->n].starts = m->machines[i]->starts;
-            memcpy(j->checks[j->n++].uuid, m->machines[i]->uuid, UUID_STRING_MAX);
+    for (size_t i = 0; i < m->nr_machines; i++) {
+        const struct machine *k = m->machines[i];
+
+        if (!machine_is_active(k))
+            continue;
+        if (k->job) {
+            j->again = true;
+            continue;
         }
+        j->checks[j->n].starts = k->starts;
+        memcpy(j->checks[j->n++].uuid, k->uuid, UUID_STRING_MAX);
+    }
     m->reconciling = true;
     if (j->n == 0) { /* libvirt is not needed, so not started either */
         reconcile_done(TAKE_PTR(j), 0);

@@ -13,9 +13,11 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <libvirt/libvirt.h>
 
 #include "cvmd/bus.h"
 #include "cvmd/manager.h"
+#include "cvmd/store-internal.h"
 #include "fake-rootvisor.h"
 
 static struct {
@@ -25,6 +27,7 @@ static struct {
     sd_event *event;
     struct manager *m;
     struct operation *op; /* the last one */
+    virConnectPtr libvirtd; /* domains of the test driver end with its last connection */
 } t;
 
 static void start_manager(void) {
@@ -69,6 +72,8 @@ static int setup(void **state) {
     t.config.launch_timeout = 1;
     t.config.stop_timeout = 1;
     start_manager();
+    t.libvirtd = virConnectOpen("test:///default");
+    assert_non_null(t.libvirtd);
     return 0;
 }
 
@@ -76,7 +81,7 @@ static int teardown(void **state) {
     char command[128];
 
     (void)state;
-    while (t.m->nr_machines) { /* domains of the test driver outlive the connection */
+    while (t.m->nr_machines) {
         struct machine *k = t.m->machines[0];
         _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
@@ -89,6 +94,7 @@ static int teardown(void **state) {
     while (inbox_jobs(t.m->inbox)) /* files of deleted machines */
         assert_true(sd_event_run(t.event, 1000000) >= 0);
     stop_manager();
+    virConnectClose(t.libvirtd);
     config_done(&t.config);
     snprintf(command, sizeof(command), "rm -r %s", t.dir);
     return system(command);
@@ -288,6 +294,22 @@ static bool all_ended(void) {
     return true;
 }
 
+static void until_ended(void) {
+    uint64_t end = now_usec(CLOCK_MONOTONIC) + 60000000;
+
+    while (!all_ended()) {
+        for (size_t i = 0; now_usec(CLOCK_MONOTONIC) > end && i < t.m->nr_operations; i++) {
+            const struct operation *op = t.m->operations[i];
+            const struct machine *k = op->machine ? manager_find(t.m, op->machine) : NULL;
+
+            if (operation_is_active(op))
+                fail_msg("a %s of %s has no end (%s%s)", operation_kind_to_string(op->kind), op->machine,
+                         k ? machine_state_to_string(k->state) : "gone", k && k->job ? ", with a thread" : "");
+        }
+        assert_true(sd_event_run(t.event, 50000) >= 0);
+    }
+}
+
 /* What somebody may do or libvirt may tell at any moment, in any order. */
 static void random_step(unsigned *seed) {
     static const char *const names[] = {"a", "b", "c"};
@@ -357,26 +379,13 @@ static void random_step(unsigned *seed) {
 static void test_random(void **state) {
     const char *from = getenv("CVMD_TEST_SEED");
     unsigned seed = from ? (unsigned)strtoul(from, NULL, 10) : 1;
-    uint64_t end;
 
     (void)state;
     for (unsigned i = 0; i < 600; i++) {
         random_step(&seed);
         assert_true(sd_event_run(t.event, (uint64_t)(rand_r(&seed) % 5) * 1000) >= 0);
     }
-    end = now_usec(CLOCK_MONOTONIC) + 20000000;
-    while (!all_ended()) {
-        if (now_usec(CLOCK_MONOTONIC) > end)
-            for (size_t i = 0; i < t.m->nr_operations; i++) {
-                const struct operation *op = t.m->operations[i];
-                const struct machine *k = op->machine ? manager_find(t.m, op->machine) : NULL;
-
-                if (operation_is_active(op))
-                    fail_msg("a %s of %s has no end (%s%s)", operation_kind_to_string(op->kind), op->machine,
-                             k ? machine_state_to_string(k->state) : "gone", k && k->job ? ", with a thread" : "");
-            }
-        assert_true(sd_event_run(t.event, 50000) >= 0);
-    }
+    until_ended();
     for (size_t i = 0; i < t.m->nr_machines; i++) {
         t.m->machines[i]->restart = RESTART_NO;
         t.m->machines[i]->restart_due = false;
@@ -437,12 +446,219 @@ static void test_restart_policy(void **state) {
     k->restart = RESTART_NO;
 }
 
+/* The state of cvmd's end in the middle of a start, whose QEMU runs. */
+static void test_start_interrupted(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    char id[UUID_STRING_MAX];
+    struct operation *op;
+
+    (void)state;
+    assert_int_equal(launch("a", true, &error), 0);
+    until("a", MACHINE_RUNNING);
+    assert_int_equal(operation_new(t.m, OPERATION_START, "a", "test", &op, &error), 0);
+    memcpy(id, op->id, sizeof(id));
+    manager_find(t.m, "a")->state = MACHINE_STARTING;
+    assert_int_equal(machine_save(manager_find(t.m, "a")), 0);
+    stop_manager();
+    start_manager();
+    until("a", MACHINE_RUNNING);
+    assert_int_equal(manager_find_operation(t.m, id)->state, OPERATION_DONE);
+}
+
+/* In the middle of a stop, whose QEMU has ended. */
+static void test_stop_interrupted(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    char id[UUID_STRING_MAX];
+    struct operation *op;
+
+    (void)state;
+    assert_int_equal(launch("a", true, &error), 0);
+    until("a", MACHINE_RUNNING);
+    assert_int_equal(manager_kill(t.m, "a", "test", &op, &error), 0);
+    until("a", MACHINE_STOPPED);
+    assert_int_equal(operation_new(t.m, OPERATION_STOP, "a", "test", &op, &error), 0);
+    memcpy(id, op->id, sizeof(id));
+    manager_find(t.m, "a")->state = MACHINE_STOPPING;
+    assert_int_equal(machine_save(manager_find(t.m, "a")), 0);
+    stop_manager();
+    start_manager();
+    until("a", MACHINE_STOPPED);
+    assert_int_equal(manager_find_operation(t.m, id)->state, OPERATION_DONE);
+}
+
+/* RootVisor stopped it, and cvmd ended before it had all frames: it has failed, not been stopped. */
+static void test_failure_interrupted(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    (void)state;
+    assert_int_equal(launch("a", false, &error), 0);
+    wait_started("a");
+    command("protect", "a", "100");
+    until("a", MACHINE_RUNNING);
+    command("stop", "a", "1 7");
+    manager_find(t.m, "a")->state = MACHINE_STOPPING;
+    assert_int_equal(machine_save(manager_find(t.m, "a")), 0);
+    stop_manager();
+    start_manager();
+    until("a", MACHINE_FAILED);
+}
+
+/* Ended while it starts, and libvirt does not obey: both operations have an end, and the machine is what it is. */
+static void test_stop_fails(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct operation *start, *kill;
+    struct virt *works, *broken;
+
+    (void)state;
+    assert_int_equal(launch("a", false, &error), 0);
+    start = t.op;
+    wait_started("a");
+    works = t.m->virt;
+    assert_int_equal(virt_new("test:///nowhere", t.m->inbox, lifecycle_event, t.m, &broken), 0);
+    t.m->virt = broken;
+    assert_int_equal(manager_kill(t.m, "a", "test", &kill, &error), 0);
+    while (operation_is_active(kill))
+        assert_true(sd_event_run(t.event, 50000) >= 0);
+    assert_int_equal(kill->state, OPERATION_FAILED);
+    assert_int_equal(manager_find(t.m, "a")->state, MACHINE_STARTING);
+    t.m->virt = works;
+    virt_free(broken);
+    command("protect", "a", "100");
+    until("a", MACHINE_RUNNING);
+    assert_int_equal(start->state, OPERATION_DONE);
+}
+
+/* An answer of libvirt that the cvmd before this one did not live to hear. */
+static void test_late_start(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct cvm_error e = {0};
+    char *console = NULL;
+    struct machine *k;
+
+    (void)state;
+    assert_int_equal(launch("a", true, &error), 0);
+    until("a", MACHINE_RUNNING);
+    manager_find(t.m, "a")->state = MACHINE_FAILED;
+    assert_int_equal(machine_save(manager_find(t.m, "a")), 0);
+    stop_manager();
+    start_manager();
+    k = manager_find(t.m, "a");
+    assert_int_equal(virt_state(t.m->virt, k->uuid, &console, &e), VIRT_STATE_RUNNING);
+    free(console);
+    lifecycle_event(t.m, VIRT_STARTED, k->uuid, "started");
+    until("a", MACHINE_FAILED);
+    assert_int_equal(virt_state(t.m->virt, k->uuid, &console, &e), VIRT_STATE_NONE);
+}
+
+static unsigned commits_left;
+
+/* Nonzero: the commit becomes a rollback. What the store holds is what a kill at this point leaves. */
+static int on_commit(void *userdata) {
+    (void)userdata;
+    if (commits_left == 0)
+        return 1;
+    commits_left--;
+    return 0;
+}
+
+/* A guest that calls PROTECT at once, and a look that does not wait for its timer. */
+static void turn(void) {
+    struct machine *k = manager_find(t.m, "a");
+    char line[128];
+
+    assert_true(sd_event_run(t.event, 10000) >= 0);
+    manager_look(t.m);
+    if (k != manager_find(t.m, "a") || !k || k->state != MACHINE_STARTING || !k->protected || k->job || k->vm_present)
+        return;
+    snprintf(line, sizeof(line), "protect %s 100", k->uuid);
+    assert_int_equal(fake_rootvisor_command(line), 0);
+    manager_look(t.m);
+}
+
+static void settle_or_cut(void) {
+    while (commits_left && !all_ended())
+        turn();
+}
+
+/* Every step of a machine's life. Returns whether it came to its end. */
+static bool whole_life(bool unprotected) {
+    typedef int (*step_fn)(struct manager *m, const char *name, const char *who, struct operation **ret,
+                           sd_bus_error *error);
+    static const step_fn steps[] = {manager_pause, manager_resume,        manager_reboot, manager_kill,
+                                    manager_start_machine, manager_kill, manager_delete};
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    (void)launch("a", unprotected, &error);
+    settle_or_cut();
+    for (size_t i = 0; i < ELEMENTSOF(steps) && commits_left; i++) {
+        struct operation *op;
+
+        if (steps[i](t.m, "a", "test", &op, &error) < 0 && commits_left)
+            fail_msg("step %zu: %s", i, error.message);
+        settle_or_cut();
+    }
+    return commits_left;
+}
+
+/*
+ * The store as it is after each of its commits, and cvmd starts anew: each operation ends, and what the machine is
+ * said to be is what libvirt says.
+ */
+static void kill_points(bool unprotected) {
+    bool whole = false;
+
+    for (unsigned n = 0; !whole; n++) {
+        struct machine *k;
+
+        commits_left = n;
+        sqlite3_commit_hook(t.m->store->db, on_commit, NULL);
+        whole = whole_life(unprotected);
+        while (inbox_jobs(t.m->inbox))
+            turn();
+        stop_manager();
+        start_manager();
+        commits_left = 1;
+        settle_or_cut();
+        k = manager_find(t.m, "a");
+        if (k) {
+            _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+            _cleanup_free_ char *console = NULL;
+            struct cvm_error e = {0};
+
+            while (k->job || t.m->reconciling || k->state == MACHINE_STARTING || k->state == MACHINE_STOPPING)
+                turn();
+            assert_int_equal(virt_state(t.m->virt, k->uuid, &console, &e) != VIRT_STATE_NONE, machine_is_active(k));
+            if (machine_is_active(k)) {
+                assert_int_equal(manager_kill(t.m, "a", "test", &t.op, &error), 0);
+                until_ended();
+            }
+            assert_int_equal(manager_delete(t.m, "a", "test", &t.op, &error), 0);
+            until_ended();
+        }
+        if (whole)
+            assert_true(n > 20);
+    }
+}
+
+static void test_kill_points(void **state) {
+    (void)state;
+    kill_points(true);
+}
+
+static void test_kill_points_protected(void **state) {
+    (void)state;
+    kill_points(false);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {T(test_life),        T(test_violation), T(test_violation_seen_late),
                                        T(test_orderly_end), T(test_timeout),   T(test_unprotected),
                                        T(test_refused),     T(test_restart),   T(test_rootvisor_error),
-                                       T(test_operations), T(test_restart_policy), T(test_random)};
+                                       T(test_operations), T(test_restart_policy), T(test_random),
+                                       T(test_start_interrupted), T(test_stop_interrupted), T(test_failure_interrupted),
+                                       T(test_stop_fails), T(test_late_start), T(test_kill_points),
+                                       T(test_kill_points_protected)};
 
     cmocka_set_test_filter(getenv("CVMD_TEST_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,7 +88,7 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration
 """
 
 
-def wait_for(what, condition, seconds=60):
+def wait_for(what, condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -153,7 +153,7 @@ class Plane:
 
     def end_cvmd(self):
         self.cvmd.terminate()
-        return self.cvmd.wait(timeout=10)
+        return self.cvmd.wait(timeout=60)
 
     def argv(self, *args):
         return [str(self.build / "cvmctl/cvmctl"), f"--bus-address={self.address}", *map(str, args)]
