@@ -3,7 +3,7 @@
 #include "vm/vm.h"
 
 #define LOG_SIZE	(2 * LOG_SLACK)
-#define A_SECOND	20u		/* lines printed, refused calls logged of one kind */
+#define A_SECOND	20u		/* refused calls logged of one kind */
 
 static struct cvm_event ring[LOG_SIZE];
 static u8 before[LOG_SIZE][CVM_CHAIN_SIZE];	/* chain value before each, as far as folded */
@@ -22,7 +22,6 @@ static bool within_rate(u64 *paid, u64 now)
 
 void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1)
 {
-	static u64 lines;		/* the host can cause events at will: it must not drown the console */
 	struct cvm_event *e = &ring[++last_seq % LOG_SIZE];
 
 	*e = (struct cvm_event) {
@@ -30,8 +29,6 @@ void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1)
 		.cpu = this_pcpu()->id, .vm = vm, .arg = { arg0, arg1 } };
 	if (uuid)
 		memcpy(e->uuid, uuid, sizeof(e->uuid));
-	if (type != CVM_EV_ANCHOR && within_rate(&lines, e->tsc))
-		rv_printf("event %lu: type %u reason %u vm %u (%lx, %lx)\n", e->seq, type, reason, vm, arg0, arg1);
 }
 
 void log_refused(u32 reason, u32 call, s64 err)

@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 # The host script of the mini host (tests/lab/mini --host-script): all steps, on two QEMUs.
 # Words of the kernel command line attack.steps=A,B choose among them.
+echo 3 > /proc/sys/kernel/printk # what is no error of the kernel would cut findings on the serial line
 export ATTACK_BACKEND=mini PATH="$PATH:/lab/steps"
 mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts

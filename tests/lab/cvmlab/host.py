@@ -178,7 +178,7 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     emulated = emulator.Run(bochs, config, work)
     steps, figures, stages, status = [], [], {}, None
     try:
-        for line in mended(emulated.lines(options.timeout, options.hang)):
+        for line in emulated.lines(options.timeout, options.hang):
             show(line)
             found = re.search(r"LAB (\{.*\})\s*$", line)
             if not found:
@@ -209,24 +209,6 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
             large.unlink(missing_ok=True)
     steps += outside(name, options, work, show, on_fact)
     return Outcome(emulated.result(), steps, figures, stages, status)
-
-
-def mended(lines):
-    """The lines; a LAB line that RootVisor cut in two with an event (it writes to the same port, whenever it must) comes whole,
-    behind the event."""
-    begun = ""
-    for line in lines:
-        if begun and re.match(r"rootvisor: event \d+: ", line):
-            yield line
-            continue
-        line, begun = begun + line, ""
-        if found := re.search(r"^(.*LAB \{.*)(rootvisor: event \d+: [^}]*)$", line):
-            begun = found.group(1)
-            yield found.group(2)
-        else:
-            yield line
-    if begun:
-        yield begun
 
 
 def step_of(fact: dict) -> dict:
