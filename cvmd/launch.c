@@ -106,7 +106,7 @@ void launch_progress(struct machine *m) {
         return;
     }
     if (m->vm_present && m->vm.state != CVM_VM_LAUNCHING) {
-        machine_end(m, MACHINE_FAILED, reason_text(m->vm.reason));
+        machine_end(m, MACHINE_FAILED, stop_text(m->vm.reason, m->vm.stop_arg));
         return;
     }
     if (m->deadline && now_usec(CLOCK_MONOTONIC) > m->deadline) {

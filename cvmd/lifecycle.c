@@ -205,7 +205,7 @@ static int start_release(struct machine *m) {
  */
 static void end_unasked(struct machine *m, const char *detail) {
     bool stopped = m->vm_present && m->vm.state == CVM_VM_STOPPED && m->vm.reason != CVM_R_NONE;
-    _cleanup_free_ char *copy = strdup(stopped ? reason_text(m->vm.reason) : detail);
+    _cleanup_free_ char *copy = strdup(stopped ? stop_text(m->vm.reason, m->vm.stop_arg) : detail);
 
     keep_counters(m);
     m->final_state = m->state == MACHINE_STARTING || (stopped && !reason_is_orderly(m->vm.reason))

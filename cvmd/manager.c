@@ -275,9 +275,9 @@ void machine_look(struct machine *m) {
 
 /* RootVisor will never run it again: QEMU is of no use any more, and its frames may go back. */
 static void machine_was_stopped(struct machine *m) {
-    log_warning("Machine '%s' was stopped by RootVisor: %s", m->name, reason_text(m->vm.reason));
+    log_warning("Machine '%s' was stopped by RootVisor: %s", m->name, stop_text(m->vm.reason, m->vm.stop_arg));
     machine_end(m, reason_is_orderly(m->vm.reason) ? MACHINE_STOPPED : MACHINE_FAILED,
-                reason_text(m->vm.reason));
+                stop_text(m->vm.reason, m->vm.stop_arg));
 }
 
 void manager_look(struct manager *m) {

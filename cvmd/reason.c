@@ -107,6 +107,25 @@ static const char *const exits[CVM_EXIT_REASONS] = {
     [75] = "notify",
 };
 
+#define REFUSED(what) "the guest used an instruction on a device that the Guardian refuses: " what
+
+static const char *const refused[CVM_REFUSED_MAX] = {
+    [CVM_REFUSED_STACK] = REFUSED("its stack, or a jump through it"),
+    [CVM_REFUSED_COMPARE] = REFUSED("CMPS or SCAS"),
+    [CVM_REFUSED_X87] = REFUSED("x87"),
+    [CVM_REFUSED_SSE] = REFUSED("MMX or SSE"),
+    [CVM_REFUSED_AVX] = REFUSED("AVX"),
+    [CVM_REFUSED_WIDE] = REFUSED("CMPXCHG8B or CMPXCHG16B"),
+};
+
+const char *stop_text(uint32_t reason, uint64_t arg) {
+    uint64_t kind = arg >> 16;
+
+    if (reason == CVM_R_DECODE && kind < CVM_REFUSED_MAX && refused[kind])
+        return refused[kind];
+    return reason_text(reason);
+}
+
 const char *reason_text(uint32_t reason) {
     return reason < CVM_R_MAX && reasons[reason] ? reasons[reason] : "a reason that this cvmd does not know";
 }

@@ -9,6 +9,8 @@
 
 /* For people; never NULL. */
 const char *reason_text(uint32_t reason);
+/* The same for a VM that stopped, with what @arg (arg[0] of the event) adds; never NULL. */
+const char *stop_text(uint32_t reason, uint64_t arg);
 /* Identifier of an event type ("vm-stopped"); never NULL. */
 const char *event_name(uint32_t type);
 /* SDM vol. 3, appendix C, table C-1, lower case with dashes ("ept-violation"); NULL if unnamed. */

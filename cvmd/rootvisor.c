@@ -1,30 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Host calls by VMCALL from ring 3 (cvm/abi.h): no kernel module. The buffer is one locked page,
- * because RootVisor walks the host's page tables and does not fault pages in.
+ * Host calls by VMCALL from ring 3 (cvm/abi.h): no kernel module. The buffer is one page that stays
+ * mapped (call-page.h), because RootVisor walks the host's page tables and does not fault pages in.
  */
 #include "cvm/layout.h"
 #include "rootvisor.h"
 
 #include "acpi-table.h"
+#include "call-page.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#define BUFFER_SIZE 4096u
-
-_Static_assert(sizeof(struct cvm_event_page) <= BUFFER_SIZE, "event page");
-_Static_assert(sizeof(struct cvm_vm_list) <= BUFFER_SIZE, "vm list");
-_Static_assert(sizeof(struct cvm_report_call) <= BUFFER_SIZE, "report call");
+_Static_assert(sizeof(struct cvm_event_page) <= CALL_PAGE_SIZE, "event page");
+_Static_assert(sizeof(struct cvm_vm_list) <= CALL_PAGE_SIZE, "vm list");
+_Static_assert(sizeof(struct cvm_report_call) <= CALL_PAGE_SIZE, "report call");
 
 struct rootvisor {
     uint64_t secret[2];
-    uint8_t *buffer; /* one page, locked */
+    uint8_t *buffer; /* a call page */
 };
 
 static long vmcall(const struct rootvisor *rv, uint32_t nr, uint64_t arg, size_t size) {
@@ -101,14 +98,9 @@ int rootvisor_open(struct rootvisor **ret, struct cvm_error *e) {
             e, -EPROTO, "RootVisor speaks ABI version %u, this cvmd version %u: install matching versions",
             abi, CVM_ABI_VERSION);
 
-    rv->buffer = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (rv->buffer == MAP_FAILED) {
-        rv->buffer = NULL;
-        return cvm_error_set(e, -ENOMEM, "out of memory");
-    }
-    if (mlock(rv->buffer, BUFFER_SIZE) < 0)
-        return cvm_error_set(e, -errno, "cannot lock the call buffer in memory: %s", strerror(errno));
-    memset(rv->buffer, 0, BUFFER_SIZE);
+    r = call_page_new(&rv->buffer);
+    if (r < 0)
+        return cvm_error_set(e, r, "cannot lock the call buffer in memory: %s", strerror(-r));
 
     r = probe(rv, &info);
     if (r == -ENXIO)
@@ -129,10 +121,7 @@ int rootvisor_open(struct rootvisor **ret, struct cvm_error *e) {
 void rootvisor_close(struct rootvisor *rv) {
     if (!rv)
         return;
-    if (rv->buffer) {
-        explicit_bzero(rv->buffer, BUFFER_SIZE);
-        munmap(rv->buffer, BUFFER_SIZE);
-    }
+    call_page_free(rv->buffer);
     explicit_bzero(rv->secret, sizeof(rv->secret));
     free(rv);
 }

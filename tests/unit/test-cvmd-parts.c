@@ -7,11 +7,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "cvm/abi.h"
 #include "cvmd/acpi-table.h"
+#include "cvmd/call-page.h"
 #include "cvmd/config.h"
 #include "cvmd/reason.h"
 #include "cvmd/util.h"
@@ -200,10 +204,42 @@ static void test_reasons(void **state) {
     for (uint32_t i = CVM_EV_BOOT; i < CVM_EV_MAX; i++)
         assert_string_not_equal(event_name(i), "unknown");
     assert_string_equal(event_name(CVM_EV_MAX), "unknown");
+    assert_non_null(strstr(stop_text(CVM_R_DECODE, CVM_REFUSED_AVX << 16 | EOPNOTSUPP), "AVX"));
+    for (uint64_t kind = 1; kind < CVM_REFUSED_MAX; kind++)
+        assert_string_not_equal(stop_text(CVM_R_DECODE, kind << 16), reason_text(CVM_R_DECODE));
+    assert_string_equal(stop_text(CVM_R_DECODE, EOPNOTSUPP), reason_text(CVM_R_DECODE));
+    assert_string_equal(stop_text(CVM_R_DECODE, UINT64_MAX), reason_text(CVM_R_DECODE));
+    assert_string_equal(stop_text(CVM_R_INTEGRITY, CVM_REFUSED_AVX << 16), reason_text(CVM_R_INTEGRITY));
     assert_string_equal(exit_reason_name(48), "ept-violation");
     assert_null(exit_reason_name(CVM_EXIT_REASONS));
     assert_false(reason_is_orderly(CVM_R_INTEGRITY));
     assert_true(reason_is_orderly(CVM_R_TRIPLE_FAULT));
+}
+
+/* What a fork leaves of it: shared pages would be copy-on-write, and RootVisor's next write to it refused. */
+static void test_call_page(void **state) {
+    uint8_t *page;
+    unsigned char there;
+    int status;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(call_page_new(&page), 0);
+    assert_int_equal((uintptr_t)page % CALL_PAGE_SIZE, 0);
+    for (unsigned i = 0; i < CALL_PAGE_SIZE; i++)
+        assert_int_equal(page[i], 0);
+    assert_int_equal(mincore(page, CALL_PAGE_SIZE, &there), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (!child)
+        _exit(mincore(page, CALL_PAGE_SIZE, &there) < 0 && errno == ENOMEM ? 0 : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    page[7] = 1;
+    call_page_free(page);
+    assert_int_equal(mincore(page, CALL_PAGE_SIZE, &there), -1);
+    call_page_free(NULL);
 }
 
 int main(void) {
@@ -211,6 +247,7 @@ int main(void) {
         cmocka_unit_test(test_name),    cmocka_unit_test(test_memory), cmocka_unit_test(test_vcpus),
         cmocka_unit_test(test_cmdline), cmocka_unit_test(test_kernel), cmocka_unit_test(test_acpi_table),
         cmocka_unit_test(test_config),  cmocka_unit_test(test_uuid),   cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_call_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

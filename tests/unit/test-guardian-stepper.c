@@ -213,6 +213,116 @@ static void test_rep_one_element_at_a_time(void **state) {
     assert_int_equal(machine_run(m), -EOPNOTSUPP); /* RCX = 0 makes no access */
 }
 
+/* REP with page crossing: an element over two pages, the next page a device, a fault in the middle. */
+static void test_rep_over_pages(void **state) {
+    const struct cvm_ram_range ram[] = { { 0, MACHINE_MMIO }, { MACHINE_MMIO + 0x1000, 0x100000 } };
+    struct machine *m = *state;
+
+    m->guest.nr_ram = 2;
+    m->guest.ram = ram;
+    CODE(m, 0xf3, 0x48, 0xa5); /* rep movsq */
+    m->cpu.gpr[RSI] = 0x500000;
+    m->cpu.gpr[RDI] = MACHINE_MMIO - 4; /* its second half on the device */
+    m->cpu.gpr[RCX] = 3;
+    put(m, 0x500000, 0x1111111122222222, 8);
+    put(m, 0x500008, 0x3333333344444444, 8);
+    put(m, 0x500010, 0x5555555566666666, 8);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(m->cpu.rip, MACHINE_CODE);
+        assert_int_equal(machine_run(m), 0);
+        assert_int_equal(m->stores, i ? 2 : 1);
+        assert_int_equal(m->cpu.gpr[RCX], 2 - i);
+        assert_int_equal(m->cpu.gpr[RSI], 0x500008 + 8 * i);
+        assert_int_equal(m->cpu.gpr[RDI], MACHINE_MMIO + 4 + 8 * i);
+    }
+    assert_int_equal(m->cpu.rip, MACHINE_CODE + 3);
+    assert_int_equal(get(m, MACHINE_MMIO - 4, 4), 0x22222222);
+    assert_int_equal(get(m, MACHINE_MMIO, 8), 0x4444444411111111);
+    assert_int_equal(get(m, MACHINE_MMIO + 8, 8), 0x6666666633333333);
+
+    /* Downwards, from the device into RAM, over its lower edge: element by element, then on in RAM alone. */
+    CODE(m, 0xf3, 0xa5);
+    m->cpu.rip = MACHINE_CODE;
+    m->cpu.rflags |= FLAG_DF;
+    m->cpu.gpr[RSI] = MACHINE_MMIO;
+    m->cpu.gpr[RDI] = 0x510000;
+    m->cpu.gpr[RCX] = 2;
+    assert_int_equal(machine_run(m), 0);
+    assert_int_equal(m->loads, 1);
+    assert_int_equal(m->cpu.gpr[RSI], MACHINE_MMIO - 4);
+    assert_int_equal(m->cpu.gpr[RDI], 0x50fffc);
+    assert_int_equal(get(m, 0x510000, 4), 0x11111111);
+    assert_int_equal(machine_run(m), -EOPNOTSUPP); /* RAM to RAM is no access of a device */
+}
+
+/* A page fault in the middle of a REP string leaves what was done before, and nothing of the element that faults. */
+static void test_rep_faults_in_the_middle(void **state) {
+    struct machine *m = *state;
+    const unsigned target = 0x600000;
+
+    m->cpu.cr0 |= CR0_PG;
+    m->cpu.cr4 = 1 << 5;
+    m->cpu.cr3 = 0x10000;
+    put(m, 0x10000, 0x11000 | 3, 8);
+    put(m, 0x11000, 0x12000 | 3, 8);
+    put(m, 0x12000 + 8, 0x200000 | 0x83, 8);        /* code */
+    put(m, 0x12000 + 16, MACHINE_MMIO | 0x83, 8);   /* the device */
+    put(m, 0x12000 + 24, 0x13000 | 3, 8);           /* 4 KiB pages, the second one absent */
+    put(m, 0x13000, target | 3, 8);
+    CODE(m, 0xf3, 0xa4); /* rep movsb from the device into RAM */
+    m->cpu.gpr[RSI] = MACHINE_MMIO;
+    m->cpu.gpr[RDI] = 0x600ffe;
+    m->cpu.gpr[RCX] = 4;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(machine_run(m), 0);
+        assert_int_equal(m->step.kind, CVM_G_STEP_DONE);
+    }
+    assert_exception(m, 14, 2);
+    assert_int_equal(m->step.data, 0x601000);
+    assert_int_equal(m->cpu.gpr[RCX], 2);
+    assert_int_equal(m->cpu.gpr[RDI], 0x601000);
+    assert_int_equal(m->cpu.gpr[RSI], MACHINE_MMIO + 2);
+    assert_int_equal(m->cpu.rip, MACHINE_CODE);
+    /* The guest maps it, and the string goes on. */
+    put(m, 0x13008, (target + 0x1000) | 3, 8);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(machine_run(m), 0);
+    assert_int_equal(m->cpu.rip, MACHINE_CODE + 2);
+    assert_int_equal(m->cpu.gpr[RCX], 0);
+    /* An element over both pages, the second one absent: nothing of it is read from the device. */
+    CODE(m, 0x48, 0xa5);
+    m->cpu.rip = MACHINE_CODE;
+    m->cpu.gpr[RDI] = 0x600ffc;
+    put(m, 0x13008, 0, 8);
+    assert_exception(m, 14, 2);
+    assert_int_equal(m->step.data, 0x601000);
+    put(m, 0x13008, (target + 0x1000) | 1, 8); /* read-only, and CR0.WP is clear: ring 0 may write */
+    assert_int_equal(machine_run(m), 0);
+    assert_int_equal(m->step.kind, CVM_G_STEP_DONE);
+    m->cpu.cr0 |= 1 << 16;
+    m->cpu.rip = MACHINE_CODE;
+    m->cpu.gpr[RDI] = 0x600ffc;
+    m->cpu.gpr[RSI] = MACHINE_MMIO;
+    assert_exception(m, 14, 3);
+    /* The source faults the same way: string I/O out of a page that is not there. */
+    CODE(m, 0xf3, 0x66, 0x6f); /* rep outsw */
+    m->access = (struct cvm_g_access){ .kind = CVM_G_PIO, .write = 1, .port = 0x1f0 };
+    m->cpu.gpr[RDX] = 0x1f0;
+    m->cpu.gpr[RSI] = 0x600ffe;
+    m->cpu.gpr[RCX] = 2;
+    put(m, 0x13008, 0, 8);
+    assert_int_equal(machine_run(m), 0);
+    assert_int_equal(m->stores, 1);
+    assert_exception(m, 14, 0);
+    assert_int_equal(m->step.data, 0x601000);
+    assert_int_equal(m->cpu.gpr[RCX], 1);
+    /* And into one: nothing is read from the port before the page is there. */
+    CODE(m, 0xf3, 0x66, 0x6d); /* rep insw */
+    m->cpu.gpr[RDI] = 0x600fff;
+    assert_exception(m, 14, 2);
+    assert_int_equal(m->step.data, 0x601000);
+}
+
 static void test_outs(void **state) {
     struct machine *m = *state;
 
@@ -277,42 +387,94 @@ static void test_port_and_mmio(void **state) {
 static void test_refused(void **state) {
     static const struct {
         const char *name;
+        unsigned kind;
         uint8_t code[10];
     } refused[] = {
-        { "push (%rdi)", { 0xff, 0x37 } },
-        { "pop (%rdi)", { 0x8f, 0x07 } },
-        { "call *(%rdi)", { 0xff, 0x17 } },
-        { "jmp *(%rdi)", { 0xff, 0x27 } },
-        { "cmpsb", { 0xa6 } },
-        { "scasb", { 0xae } },
-        { "movups (%rdi),%xmm0", { 0x0f, 0x10, 0x07 } },
-        { "vmovups (%rdi),%xmm0", { 0xc5, 0xf8, 0x10, 0x07 } },
-        { "fld (%rdi)", { 0xd9, 0x07 } },
-        { "cmpxchg8b (%rdi)", { 0x0f, 0xc7, 0x0f } },
-        { "mov %es,(%rdi)", { 0x8c, 0x07 } },
-        { "mul (%rdi)", { 0xf7, 0x27 } },
-        { "mov %eax,%ebx", { 0x89, 0xc3 } },
-        { "lock mov %eax,(%rdi)", { 0xf0, 0x89, 0x07 } },
-        { "lock add (%rdi),%eax", { 0xf0, 0x03, 0x07 } },
-        { "lock cmp %eax,(%rdi)", { 0xf0, 0x39, 0x07 } },
-        { "fifteen prefixes", { 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66 } },
-        { "ud2", { 0x0f, 0x0b } },
-        { "invlpg (%rdi)", { 0x0f, 0x01, 0x3f } },
-        { "prefetch (%rdi)", { 0x0f, 0x18, 0x0f } },
-        { "popcnt (%rdi),%eax", { 0xf3, 0x0f, 0xb8, 0x07 } },
-        { "btw with no operation", { 0x0f, 0xba, 0x07, 0x01 } },
-        { "0f 38 f0: movbe", { 0x0f, 0x38, 0xf0, 0x07 } },
+        { "push (%rdi)", CVM_REFUSED_STACK, { 0xff, 0x37 } },
+        { "pop (%rdi)", CVM_REFUSED_STACK, { 0x8f, 0x07 } },
+        { "call *(%rdi)", CVM_REFUSED_STACK, { 0xff, 0x17 } },
+        { "lcall *(%rdi)", CVM_REFUSED_STACK, { 0xff, 0x1f } },
+        { "jmp *(%rdi)", CVM_REFUSED_STACK, { 0xff, 0x27 } },
+        { "push %rbp, the stack is a device", CVM_REFUSED_STACK, { 0x55 } },
+        { "pop %rbp", CVM_REFUSED_STACK, { 0x5d } },
+        { "push $1", CVM_REFUSED_STACK, { 0x6a, 0x01 } },
+        { "push %fs", CVM_REFUSED_STACK, { 0x0f, 0xa0 } },
+        { "call", CVM_REFUSED_STACK, { 0xe8, 0, 0, 0, 0 } },
+        { "ret", CVM_REFUSED_STACK, { 0xc3 } },
+        { "iretq", CVM_REFUSED_STACK, { 0x48, 0xcf } },
+        { "leave", CVM_REFUSED_STACK, { 0xc9 } },
+        { "pushf", CVM_REFUSED_STACK, { 0x9c } },
+        { "cmpsb", CVM_REFUSED_COMPARE, { 0xa6 } },
+        { "repe cmpsq", CVM_REFUSED_COMPARE, { 0xf3, 0x48, 0xa7 } },
+        { "scasb", CVM_REFUSED_COMPARE, { 0xae } },
+        { "repne scasw", CVM_REFUSED_COMPARE, { 0xf2, 0x66, 0xaf } },
+        { "movups (%rdi),%xmm0", CVM_REFUSED_SSE, { 0x0f, 0x10, 0x07 } },
+        { "movaps %xmm0,(%rdi)", CVM_REFUSED_SSE, { 0x0f, 0x29, 0x07 } },
+        { "movdqa (%rdi),%xmm0", CVM_REFUSED_SSE, { 0x66, 0x0f, 0x6f, 0x07 } },
+        { "movntdq %xmm0,(%rdi)", CVM_REFUSED_SSE, { 0x66, 0x0f, 0xe7, 0x07 } },
+        { "movntdqa (%rdi),%xmm0", CVM_REFUSED_SSE, { 0x66, 0x0f, 0x38, 0x2a, 0x07 } },
+        { "movq (%rdi),%mm0", CVM_REFUSED_SSE, { 0x0f, 0x6f, 0x07 } },
+        { "movsd (%rdi),%xmm0", CVM_REFUSED_SSE, { 0xf2, 0x0f, 0x10, 0x07 } },
+        { "vmovups (%rdi),%xmm0", CVM_REFUSED_AVX, { 0xc5, 0xf8, 0x10, 0x07 } },
+        { "vmovups (%rdi),%ymm0", CVM_REFUSED_AVX, { 0xc5, 0xfc, 0x10, 0x07 } },
+        { "vmovdqa %ymm0,(%rdi)", CVM_REFUSED_AVX, { 0xc5, 0xfd, 0x7f, 0x07 } },
+        { "vmovntdqa (%rdi),%ymm0", CVM_REFUSED_AVX, { 0xc4, 0xe2, 0x7d, 0x2a, 0x07 } },
+        { "vpmaskmovd (%rdi),%xmm1,%xmm0", CVM_REFUSED_AVX, { 0xc4, 0xe2, 0x71, 0x8c, 0x07 } },
+        { "vmovdqu64 (%rdi),%zmm0", CVM_REFUSED_AVX, { 0x62, 0xf1, 0xfe, 0x48, 0x6f, 0x07 } },
+        { "vmovdqu8 %zmm0,(%rdi){%k1}", CVM_REFUSED_AVX, { 0x62, 0xf1, 0x7f, 0x49, 0x7f, 0x07 } },
+        { "vzeroupper", CVM_REFUSED_AVX, { 0xc5, 0xf8, 0x77 } },
+        { "fld (%rdi)", CVM_REFUSED_X87, { 0xd9, 0x07 } },
+        { "fistpll (%rdi)", CVM_REFUSED_X87, { 0xdf, 0x3f } },
+        { "cmpxchg8b (%rdi)", CVM_REFUSED_WIDE, { 0x0f, 0xc7, 0x0f } },
+        { "lock cmpxchg16b (%rdi)", CVM_REFUSED_WIDE, { 0xf0, 0x48, 0x0f, 0xc7, 0x0f } },
+        { "mov %es,(%rdi)", 0, { 0x8c, 0x07 } },
+        { "mul (%rdi)", 0, { 0xf7, 0x27 } },
+        { "mov %eax,%ebx", 0, { 0x89, 0xc3 } },
+        { "lock mov %eax,(%rdi)", 0, { 0xf0, 0x89, 0x07 } },
+        { "lock add (%rdi),%eax", 0, { 0xf0, 0x03, 0x07 } },
+        { "lock cmp %eax,(%rdi)", 0, { 0xf0, 0x39, 0x07 } },
+        { "ud2", 0, { 0x0f, 0x0b } },
+        { "invlpg (%rdi)", 0, { 0x0f, 0x01, 0x3f } },
+        { "prefetch (%rdi)", 0, { 0x0f, 0x18, 0x0f } },
+        { "fxsave (%rdi)", 0, { 0x0f, 0xae, 0x07 } },
+        { "popcnt (%rdi),%eax", 0, { 0xf3, 0x0f, 0xb8, 0x07 } },
+        { "btw with no operation", 0, { 0x0f, 0xba, 0x07, 0x01 } },
     };
     struct machine *m = *state;
 
     for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         m->cpu.gpr[RDI] = m->cpu.gpr[RSI] = MACHINE_MMIO;
         machine_code(m, refused[i].code, sizeof(refused[i].code));
-        if (machine_run(m) != -EOPNOTSUPP)
-            fail_msg("%s was not refused", refused[i].name);
+        if (machine_run(m) != -(int)(EOPNOTSUPP | refused[i].kind << 16))
+            fail_msg("%s was not refused as kind %u", refused[i].name, refused[i].kind);
+        assert_int_equal(m->loads + m->stores, 0);
+        assert_int_equal(m->pending.phase, PHASE_IDLE);
     }
-    memset(m->memory + MACHINE_CODE, 0x66, 32);
+    memset(m->memory + MACHINE_CODE, 0x66, 32); /* fifteen prefixes */
     assert_int_equal(machine_run(m), -EOPNOTSUPP);
+}
+
+/* Outside 64-bit mode the same first bytes are LES, LDS and BOUND if an operand in memory follows. */
+static void test_refused_32(void **state) {
+    static const struct {
+        unsigned kind;
+        uint8_t code[5];
+    } refused[] = {
+        { CVM_REFUSED_AVX, { 0xc5, 0xf8, 0x10, 0x07 } },
+        { CVM_REFUSED_AVX, { 0xc4, 0xe2, 0x7d, 0x2a, 0x07 } },
+        { 0, { 0xc5, 0x07 } },
+        { 0, { 0xc4, 0x07 } },
+        { 0, { 0x62, 0x07 } },
+        { CVM_REFUSED_STACK, { 0x60 } },
+        { CVM_REFUSED_STACK, { 0x9a, 0, 0, 0, 0 } },
+    };
+    struct machine *m = *state;
+
+    m->cpu.gpr[RDI] = MACHINE_MMIO;
+    for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        machine_code(m, refused[i].code, sizeof(refused[i].code));
+        assert_int_equal(machine_run(m), -(int)(EOPNOTSUPP | refused[i].kind << 16));
+    }
 }
 
 static void test_wrong_access(void **state) {
@@ -482,10 +644,13 @@ int main(void) {
         T(test_high_mmio, setup_64),
         T(test_read_modify_write, setup_64),
         T(test_rep_one_element_at_a_time, setup_64),
+        T(test_rep_over_pages, setup_64),
+        T(test_rep_faults_in_the_middle, setup_64),
         T(test_outs, setup_64),
         T(test_ins, setup_64),
         T(test_port_and_mmio, setup_64),
         T(test_refused, setup_64),
+        T(test_refused_32, setup_32),
         T(test_wrong_access, setup_64),
         T(test_runs_twice, setup_64),
         T(test_instruction_across_pages, setup_64),

@@ -115,6 +115,11 @@ static int fetch_some(const struct guest *g, const struct cvm_g_cpu *cpu, uint64
 	return 0;
 }
 
+static int refusal(int r, const struct insn *in)
+{
+	return r == -EOPNOTSUPP ? -(EOPNOTSUPP | in->refused << 16) : r;
+}
+
 int guest_fetch(const struct guest *g, const struct cvm_g_cpu *cpu, struct insn *in, struct guest_exception *x)
 {
 	enum cpu_mode mode = guest_mode(cpu);
@@ -126,13 +131,13 @@ int guest_fetch(const struct guest *g, const struct cvm_g_cpu *cpu, struct insn 
 		return r;
 	r = insn_parse(buf, n, mode, in);
 	if (r != -ENODATA || n == sizeof(buf))
-		return r;
+		return refusal(r, in);
 	/* Only now the next page: it need not be there for a short instruction. */
 	r = fetch_some(g, cpu, cpu->rip + n, buf + n, sizeof(buf) - n, &more, x);
 	if (r)
 		return r;
 	r = insn_parse(buf, n + more, mode, in);
-	return r == -ENODATA ? -EOPNOTSUPP : r;
+	return refusal(r == -ENODATA ? -EOPNOTSUPP : r, in);
 }
 
 uint64_t reg_get(const struct cvm_g_cpu *cpu, unsigned n, unsigned size, bool rex)

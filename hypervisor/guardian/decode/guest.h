@@ -48,7 +48,7 @@ int guest_linear(const struct cvm_g_cpu *cpu, enum segment seg, uint64_t offset,
 int guest_translate(const struct guest *g, const struct cvm_g_cpu *cpu, uint64_t linear, unsigned access,
 		    uint64_t *gpa, struct guest_exception *x);
 
-/* The instruction at CS:RIP. Errors as insn_parse() and guest_translate(). */
+/* The instruction at CS:RIP. Errors as guest_translate(); -(EOPNOTSUPP | enum cvm_refused << 16) as insn_parse(). */
 int guest_fetch(const struct guest *g, const struct cvm_g_cpu *cpu, struct insn *in, struct guest_exception *x);
 
 /* Register n of `size` bytes. rex: which byte registers 4-7 are. Writing 4 bytes clears the

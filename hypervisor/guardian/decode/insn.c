@@ -11,6 +11,7 @@
 struct cursor {
 	const uint8_t *bytes;
 	size_t n, pos;
+	uint16_t opcode;		/* 0x0f in the upper byte: of two bytes */
 	int err;
 };
 
@@ -205,6 +206,7 @@ static void two_byte(struct cursor *c, const struct prefixes *p, enum cpu_mode m
 {
 	uint8_t opcode = next(c), n;
 
+	c->opcode = 0x0f00 | opcode;
 	switch (opcode) {
 	case 0xa3: case 0xab: case 0xb3: case 0xbb:
 		in->op = OP_BT + (opcode >> 3 & 3);
@@ -328,6 +330,32 @@ static bool may_lock(const struct insn *in)
 	return false;
 }
 
+/* What is not claimed, by kind: SDM vol. 2, tables. Of a group one member may be known. */
+static uint8_t kind_of(const struct cursor *c, enum cpu_mode mode)
+{
+	static const struct { uint16_t first, last; uint8_t kind; } kinds[] = {
+		{ 0x06, 0x07, CVM_REFUSED_STACK }, { 0x0e, 0x0e, CVM_REFUSED_STACK }, { 0x16, 0x17, CVM_REFUSED_STACK },
+		{ 0x1e, 0x1f, CVM_REFUSED_STACK }, { 0x50, 0x61, CVM_REFUSED_STACK }, { 0x68, 0x68, CVM_REFUSED_STACK },
+		{ 0x6a, 0x6a, CVM_REFUSED_STACK }, { 0x8f, 0x8f, CVM_REFUSED_STACK }, { 0x9a, 0x9a, CVM_REFUSED_STACK },
+		{ 0x9c, 0x9d, CVM_REFUSED_STACK }, { 0xc2, 0xc3, CVM_REFUSED_STACK }, { 0xc8, 0xcf, CVM_REFUSED_STACK },
+		{ 0xe8, 0xe8, CVM_REFUSED_STACK }, { 0xff, 0xff, CVM_REFUSED_STACK },
+		{ 0x0fa0, 0x0fa1, CVM_REFUSED_STACK }, { 0x0fa8, 0x0fa9, CVM_REFUSED_STACK },
+		{ 0xa6, 0xa7, CVM_REFUSED_COMPARE }, { 0xae, 0xaf, CVM_REFUSED_COMPARE }, { 0xd8, 0xdf, CVM_REFUSED_X87 },
+		{ 0x0f10, 0x0f17, CVM_REFUSED_SSE }, { 0x0f28, 0x0f2f, CVM_REFUSED_SSE }, { 0x0f38, 0x0f38, CVM_REFUSED_SSE },
+		{ 0x0f3a, 0x0f3a, CVM_REFUSED_SSE }, { 0x0f50, 0x0f77, CVM_REFUSED_SSE },
+		{ 0x0f7c, 0x0f7f, CVM_REFUSED_SSE }, { 0x0fc2, 0x0fc2, CVM_REFUSED_SSE }, { 0x0fc4, 0x0fc6, CVM_REFUSED_SSE },
+		{ 0x0fd0, 0x0ffe, CVM_REFUSED_SSE }, { 0x0fc7, 0x0fc7, CVM_REFUSED_WIDE } };
+
+	/* VEX, EVEX; outside 64-bit mode LES, LDS, BOUND with a memory operand */
+	if ((c->opcode == 0xc4 || c->opcode == 0xc5 || c->opcode == 0x62) &&
+	    (mode == MODE_64 || (c->pos < c->n && c->bytes[c->pos] >= 0xc0)))
+		return CVM_REFUSED_AVX;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (c->opcode >= kinds[i].first && c->opcode <= kinds[i].last)
+			return kinds[i].kind;
+	return CVM_REFUSED_OTHER;
+}
+
 int insn_parse(const uint8_t *bytes, size_t n, enum cpu_mode mode, struct insn *in)
 {
 	struct cursor c = { .bytes = bytes, .n = n };
@@ -342,10 +370,13 @@ int insn_parse(const uint8_t *bytes, size_t n, enum cpu_mode mode, struct insn *
 		in->size = 8;
 	in->address_size = mode == MODE_64 ? (p.address ? 4 : 8) : mode == MODE_32 ? (p.address ? 2 : 4)
 									: (p.address ? 4 : 2);
+	c.opcode = opcode;
 	if (opcode == 0x0f)
 		two_byte(&c, &p, mode, in);
 	else
 		one_byte(&c, &p, mode, opcode, in);
+	if (c.err == -EOPNOTSUPP)
+		in->refused = kind_of(&c, mode);
 	if (c.err)
 		return c.err;
 	if (in->lock && !may_lock(in))

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cvm/abi.h"
+
 #define INSN_MAX	15u		/* bytes */
 
 enum insn_op {
@@ -45,6 +47,7 @@ enum cpu_mode { MODE_16 = 2, MODE_32 = 4, MODE_64 = 8 };
 
 struct insn {
 	uint8_t op;			/* enum insn_op */
+	uint8_t refused;		/* on -EOPNOTSUPP: enum cvm_refused */
 	uint8_t alu;			/* enum alu_op */
 	uint8_t length;			/* bytes */
 	uint8_t size;			/* of the register operand, bytes */
@@ -67,7 +70,8 @@ struct insn {
 /*
  * Parses one instruction out of n bytes.
  *   -ENODATA     it goes on behind the n bytes
- *   -EOPNOTSUPP  longer than 15 bytes, no memory operand, or none of those known here
+ *   -EOPNOTSUPP  longer than 15 bytes, no memory operand, or none of those known here; in->refused says
+ *                which kind
  */
 int insn_parse(const uint8_t *bytes, size_t n, enum cpu_mode mode, struct insn *in);
 

@@ -37,7 +37,7 @@ struct pending {
 /*
  * Starts the instruction at cpu's CS:RIP. *p is written only on success (0); then *out says
  * what comes next, and at CVM_G_STEP_DONE p->cpu holds the new registers.
- *   -EOPNOTSUPP  not one of the known instructions, it does not touch a->gpa (or the port), or
+ *   -EOPNOTSUPP  (with a kind: guest_fetch()) not one of the known instructions, it does not touch a->gpa (or the port), or
  *                it needs memory that is neither RAM nor the access' own kind
  *   -EINVAL      a->kind is unknown
  */

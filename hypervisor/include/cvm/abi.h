@@ -100,7 +100,8 @@ enum cvm_reason {
 	CVM_R_BAD_INJECTION		= 4,	/* event injection that is not allowed */
 	CVM_R_BAD_RESUME		= 5,	/* KVM resumed with an unexpected RIP */
 	CVM_R_RESET			= 6,	/* vCPU reset by the host */
-	CVM_R_DECODE			= 7,	/* guest instruction that the Guardian refuses */
+	CVM_R_DECODE			= 7,	/* guest instruction that the Guardian refuses: arg[0] an errno and, from bit 16
+						   on, enum cvm_refused; arg[1] the device's address */
 	CVM_R_GUARDIAN_FAULT		= 8,	/* the Guardian faulted or left its gate */
 	CVM_R_TRIPLE_FAULT		= 9,
 	CVM_R_GUEST_STOP		= 10,	/* CVM_GUEST_STOP */
@@ -116,6 +117,18 @@ enum cvm_reason {
 	CVM_R_BAD_EPT12			= 19,	/* EPT12 is malformed */
 	CVM_R_BAD_KEY			= 20,	/* a key that is not for this VM, or not for now */
 	CVM_R_MAX
+};
+
+/* Instructions that no driver uses on a device and that the Guardian does not carry out there: CVM_R_DECODE, arg[0] >> 16. */
+enum cvm_refused {
+	CVM_REFUSED_OTHER	= 0,
+	CVM_REFUSED_STACK	= 1,	/* PUSH, POP, CALL, RET and others that use the stack; indirect JMP */
+	CVM_REFUSED_COMPARE	= 2,	/* CMPS, SCAS */
+	CVM_REFUSED_X87		= 3,
+	CVM_REFUSED_SSE		= 4,	/* MMX and SSE; the opcode maps 0F38 and 0F3A */
+	CVM_REFUSED_AVX		= 5,	/* VEX and EVEX encodings */
+	CVM_REFUSED_WIDE	= 6,	/* CMPXCHG8B, CMPXCHG16B */
+	CVM_REFUSED_MAX
 };
 
 /* What happened. */

@@ -60,8 +60,9 @@ enum cvm_g_op {
 					   -ENOENT: gfn was never sealed */
 	CVM_G_DECODE		= 6,	/* in: cpu, access; out: step. Starts an instruction; forgets one that
 					   the vCPU had under way. One element of a REP string: DONE then
-					   leaves RIP at the instruction. -EOPNOTSUPP: not an instruction
-					   that the Guardian knows, or it does not touch access.gpa */
+					   leaves RIP at the instruction. -(EOPNOTSUPP | enum cvm_refused << 16):
+					   not an instruction that the Guardian knows, or it does not touch
+					   access.gpa */
 	CVM_G_CONTINUE		= 7,	/* in: access.vcpu, data; out: step. The access of the last step is done.
 					   -EINVAL: that vCPU has no step under way */
 	CVM_G_REPORT		= 8,	/* in: report.user_data, .requester, .uuid, .counter; out: Guardian's part */
