@@ -70,7 +70,7 @@ reply:	outl %eax, $PORT_OUT
 	jmp next
 table:	.long AT(bad), AT(read), AT(write), AT(halt), AT(hold), AT(call), AT(fill), AT(check), AT(do_cpuid)
 	.long AT(do_rdmsr), AT(count), AT(sti_hlt), AT(take), AT(privileged), AT(do_wrmsr), AT(spin)
-	.long AT(avx), AT(jump), AT(die), AT(exec)
+	.long AT(avx), AT(jump), AT(die), AT(exec), AT(paged)
 
 read:	inl $PORT_IN, %eax
 	movl (%eax), %eax
@@ -167,6 +167,24 @@ spin:	inl $PORT_IN, %eax		/* with interrupts masked */
 	jmp reply
 jump:	inl $PORT_IN, %eax
 	jmp *%eax
+paged:	inl $PORT_IN, %eax
+	movl %eax, %esi
+	movl $FW_DIRECTORY, %eax
+	movl %eax, %cr3
+	movl %cr4, %eax
+	orl $0x10, %eax			/* PSE */
+	movl %eax, %cr4
+	movl %cr0, %edi
+	movl %edi, %eax
+	orl $0x80000000, %eax
+	movl $AT(1f), AT(resume)
+	movl %eax, %cr0
+	outb %al, $PORT_HOLD
+	movl $0xfa17, %ebx
+	movl (%esi), %ebx
+1:	movl %edi, %cr0
+	movl %ebx, %eax
+	jmp reply
 	.globl fw_exec_done
 exec:	movl $AT(faulted), AT(resume)
 	movl $FW_DEVICE, %ebx

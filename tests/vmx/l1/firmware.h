@@ -32,7 +32,10 @@
 #define FW_JUMP		17	/* address; no answer expected */
 #define FW_DIE		18	/* triple fault */
 #define FW_EXEC		19	/* runs what stands at FW_CODE with a device's address in EBX, ESI, EDI -> EAX, or 0xfa17 */
-#define FW_COMMANDS	20
+#define FW_PAGED	20	/* address -> word, read with paging on, the page directory at FW_DIRECTORY; an OUT before it */
+#define FW_COMMANDS	21
+
+#define FW_DIRECTORY	0xa000	/* maps its first 4 MiB to themselves, where the firmware runs */
 
 #define FW_CODE		0x9000	/* must end in a jump to FW_GPA + (fw_exec_done - fw_start) */
 #define FW_DEVICE	0xd0000100

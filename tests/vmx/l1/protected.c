@@ -2,7 +2,7 @@
 #include "protected.h"
 
 _Static_assert(FW_GPA == CVM_FW_GPA && FW_STACK == CVM_FW_STACK, "firmware.h");
-extern const u8 fw_start[], fw_end[], fw_stage1[], fw_stage1_end[];
+extern const u8 fw_start[], fw_end[], fw_stage1[], fw_stage1_end[], fw_exec_done[];
 
 void vm1_map(struct vm1 *vm, u32 gfn, u64 hpa)
 {
@@ -127,9 +127,10 @@ u32 vm1_run(struct vm1 *vm)
 				return reason;
 			break;
 		case EXIT_CPUID: {
-			u32 r[4];
+			u32 r[4] = { LIE, LIE, LIE, LIE };
 
-			cpuid((u32)vm->g.regs[RAX], (u32)vm->g.regs[RCX], r);
+			if (!vm->lies)
+				cpuid((u32)vm->g.regs[RAX], (u32)vm->g.regs[RCX], r);
 			vm->g.regs[RAX] = r[0];
 			vm->g.regs[RBX] = r[1];
 			vm->g.regs[RCX] = r[2];
@@ -138,7 +139,11 @@ u32 vm1_run(struct vm1 *vm)
 			break;
 		}
 		case EXIT_RDMSR:
+			if (vm->lies)
+				vm->g.regs[RAX] = vm->g.regs[RDX] = LIE;
+			/* fallthrough */
 		case EXIT_WRMSR:
+			vm->msr_exits++;
 			l2_skip();
 			break;
 		default:
@@ -162,6 +167,29 @@ u32 vm1_command(struct vm1 *vm, u32 n, const u32 *words)
 	l2_skip();
 	r = vm1_run(vm);
 	return r == AT_COMMAND ? 0 : r;
+}
+
+void vm1_place(struct vm1 *vm, const u8 *code, u32 n)
+{
+	u32 rel = (u32)(FW_GPA + (fw_exec_done - fw_start)) - (FW_CODE + 21);
+	u8 text[24];
+
+	memset(text, 0x90, sizeof(text));
+	copy(text, code, n);
+	text[16] = 0xe9;		/* jmp fw_exec_done */
+	copy(text + 17, &rel, 4);
+	for (u32 i = 0; i < sizeof(text); i += 4) {
+		u32 word;
+
+		copy(&word, text + i, 4);
+		REQUIRE_EQ(CMD(vm, FW_WRITE, FW_CODE + i, word), 0);
+	}
+}
+
+u32 vm1_exec(struct vm1 *vm, const u8 *code, u32 n)
+{
+	vm1_place(vm, code, n);
+	return CMD(vm, FW_EXEC);
 }
 
 u32 vm1_stage1(struct vm1 *vm, u32 gpa, u32 size)

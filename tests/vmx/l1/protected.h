@@ -12,6 +12,7 @@ _Static_assert(FW_DEVICE >> 12 == 0xd0000, "VM_MMIO");
 #define VM_MMIO		0xd0000000u	/* a device of L1's making */
 #define STAGE1_GPA	0x1000u
 #define BLOCK_GPA	0x2000u
+#define LIE		0x41424344u
 #define AT_COMMAND	0x30000u	/* not an exit reason: it waits for the next command */
 #define STAGE1_DONE	0x30001u	/* PROTECT came back, result in ->stage1 */
 
@@ -30,6 +31,8 @@ struct vm1 {
 	bool dirty_entry;		/* garbage in all registers at PROTECT */
 	bool end_at_interrupt;		/* vm1_run() returns at an external interrupt of L1 */
 	bool no_mmio;			/* do not answer as a device */
+	bool lies;			/* LIE is the answer to CPUID and RDMSR */
+	u64 msr_exits;
 	void (*at_exit)(struct vm1 *vm, u32 reason);
 };
 
@@ -48,6 +51,9 @@ u32 vm1_run(struct vm1 *vm);			/* AT_COMMAND, STAGE1_DONE or an exit reason that
 /* Runs one command of n words. 0: done, answers in vm->answer; else the exit reason that ended it. */
 u32 vm1_command(struct vm1 *vm, u32 n, const u32 *words);
 #define CMD(vm, ...) vm1_command(vm, sizeof((u32[]){ __VA_ARGS__ }) / 4, (const u32[]){ __VA_ARGS__ })
+/* Up to 15 bytes of code for FW_EXEC, which vm1_exec() also runs. 0: it came back; else the exit reason that ended it. */
+void vm1_place(struct vm1 *vm, const u8 *code, u32 n);
+u32 vm1_exec(struct vm1 *vm, const u8 *code, u32 n);
 void vm1_map(struct vm1 *vm, u32 gfn, u64 hpa);	/* EPT12; hpa 0 unmaps */
 u8 *vm1_frame(struct vm1 *vm, u32 gfn);		/* as the host sees it */
 struct cvm_vm_info vm1_info(struct vm1 *vm);

@@ -5,8 +5,6 @@
  */
 #include "attacks.h"
 
-extern const u8 fw_start[], fw_exec_done[];
-
 static struct vm1 a, b;
 static u32 done, faulted, stopped, timed_out, elsewhere;
 static u64 mark;
@@ -27,21 +25,9 @@ static void fresh(void)
 /* Runs up to 15 bytes of code in the guest. The exit that ended it, 0: it came back. */
 static u32 run(const u8 *code, u32 n)
 {
-	u8 text[24];
 	u32 r;
 
-	memset(text, 0x90, sizeof(text));
-	copy(text, code, n);
-	text[16] = 0xe9;		/* jmp fw_exec_done */
-	u32 rel = (u32)(FW_GPA + (fw_exec_done - fw_start)) - (FW_CODE + 21);
-
-	copy(text + 17, &rel, 4);
-	for (u32 i = 0; i < sizeof(text); i += 4) {
-		u32 word;
-
-		copy(&word, text + i, 4);
-		REQUIRE_EQ(CMD(&a, FW_WRITE, FW_CODE + i, word), 0);
-	}
+	vm1_place(&a, code, n);
 	APIC(0x3e0) = 0xb;		/* divide by 1 */
 	APIC(0x320) = 0x60;
 	APIC(0x380) = 400000;		/* an endless loop ends here */
@@ -135,16 +121,17 @@ TEST(good, "guest-code-mmio-forms")
 
 TEST(odd, "guest-code-odd-instructions")
 {
-	static const struct { u8 n, code[11]; } odd[] = {
-		{ 2, { 0xdd, 0x03 } },				/* fld qword [ebx] */
-		{ 3, { 0x0f, 0x10, 0x03 } },			/* movups xmm0, [ebx] */
-		{ 4, { 0xf3, 0x0f, 0x6f, 0x03 } },		/* movdqu */
-		{ 4, { 0xf0, 0x0f, 0xc7, 0x0b } },		/* lock cmpxchg8b */
+	static const struct { u8 n, code[11]; u32 kind; } odd[] = {
+		{ 2, { 0xdd, 0x03 }, CVM_REFUSED_X87 },		/* fld qword [ebx] */
+		{ 3, { 0x0f, 0x10, 0x03 }, CVM_REFUSED_SSE },	/* movups xmm0, [ebx] */
+		{ 4, { 0xf3, 0x0f, 0x6f, 0x03 }, CVM_REFUSED_SSE },		/* movdqu */
+		{ 4, { 0xf0, 0x0f, 0xc7, 0x0b }, CVM_REFUSED_WIDE },	/* lock cmpxchg8b */
 		{ 4, { 0xf0, 0x0f, 0xb1, 0x0b } },		/* lock cmpxchg */
-		{ 2, { 0xff, 0x13 } },				/* call [ebx] */
-		{ 2, { 0xff, 0x23 } },				/* jmp [ebx] */
-		{ 2, { 0xff, 0x33 } },				/* push [ebx] */
-		{ 2, { 0x8f, 0x03 } },				/* pop [ebx] */
+		{ 2, { 0xff, 0x13 }, CVM_REFUSED_STACK },		/* call [ebx] */
+		{ 2, { 0xff, 0x23 }, CVM_REFUSED_STACK },		/* jmp [ebx] */
+		{ 2, { 0xff, 0x33 }, CVM_REFUSED_STACK },		/* push [ebx] */
+		{ 2, { 0x8f, 0x03 }, CVM_REFUSED_STACK },		/* pop [ebx] */
+		{ 3, { 0x89, 0xdc, 0x50 }, CVM_REFUSED_STACK },	/* mov esp, ebx; push eax */
 		{ 3, { 0x0f, 0x01, 0x13 } },			/* lgdt [ebx] */
 		{ 3, { 0x0f, 0x00, 0x13 } },			/* lldt [ebx] */
 		{ 2, { 0x8e, 0x03 } },				/* mov es, [ebx] */
@@ -153,8 +140,8 @@ TEST(odd, "guest-code-odd-instructions")
 		{ 3, { 0x0f, 0xae, 0x03 } },			/* fxsave */
 		{ 3, { 0x0f, 0xae, 0x0b } },			/* fxrstor */
 		{ 2, { 0xf3, 0xa5 } },				/* rep movsd, device to device */
-		{ 2, { 0xf2, 0xae } },				/* repne scasb */
-		{ 2, { 0xa6 } },				/* cmpsb */
+		{ 2, { 0xf2, 0xae }, CVM_REFUSED_COMPARE },	/* repne scasb */
+		{ 1, { 0xa6 }, CVM_REFUSED_COMPARE },		/* cmpsb */
 		{ 2, { 0xd7 } },				/* xlat */
 		{ 3, { 0xf0, 0x8b, 0x03 } },			/* lock mov: #UD */
 		{ 6, { 0x8b, 0x83, 0xfe, 0x0e, 0x00, 0x00 } },	/* across a page */
@@ -165,11 +152,43 @@ TEST(odd, "guest-code-odd-instructions")
 
 	prepare();
 	for (u32 i = 0; i < ARRAY_SIZE(odd); i++) {
+		u64 from = event_mark();
+		const struct cvm_event *e;
+
 		about("instruction", i);
 		judge(run(odd[i].code, odd[i].n));
+		e = event_find(from, CVM_EV_VM_STOPPED, CVM_R_DECODE);
+		EXPECT(e || !odd[i].kind);
+		if (e)
+			EXPECT_EQ(e->arg[0] >> 16, odd[i].kind);
 	}
 	finish();
 	EXPECT(stopped > 0 && done + faulted > 0);
+}
+
+/* With AVX switched on: a vector register is no operand for the host to see. */
+TEST(avx, "guest-code-avx")
+{
+	static const u8 code[][4] = { { 0xc5, 0xf8, 0x10, 0x03 }, { 0xc5, 0xfc, 0x11, 0x03 }, { 0xc5, 0xfd, 0x6f, 0x03 } };
+
+	prepare();
+	for (u32 i = 0; i < ARRAY_SIZE(code); i++) {
+		u64 from = event_mark();
+		const struct cvm_event *e;
+
+		about("instruction", i);
+		REQUIRE_EQ(CMD(&a, FW_AVX), 0);
+		if (a.answer[0] == 2)
+			SKIP_TEST("no AVX");
+		a.mmio_gpa = 0;
+		judge(run(code[i], 4));
+		e = event_find(from, CVM_EV_VM_STOPPED, CVM_R_DECODE);
+		EXPECT(e != NULL);
+		if (e)
+			EXPECT_EQ(e->arg[0] >> 16, CVM_REFUSED_AVX);
+		EXPECT_EQ(a.mmio_gpa, 0);
+	}
+	finish();
 }
 
 TEST(chance, "guest-code-random-instructions")

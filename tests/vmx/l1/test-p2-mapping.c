@@ -139,3 +139,90 @@ TEST(mmio_ram, "attack-P2-ram-behind-device")
 	EXPECT_EQ(CMD(&a, FW_READ, VM_MMIO), EXIT_EPT_VIOLATION);
 	expect_stopped(&a, l2_run(&a.g), CVM_R_HOST_MAPS_FOREIGN);
 }
+
+/* EPT12 of a protected guest by one 2 MiB leaf at `big`, in place of its table of 4 KiB leaves. */
+static u64 *large_leaf(struct vm1 *vm, const u8 *big)
+{
+	u64 all[2] = { 0 }, *pd = (u64 *)(*(u64 *)(vm->g.ept[0] & EPT_ADDR) & EPT_ADDR), table = pd[0];
+
+	pd[0] = (u64)big | EPT_LEAF | EPT_LARGE;
+	for (u32 i = 0; i < VM_PAGES; i++)
+		vm->hpa[i] = (u64)big + 4096 * i;
+	invept(2, all);
+	return (u64 *)(table & EPT_ADDR);
+}
+
+static void small_leaves(struct vm1 *vm, u64 *table, const u8 *frames)
+{
+	u64 all[2] = { 0 }, *pd = (u64 *)(*(u64 *)(vm->g.ept[0] & EPT_ADDR) & EPT_ADDR);
+
+	for (u32 i = 0; i < VM_PAGES; i++) {
+		vm->hpa[i] = (u64)frames + 4096 * i;
+		table[i] = vm->hpa[i] | EPT_LEAF;
+	}
+	pd[0] = (u64)table | EPT_RWX;
+	invept(2, all);
+}
+
+/* 4 KiB leaves, then 2 MiB ones over frames that are the host's, the guest's and sealed, then other frames. */
+TEST(p2_flip, "attack-P2-leaf-sizes-flip")
+{
+	u8 *big = page_alloc_contig(512, 512), *other = page_alloc_contig(512, 512);
+	u64 *table;
+
+	begin();
+	vm1_start_ordinary(&plain);					/* the control: it takes what is mapped */
+	EXPECT_EQ(CMD(&plain, FW_FILL, DATA, WORDS, WORD), 0);
+	copy(big, plain.ram, VM_BYTES);
+	*(u32 *)(big + DATA) = 5;
+	large_leaf(&plain, big);
+	EXPECT_EQ(CMD(&plain, FW_READ, DATA), 0);
+	EXPECT_EQ(plain.answer[0], 5);
+
+	vm1_start_protected(&a);
+	EXPECT_EQ(CMD(&a, FW_FILL, DATA, 2 * WORDS, WORD), 0);
+	memset(big, 0x41, VM_BYTES);
+	copy(big + DATA, vm1_frame(&a, DATA >> 12), 4096);		/* sealed, and moved as the host may */
+	table = large_leaf(&a, big);
+	EXPECT_EQ(CMD(&a, FW_READ, 0x50000), 0);			/* the first touch: all that is offered with it */
+	EXPECT_EQ(a.answer[0], 0);
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, 2 * WORDS, WORD), 0);		/* the sealed page was not taken for a new one */
+	EXPECT_EQ(a.answer[0], 0);
+	/* other frames under what is the guest's: they count for nothing */
+	memset(other, 0x42, VM_BYTES);
+	small_leaves(&a, table, other);
+	EXPECT_EQ(CMD(&a, FW_CHECK, DATA, 2 * WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	/* a neighbour of private frames sealed, then the large leaf at the wrong place */
+	EXPECT(!frame_has(big + DATA, WORD));
+	large_leaf(&a, other);
+	EXPECT_EQ(CMD(&a, FW_CHECK, OTHER, WORDS, WORD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	expect_stopped(&a, CMD(&a, FW_READ, DATA), CVM_R_INTEGRITY);
+}
+
+/* A page table of the guest, read by the CPU itself: changed under it. */
+TEST(p2_tables, "attack-P2-host-writes-page-table")
+{
+	const u32 dir = FW_DIRECTORY, table = dir + 0x1000, page = 0x400000;
+
+	begin();
+	vm1_start_protected(&a);
+	vm1_start_ordinary(&plain);
+	for (struct vm1 *vm = &plain; vm; vm = vm == &plain ? &a : NULL) {
+		EXPECT_EQ(CMD(vm, FW_FILL, dir, 2 * WORDS, 0), 0);
+		EXPECT_EQ(CMD(vm, FW_WRITE, dir, 0x83), 0);		/* 4 MiB, to itself */
+		EXPECT_EQ(CMD(vm, FW_WRITE, dir + 4, table | 3), 0);
+		EXPECT_EQ(CMD(vm, FW_WRITE, table, DATA | 3), 0);
+		EXPECT_EQ(CMD(vm, FW_WRITE, DATA, WORD), 0);
+		EXPECT_EQ(CMD(vm, FW_WRITE, OTHER, 7), 0);
+		EXPECT_EQ(CMD(vm, FW_PAGED, page), 0);
+		EXPECT_EQ(vm->answer[0], WORD);
+		if (vm == &a)
+			EXPECT(!frame_has(vm1_frame(vm, table >> 12), DATA | 0x23));	/* sealed: it is not to be read either */
+		*(u32 *)vm1_frame(vm, table >> 12) = OTHER | 3;
+	}
+	EXPECT_EQ(CMD(&plain, FW_PAGED, page), 0);
+	EXPECT_EQ(plain.answer[0], 7);					/* the control: it reads another page */
+	expect_stopped(&a, CMD(&a, FW_PAGED, page), CVM_R_INTEGRITY);
+}
