@@ -56,6 +56,12 @@ class Bochs:
         return Bochs(found, "LTDL_LIBRARY_PATH" in asked.stdout, "\n  -rc " in asked.stdout,
                      version.group(1) if version else "unknown")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What programs under it must be told. Bochs 2 computes ADCX or ADOX wrongly for some operands, and OpenSSL
+        refuses good P-256 signatures then: bit 19 is ADX."""
+        return {"OPENSSL_ia32cap": ":~0x80000"} if self.version.startswith("2.") else {}
+
 
 @dataclasses.dataclass
 class Config:

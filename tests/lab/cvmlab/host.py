@@ -154,8 +154,8 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     with_tpm = options.rootvisor and ((SCENARIOS / name / "tpm").exists() if options.tpm is None else options.tpm)
     if options.rootvisor:
         images = artefacts(options)
-        words = f"{options.rootvisor_options} {'tpm=com2' if with_tpm else ''}".strip()
-        rootvisor = boot.RootVisor(images["rootvisor"], images["guardian.bin"], words)
+        own = f"{options.rootvisor_options} {'tpm=com2' if with_tpm else ''}".strip()
+        rootvisor = boot.RootVisor(images["rootvisor"], images["guardian.bin"], own)
         files |= images
     overlay = work / "overlay"
     shutil.rmtree(overlay, ignore_errors=True)
@@ -164,7 +164,9 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     for lock in work.glob("*.lock"):
         lock.unlink()
     disk = work / "host.ext4"
-    cmdline = f"{HOST_CMDLINE} {'' if options.rootvisor else NATIVE_KVM} {options.append}".strip()
+    words = [HOST_CMDLINE, "" if options.rootvisor else NATIVE_KVM,
+             *(f"systemd.setenv={k}={v}" for k, v in bochs.environment.items()), options.append]
+    cmdline = " ".join(w for w in words if w)
     grub = boot.configuration(cmdline, rootvisor)
     anchor = tpm.Tpm(work / "tpm") if with_tpm else None
     if anchor:
