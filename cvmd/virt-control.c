@@ -3,7 +3,6 @@
 #include "virt-internal.h"
 
 #include <errno.h>
-#include <libvirt/virterror.h>
 #include <string.h>
 
 int virt_shutdown(struct virt *v, const char *uuid, struct cvm_error *e) {
@@ -14,7 +13,7 @@ int virt_shutdown(struct virt *v, const char *uuid, struct cvm_error *e) {
     r = virt_find(v, uuid, &conn, &dom, e);
     if (r < 0)
         return r;
-    if (virDomainShutdown(dom) < 0)
+    if (sym_virDomainShutdown(dom) < 0)
         return virt_error(e, -EIO, "libvirt did not ask the guest to shut down");
     return 0;
 }
@@ -27,9 +26,9 @@ int virt_destroy(struct virt *v, const char *uuid, struct cvm_error *e) {
     r = virt_find(v, uuid, &conn, &dom, e);
     if (r < 0)
         return r;
-    if (virDomainDestroy(dom) < 0) {
+    if (sym_virDomainDestroy(dom) < 0) {
         /* It may have ended between the two calls. */
-        if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
+        if (sym_virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID || sym_virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
             return -ENOENT;
         return virt_error(e, -EIO, "libvirt did not end the domain");
     }
@@ -49,15 +48,15 @@ static int suspend_or_resume(struct virt *v, const char *uuid, int (*fn)(virDoma
 }
 
 int virt_suspend(struct virt *v, const char *uuid, struct cvm_error *e) {
-    return suspend_or_resume(v, uuid, virDomainSuspend, "libvirt did not pause the domain", e);
+    return suspend_or_resume(v, uuid, sym_virDomainSuspend, "libvirt did not pause the domain", e);
 }
 
 int virt_resume(struct virt *v, const char *uuid, struct cvm_error *e) {
-    return suspend_or_resume(v, uuid, virDomainResume, "libvirt did not resume the domain", e);
+    return suspend_or_resume(v, uuid, sym_virDomainResume, "libvirt did not resume the domain", e);
 }
 
 static int add_u64(virTypedParameterPtr *p, int *n, int *max, const char *name, uint64_t v) {
-    return virTypedParamsAddULLong(p, n, max, name, v);
+    return sym_virTypedParamsAddULLong(p, n, max, name, v);
 }
 
 /* 0 means libvirt's default: shares 1024 as in a fresh cgroup, no quota (-1). */
@@ -70,11 +69,11 @@ static int set_cpu(virDomainPtr dom, const struct virt_limits *l) {
     if (r >= 0 && l->set_cpu_quota)
         r = add_u64(&p, &n, &max, VIR_DOMAIN_SCHEDULER_GLOBAL_PERIOD, 100000);
     if (r >= 0 && l->set_cpu_quota)
-        r = virTypedParamsAddLLong(&p, &n, &max, VIR_DOMAIN_SCHEDULER_GLOBAL_QUOTA,
+        r = sym_virTypedParamsAddLLong(&p, &n, &max, VIR_DOMAIN_SCHEDULER_GLOBAL_QUOTA,
                                    l->cpu_quota ? l->cpu_quota * 1000ll : -1);
     if (r >= 0 && n)
-        r = virDomainSetSchedulerParametersFlags(dom, p, n, VIR_DOMAIN_AFFECT_LIVE);
-    virTypedParamsFree(p, n);
+        r = sym_virDomainSetSchedulerParametersFlags(dom, p, n, VIR_DOMAIN_AFFECT_LIVE);
+    sym_virTypedParamsFree(p, n);
     return r;
 }
 
@@ -84,10 +83,10 @@ static int set_io(virDomainPtr dom, const struct virt_limits *l) {
 
     if (!l->set_io_weight)
         return 0;
-    r = virTypedParamsAddUInt(&p, &n, &max, VIR_DOMAIN_BLKIO_WEIGHT, l->io_weight ?: 100);
+    r = sym_virTypedParamsAddUInt(&p, &n, &max, VIR_DOMAIN_BLKIO_WEIGHT, l->io_weight ?: 100);
     if (r >= 0)
-        r = virDomainSetBlkioParameters(dom, p, n, VIR_DOMAIN_AFFECT_LIVE);
-    virTypedParamsFree(p, n);
+        r = sym_virDomainSetBlkioParameters(dom, p, n, VIR_DOMAIN_AFFECT_LIVE);
+    sym_virTypedParamsFree(p, n);
     return r;
 }
 
@@ -115,15 +114,15 @@ int virt_state(struct virt *v, const char *uuid, char **console, struct cvm_erro
         return VIRT_STATE_NONE;
     if (r < 0)
         return r;
-    r = virDomainIsActive(dom);
+    r = sym_virDomainIsActive(dom);
     if (r < 0)
         return virt_error(e, -EIO, "libvirt does not tell the domain's state");
     /* A transient domain is there while it runs, and a moment before and behind. */
     if (r == 0)
-        return virDomainIsPersistent(dom) == 0
+        return sym_virDomainIsPersistent(dom) == 0
                    ? cvm_error_set(e, -EBUSY, "libvirt is starting or ending the domain")
                    : VIRT_STATE_NONE;
-    if (virDomainGetState(dom, &state, NULL, 0) < 0)
+    if (sym_virDomainGetState(dom, &state, NULL, 0) < 0)
         return virt_error(e, -EIO, "libvirt does not tell the domain's state");
     if (virt_console_of(dom, console) < 0)
         return cvm_error_set(e, -EIO, "libvirt does not tell the domain's console");

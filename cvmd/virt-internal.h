@@ -3,19 +3,18 @@
 #ifndef CVMD_VIRT_INTERNAL_H
 #define CVMD_VIRT_INTERNAL_H
 
+#include "libvirt-load.h"
 #include "virt.h"
-
-#include <libvirt/libvirt.h>
 
 static inline void virt_connp(virConnectPtr *c) {
     if (*c)
-        virConnectClose(*c);
+        sym_virConnectClose(*c);
 }
 #define _cleanup_conn_ _cleanup_(virt_connp)
 
 static inline void virt_domainp(virDomainPtr *d) {
     if (*d)
-        virDomainFree(*d);
+        sym_virDomainFree(*d);
 }
 #define _cleanup_domain_ _cleanup_(virt_domainp)
 

@@ -5,7 +5,6 @@
 #include "log.h"
 
 #include <errno.h>
-#include <libvirt/virterror.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -101,7 +100,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
     char uuid[VIR_UUID_STRING_BUFLEN];
 
     (void)conn;
-    if (virDomainGetUUIDString(dom, uuid) < 0)
+    if (sym_virDomainGetUUIDString(dom, uuid) < 0)
         return 0;
     if (event == VIR_DOMAIN_EVENT_STOPPED)
         notify(opaque, VIRT_STOPPED, uuid, stopped_detail(detail));
@@ -128,8 +127,8 @@ static void quiet(void *userdata, virErrorPtr e) {
 static void *event_thread(void *data) {
     (void)data;
     for (;;)
-        if (virEventRunDefaultImpl() < 0)
-            log_warning("libvirt's event loop: %s", virGetLastErrorMessage());
+        if (sym_virEventRunDefaultImpl() < 0)
+            log_warning("libvirt's event loop: %s", sym_virGetLastErrorMessage());
     return NULL;
 }
 
@@ -143,12 +142,12 @@ static void start_events(void) {
     sigset_t all, old;
     pthread_t thread;
 
-    virSetErrorFunc(NULL, quiet);
-    if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) {
-        log_error("libvirt's event loop cannot be set up: %s", virGetLastErrorMessage());
+    sym_virSetErrorFunc(NULL, quiet);
+    if (sym_virInitialize() < 0 || sym_virEventRegisterDefaultImpl() < 0) {
+        log_error("libvirt's event loop cannot be set up: %s", sym_virGetLastErrorMessage());
         return;
     }
-    virEventAddTimeout(60000, on_tick, NULL, NULL);
+    sym_virEventAddTimeout(60000, on_tick, NULL, NULL);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (pthread_create(&thread, NULL, event_thread, NULL) == 0)
@@ -178,9 +177,9 @@ int virt_new(const char *uri, struct inbox *inbox, virt_event_fn fn, void *userd
 
 /* Not under the lock: libvirt may call virt_unref() from in here. */
 static void drop(struct virt *v, virConnectPtr conn) {
-    virConnectUnregisterCloseCallback(conn, on_close);
-    virConnectDomainEventDeregisterAny(conn, v->callback);
-    virConnectClose(conn);
+    sym_virConnectUnregisterCloseCallback(conn, on_close);
+    sym_virConnectDomainEventDeregisterAny(conn, v->callback);
+    sym_virConnectClose(conn);
 }
 
 void virt_free(struct virt *v) {
@@ -199,29 +198,33 @@ void virt_free(struct virt *v) {
 }
 
 int virt_error(struct cvm_error *e, int r, const char *what) {
-    return cvm_error_set(e, r, "%s: %s", what, virGetLastErrorMessage());
+    return cvm_error_set(e, r, "%s: %s", what, sym_virGetLastErrorMessage());
 }
 
 static int open_connection(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     virConnectPtr conn;
+    int r;
 
+    r = libvirt_load(e);
+    if (r < 0)
+        return r;
     pthread_once(&once, start_events);
-    conn = virConnectOpen(v->uri);
+    conn = sym_virConnectOpen(v->uri);
     if (!conn)
         return virt_error(e, -ENOTCONN, "libvirt cannot be reached (is libvirtd running?)");
     v->refs++;
-    v->callback = virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+    v->callback = sym_virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                                    VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), v, virt_unref);
     if (v->callback < 0) {
         v->refs--;
-        virConnectClose(conn);
+        sym_virConnectClose(conn);
         return virt_error(e, -EIO, "libvirt gives no events");
     }
     /* A driver inside this process has neither a connection to lose nor a keepalive. Unregistering waits for
      * the callback, so it needs no reference. */
-    virConnectRegisterCloseCallback(conn, on_close, v, NULL);
-    virConnectSetKeepAlive(conn, KEEPALIVE_SEC, KEEPALIVE_COUNT);
+    sym_virConnectRegisterCloseCallback(conn, on_close, v, NULL);
+    sym_virConnectSetKeepAlive(conn, KEEPALIVE_SEC, KEEPALIVE_COUNT);
     *ret = conn;
     return 0;
 }
@@ -232,14 +235,14 @@ static int acquire(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
     int r = 0;
 
     pthread_mutex_lock(&v->lock);
-    if (v->conn && virConnectIsAlive(v->conn) != 1) {
+    if (v->conn && sym_virConnectIsAlive(v->conn) != 1) {
         dead = v->conn;
         v->conn = NULL;
     }
     if (!v->conn && !dead)
         r = open_connection(v, &v->conn, e);
     if (r == 0 && v->conn) {
-        virConnectRef(v->conn);
+        sym_virConnectRef(v->conn);
         *ret = v->conn;
     }
     pthread_mutex_unlock(&v->lock);
@@ -254,16 +257,16 @@ int virt_find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomainPt
 
     if (r < 0)
         return r;
-    *ret = virDomainLookupByUUIDString(*conn, uuid);
+    *ret = sym_virDomainLookupByUUIDString(*conn, uuid);
     if (!*ret) {
-        r = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN ? -ENOENT : -EIO;
+        r = sym_virGetLastErrorCode() == VIR_ERR_NO_DOMAIN ? -ENOENT : -EIO;
         return virt_error(e, r, "libvirt does not find the domain");
     }
     return 0;
 }
 
 int virt_console_of(virDomainPtr dom, char **ret) {
-    _cleanup_free_ char *xml = virDomainGetXMLDesc(dom, 0);
+    _cleanup_free_ char *xml = sym_virDomainGetXMLDesc(dom, 0);
     int r;
 
     *ret = NULL;
@@ -281,12 +284,12 @@ int virt_start(struct virt *v, const char *xml, char **console, struct cvm_error
     r = acquire(v, &conn, e);
     if (r < 0)
         return r;
-    dom = virDomainCreateXML(conn, xml, VIR_DOMAIN_NONE);
+    dom = sym_virDomainCreateXML(conn, xml, VIR_DOMAIN_NONE);
     if (!dom)
         return virt_error(e, -EIO, "libvirt did not start the domain");
     r = virt_console_of(dom, console);
     if (r < 0) {
-        virDomainDestroy(dom); /* a failed start leaves nothing behind */
+        sym_virDomainDestroy(dom); /* a failed start leaves nothing behind */
         return cvm_error_set(e, r, "libvirt does not tell the domain's console");
     }
     return 0;
