@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pwd
+import shlex
 import shutil
 import signal
 import subprocess
@@ -142,7 +143,9 @@ class Plane:
         wait_for("the bus", socket.exists)
 
     def start_cvmd(self):
-        self.cvmd = self.spawn([str(self.build / "tests/unit/cvmd-fake"), f"--config={self.config}",
+        # CVMD_TEST_UNDER: a program and its arguments, in whose hands cvmd runs. CVMD_TEST_CVMD: another build of it.
+        self.cvmd = self.spawn([*shlex.split(os.environ.get("CVMD_TEST_UNDER", "")),
+                                os.environ.get("CVMD_TEST_CVMD", str(self.build / "tests/unit/cvmd-fake")), f"--config={self.config}",
                                 f"--bus-address={self.address}", "--domain-type=qemu"],
                                env=dict(os.environ, CVMD_FAKE_ROOTVISOR=str(self.commands)))
         wait_for("cvmd", lambda: self.cvmctl("list", check=None).returncode == 0)
