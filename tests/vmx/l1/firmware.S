@@ -70,7 +70,7 @@ reply:	outl %eax, $PORT_OUT
 	jmp next
 table:	.long AT(bad), AT(read), AT(write), AT(halt), AT(hold), AT(call), AT(fill), AT(check), AT(do_cpuid)
 	.long AT(do_rdmsr), AT(count), AT(sti_hlt), AT(take), AT(privileged), AT(do_wrmsr), AT(spin)
-	.long AT(avx), AT(jump), AT(die), AT(exec), AT(paged)
+	.long AT(avx), AT(jump), AT(die), AT(exec), AT(paged), AT(toggle)
 
 read:	inl $PORT_IN, %eax
 	movl (%eax), %eax
@@ -158,6 +158,17 @@ take:	sti
 	nop
 	nop
 	cli
+	xorl %eax, %eax
+	jmp reply
+toggle:	inl $PORT_IN, %eax
+	movl %eax, %ecx
+1:	sti
+	nop
+	outb %al, $PORT_HOLD
+	nop
+	cli
+	outb %al, $PORT_HOLD
+	loop 1b
 	xorl %eax, %eax
 	jmp reply
 spin:	inl $PORT_IN, %eax		/* with interrupts masked */

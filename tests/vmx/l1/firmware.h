@@ -33,7 +33,8 @@
 #define FW_DIE		18	/* triple fault */
 #define FW_EXEC		19	/* runs what stands at FW_CODE with a device's address in EBX, ESI, EDI -> EAX, or 0xfa17 */
 #define FW_PAGED	20	/* address -> word, read with paging on, the page directory at FW_DIRECTORY; an OUT before it */
-#define FW_COMMANDS	21
+#define FW_TOGGLE	21	/* count -> 0: interrupts on and off, an exit in each state */
+#define FW_COMMANDS	22
 
 #define FW_DIRECTORY	0xa000	/* maps its first 4 MiB to themselves, where the firmware runs */
 

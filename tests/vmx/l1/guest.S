@@ -101,6 +101,19 @@ guest g_vmx				/* RSI = memory operand; every VMX instruction in turn */
 	invept (%rsi), %rax
 	invvpid (%rsi), %rax
 	hlt
+guest g_count				/* RAX: how often it ran */
+1:	incq %rax
+	hlt
+	jmp 1b
+guest g_nmi				/* for ever; its own handler counts NMIs in RBX, with an exit while they are blocked */
+	outb %al, $0x80
+	nop
+	nop
+	jmp g_nmi
+guest g_nmi_handler
+	incq %rbx
+	outb %al, $0x81
+	iretq
 guest g_swap				/* all registers: each plus one */
 	incq %rax
 	incq %rcx

@@ -30,6 +30,26 @@
 #define INTR_TYPE_PRIV_EXC	5u
 #define INTR_TYPE_SW_EXC	6u
 
+/* ---- CPUs: smp.c ---- */
+#define CPUS_MAX	16u
+#define FIRST_TR	0x30u			/* of CPU 0; each has the next but one entry of the GDT */
+u32 cpu_id(void);
+u32 smp_start(void);				/* brings up all CPUs; how many, or SKIP_TEST if there is one */
+void smp_give(u32 cpu, void (*fn)(void *arg), void *arg);	/* runs it there, with interrupts masked */
+void smp_wait(u32 cpu);				/* until it is done */
+void smp_all(void (*fn)(void *arg), void *args, u64 size);	/* on each CPU, this one too, with args + CPU * size */
+void smp_barrier(void);				/* in what smp_all() runs: until all got here */
+void smp_clean(void);				/* all done, and out of VMX operation */
+void smp_wake(u32 apic_id);			/* sends it to smp_entry; by mailbox, or by SIPI */
+extern const u8 smp_entry[];
+void smp_vmx_start(void);			/* VMXON on this CPU, if it is not the first one */
+u64 smp_exit_stack(u32 cpu);
+#define APIC(reg)	(*(volatile u32 *)(0xfee00000ull + (reg)))
+#define ICR_NMI		0x400u
+void apic_init(void);				/* of this CPU: on, nothing masked by priority */
+void apic_send(u32 cpu, u32 what);		/* a vector, ICR_NMI; edge, physical */
+static inline void apic_eoi(void) { APIC(0xb0) = 0; }
+
 /* ---- tests and their outcome ---- */
 enum status { SUCCESS, SKIP, ERROR, FAILURE };	/* the most severe one is kept */
 struct test {
@@ -76,6 +96,7 @@ int memcmp(const void *a, const void *b, size_t n);
 #define PTE_U		4ull
 u64 win_map(u32 slot, u64 pa, u64 flags);	/* linear address; flags 0 unmaps */
 void paging_init(void);
+void paging_use(void);				/* another CPU */
 
 /* ---- traps ---- */
 #define NO_TRAP		0u
@@ -86,8 +107,13 @@ void paging_init(void);
 extern struct trap {
 	u32 code;		/* TRAP(vector), NO_TRAP */
 	u64 error, cr2;
-} last_trap;
-void traps_init(void);
+} last_traps[];
+#define last_trap	last_traps[cpu_id()]
+struct trap_frame {
+	u64 regs[16], vector, error, rip, cs, rflags, rsp, ss;
+};
+extern bool (*trap_hook)(struct trap_frame *f);	/* sees each trap first; true: it has dealt with it */
+void traps_init(u32 cpu);
 /* The instruction at label `at` may trap: execution goes on at label `to`. */
 #define EX(at, to)	".pushsection .ex_table,\"a\"\n.quad " #at "," #to "\n.popsection\n"
 u32 try_read(u64 la, u64 *v);			/* 8 bytes; NO_TRAP or TRAP() */
@@ -107,7 +133,9 @@ extern struct user_trap {			/* how ring 3 ended */
 void set_ring0_stack(u64 rsp);			/* for traps out of ring 3 */
 void user_enter(u64 regs[16], u64 rip, u64 rsp);
 void run_guarded(void (*fn)(void));
-extern u64 external_interrupts;			/* that L1's own IDT received */
+extern volatile u64 interrupts[][256];		/* that L1's own IDT received, by CPU and vector */
+u64 external_interrupts(void);			/* of this CPU, all vectors */
+extern bool nmi_expected;			/* NMIs are counted too; else they are an error */
 
 /* ---- machine ---- */
 #define RANGES_MAX	16u
@@ -117,13 +145,22 @@ extern struct machine {
 	struct { u64 start, end; } rootvisor[RANGES_MAX];	/* reserved ranges within RAM */
 	u32 nr_rootvisor;
 	const char *cmdline;
-	volatile u8 *mailbox;			/* where the second CPU waits; NULL: there is none */
+	volatile u8 *mailbox;			/* where the other CPUs wait; NULL: there are none */
+	u32 apic_ids[CPUS_MAX], nr_cpus;	/* of the MADT, this CPU first */
 } machine;
 void machine_init(const u8 *boot_params);
 const char *machine_option(const char *name);	/* value behind name=, NULL if absent */
+u64 number(const char *s);			/* decimal; 0 for NULL */
 void machine_off(void) __attribute__((noreturn));
 static inline void out8(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
 static inline u8 in8(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline u64 tsc(void)
+{
+	u32 lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (u64)hi << 32 | lo;
+}
 static inline u64 rdmsr(u32 msr)
 {
 	u32 lo, hi;
@@ -203,5 +240,8 @@ void l2_real(struct l2 *g, u64 rip);		/* to real mode at 0:rip */
 #define VM_FAILED	0x10000u
 u32 l2_run(struct l2 *g);
 void l2_skip(void);				/* RIP over the exiting instruction */
+/* From CPU to CPU: it is this one's from now on (VMPTRLD, this CPU's host state), until it drops it (VMCLEAR). */
+void l2_adopt(struct l2 *g);
+void l2_drop(struct l2 *g);
 
 #endif

@@ -160,7 +160,7 @@ void note(enum status s, const char *file, int line, const char *text)
 		say("%s\n", text);
 }
 
-static u64 number(const char *s)
+u64 number(const char *s)
 {
 	u64 n = 0;
 
@@ -169,18 +169,29 @@ static u64 number(const char *s)
 	return n;
 }
 
-static bool starts_with(const char *s, const char *prefix)
+/* One of the prefixes, which commas separate. */
+static bool starts_with(const char *s, const char *prefixes)
 {
-	while (*prefix && *prefix != ' ')
-		if (*s++ != *prefix++)
+	for (const char *p = prefixes;; p++) {
+		u32 i = 0;
+
+		while (*p && *p != ' ' && *p != ',' && s[i] == *p) {
+			i++;
+			p++;
+		}
+		if (!*p || *p == ' ' || *p == ',')
+			return true;
+		while (*p && *p != ' ' && *p != ',')
+			p++;
+		if (*p != ',')
 			return false;
-	return true;
+	}
 }
 
 void l2_forget(void);
 void l1_main(const u8 *boot_params) __attribute__((noreturn));
 
-/* Options: first=N starts at the N-th test (the runner's way on behind a crash); only=PREFIX. */
+/* Options: first=N starts at the N-th test (the runner's way on behind a crash); only=PREFIX[,PREFIX...]. */
 void l1_main(const u8 *boot_params)
 {
 	static const char *const names[] = { "SUCCESS", "SKIP", "ERROR", "FAILURE" };
@@ -190,7 +201,7 @@ void l1_main(const u8 *boot_params)
 	out8(0x21, 0xff);		/* no interrupts of the legacy controllers */
 	out8(0xa1, 0xff);
 	paging_init();
-	traps_init();
+	traps_init(0);
 	machine_init(boot_params);
 	only = machine_option("only=");
 	say("\nL1 payload: %u tests, command line: %s\n", n, machine.cmdline);
@@ -210,6 +221,8 @@ void l1_main(const u8 *boot_params)
 		arena_reset();
 		run_guarded(t->run);
 		about("clean-up of the test", 0);
+		trap_hook = NULL;
+		smp_clean();
 		run_guarded(vmx_stop);
 		l2_forget();
 		if (status != SUCCESS)

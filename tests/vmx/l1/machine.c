@@ -20,6 +20,11 @@ void paging_init(void)
 	pml4[1] = (u64)pdpt[1] | PTE_P | PTE_W | PTE_U;
 	pdpt[1][0] = (u64)pd[4] | PTE_P | PTE_W | PTE_U;
 	pd[4][0] = (u64)window | PTE_P | PTE_W | PTE_U;
+	paging_use();
+}
+
+void paging_use(void)
+{
 	__asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
 	/* read-only pages bind ring 0 too, as they do under any kernel */
 	__asm__ volatile("mov %0, %%cr0" : : "r"(read_cr0() | CR0_WP) : "memory");
@@ -115,6 +120,12 @@ static void find_rootvisor(const u8 *bp)
 	}
 }
 
+static void found_cpu(u32 apic_id)
+{
+	if (apic_id != machine.apic_ids[0] && machine.nr_cpus < CPUS_MAX)
+		machine.apic_ids[machine.nr_cpus++] = apic_id;
+}
+
 static void find_secret(u64 rsdp)
 {
 	const u8 *r = (const u8 *)rsdp;
@@ -132,6 +143,8 @@ static void find_secret(u64 rsdp)
 		for (u32 at = 44; !compare(t, "APIC", 4) && at + 16 <= get32(t + 4); at += t[at + 1])
 			if (t[at] == 16)			/* multiprocessor wakeup */
 				machine.mailbox = (volatile u8 *)get64(t + at + 8);
+			else if (t[at] == 0 && (t[at + 4] & 1))	/* a CPU, enabled */
+				found_cpu(t[at + 3]);
 		if (!compare(t, CVM_ACPI_SIGNATURE, 4)) {
 			const struct cvm_acpi_table *c = (const void *)t;
 
@@ -144,6 +157,10 @@ static void find_secret(u64 rsdp)
 void machine_init(const u8 *bp)
 {
 	machine.cmdline = (const char *)(u64)get32(bp + CMD_LINE_PTR);
+	machine.apic_ids[0] = APIC(0x20) >> 24;
+	machine.nr_cpus = 1;
+	for (u64 i = number(machine_option("cpus=")); i > machine.nr_cpus;)
+		found_cpu(machine.nr_cpus);
 	find_rootvisor(bp);
 	find_secret(get64(bp + ACPI_RSDP));
 }

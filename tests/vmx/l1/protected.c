@@ -118,8 +118,18 @@ u32 vm1_run(struct vm1 *vm)
 			l2_skip();
 			break;
 		case EXIT_EXT_INTR:
-			*(volatile u32 *)0xfee000b0 = 0;
+			vm->irqs[vmread(VMCS_EXIT_INTR_INFO) & 0xff]++;
+			apic_eoi();
 			if (vm->end_at_interrupt)
+				return reason;
+			break;
+		case EXIT_EXCEPTION_NMI:
+			if (!nmi_expected || vmread(VMCS_EXIT_INTR_INFO) != (INTR_VALID | INTR_TYPE_NMI << 8 | 2))
+				return reason;
+			__asm__ volatile("int $2" : : : "memory");	/* the handler counts it, and its IRET unblocks NMIs */
+			break;
+		case EXIT_INTR_WINDOW:
+			if (!vm->windows)
 				return reason;
 			break;
 		case EXIT_EPT_VIOLATION:

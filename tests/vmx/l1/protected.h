@@ -26,10 +26,12 @@ struct vm1 {
 	u32 stage1;
 	u32 id;				/* of the protected VM, 0 = ordinary */
 	u64 hlts, holds, faults;	/* exits seen */
+	volatile u64 irqs[256];		/* of those, the host's interrupts, by vector */
 	u64 mmio_gpa, mmio_value, mmio_rip;
 	u32 hold_in;
 	bool dirty_entry;		/* garbage in all registers at PROTECT */
 	bool end_at_interrupt;		/* vm1_run() returns at an external interrupt of L1 */
+	bool windows;			/* at_exit() serves interrupt windows */
 	bool no_mmio;			/* do not answer as a device */
 	bool lies;			/* LIE is the answer to CPUID and RDMSR */
 	u64 msr_exits;

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A program that a boot loader takes for Linux: setup header and 64-bit entry
  * (Documentation/x86/boot.rst), then traps, ring 3 and VM entry. */
+#define FIRST_TR	0x30
+#define OWN_REGS	0
+#define OWN_RSP		8
+#define OWN_GUARD	16
+#define OWN_SIZE	32		/* twice the distance of two TRs */
+
 	.section .setup, "a", @progbits
 setup:
 	.org 0x1f1
@@ -146,14 +152,22 @@ user_back:
 	restore_callee
 	ret
 
+	/* What this CPU (by TR, see traps.c) keeps: GO_*. Leaves the flags alone. */
+	.macro own slot, slot32
+	str \slot32
+	leaq own_state - 2 * FIRST_TR(, \slot, 2), \slot
+	.endm
+
 /* void run_guarded(void (*fn)(void)): comes back also by abort_guarded(). */
 	.globl run_guarded, abort_guarded
 run_guarded:
 	save_callee
-	movq %rsp, guard_rsp(%rip)
+	own %rax, %eax
+	movq %rsp, OWN_GUARD(%rax)
 	call *%rdi
 abort_guarded:
-	movq guard_rsp(%rip), %rsp
+	own %rax, %eax
+	movq OWN_GUARD(%rax), %rsp
 	restore_callee
 	ret
 
@@ -163,8 +177,9 @@ abort_guarded:
 	.globl vmx_go, vmx_exit
 vmx_go:
 	save_callee
-	movq %rdi, go_regs(%rip)
-	movq %rsp, go_rsp(%rip)
+	own %rax, %eax
+	movq %rdi, OWN_REGS(%rax)
+	movq %rsp, OWN_RSP(%rax)
 	movl %ss, %eax
 	movl %eax, go_ss(%rip)
 	cmpl $1, %esi
@@ -184,7 +199,8 @@ vmx_go:
 	movl $2, %eax
 	jz 7f
 	movl $3, %eax
-7:	movq go_rsp(%rip), %rsp
+7:	own %rcx, %ecx
+	movq OWN_RSP(%rcx), %rsp
 	restore_callee
 	ret
 8:	movl $3, %eax
@@ -195,7 +211,8 @@ vmx_go:
 
 vmx_exit:				/* RSP = the exit stack */
 	pushq %rdi
-	movq go_regs(%rip), %rdi
+	own %rdi, %edi
+	movq OWN_REGS(%rdi), %rdi
 	movq %rax, 0x00(%rdi)
 	movq %rcx, 0x08(%rdi)
 	movq %rdx, 0x10(%rdi)
@@ -212,9 +229,20 @@ vmx_exit:				/* RSP = the exit stack */
 	movq %r14, 0x70(%rdi)
 	movq %r15, 0x78(%rdi)
 	xorl %eax, %eax
-	movq go_rsp(%rip), %rsp
+	own %rcx, %ecx
+	movq OWN_RSP(%rcx), %rsp
 	restore_callee
 	ret
+
+/* Where another CPU arrives from the mailbox: smp.c names its stack. */
+	.globl smp_entry
+smp_entry:
+	cli
+	cld
+	movq smp_stack(%rip), %rsp
+	xorl %ebp, %ebp
+	call smp_main
+	ud2
 
 	.bss
 	.balign 16
@@ -227,8 +255,6 @@ exit_stack_top:
 trap_stack_top:
 	.balign 8
 user_rsp:	.skip 8
-guard_rsp:	.skip 8
-go_regs:	.skip 8
-go_rsp:		.skip 8
 go_ss:		.skip 8
+own_state:	.skip 16 * OWN_SIZE
 	.section .note.GNU-stack, "", @progbits

@@ -5,8 +5,6 @@
 extern const u8 g_hlt[], g_cpuid[], g_io[], g_msr[], g_vmcall[], g_host_call[], g_read[], g_write[], g_jump[], g_sti[],
 	g_catch[], g_ud[], g_xsetbv[], g_invd[], g_cr[], g_dr[], g_rdtscp[], g_vmfunc[], g_vmx[], g_swap[], g_real[], g_real_end[];
 
-#define APIC(reg)	(*(volatile u32 *)(0xfee00000ull + (reg)))
-
 static struct l2 g;
 
 static void start(const void *rip)
@@ -376,20 +374,20 @@ TEST(inject_exception, "inject-exception")
 
 TEST(inject_interrupt, "inject-interrupt")
 {
-	u64 before = external_interrupts;
+	u64 before = external_interrupts();
 
 	start(g_hlt);
 	vmwrite(VMCS_GUEST_RFLAGS, 2 | RFLAGS_IF);
 	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | 0x41);
 	EXPECT_EQ(l2_run(&g), EXIT_HLT);
-	EXPECT_EQ(external_interrupts, before + 1);
+	EXPECT_EQ(external_interrupts(), before + 1);
 	/* not while IF = 0: an invalid guest state */
 	vmwrite(VMCS_GUEST_RFLAGS, 2);
 	vmwrite(VMCS_GUEST_RIP, (u64)g_hlt);
 	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | 0x41);
 	EXPECT_EQ(l2_run(&g), EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE);
 	EXPECT(vmread(VMCS_ENTRY_INTR_INFO) & INTR_VALID);		/* a failed entry does not */
-	EXPECT_EQ(external_interrupts, before + 1);
+	EXPECT_EQ(external_interrupts(), before + 1);
 }
 
 /* The delivery of an injected event faults in EPT: it comes back as IDT-vectoring information. */
@@ -410,10 +408,10 @@ TEST(inject_vectoring, "inject-idt-vectoring")
 	/* as KVM does: map, inject again */
 	ept_map(g.ept, gpa, (u64)page, EPT_LEAF);
 	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | 0x42);
-	u64 before = external_interrupts;
+	u64 before = external_interrupts();
 
 	EXPECT_EQ(l2_run(&g), EXIT_HLT);
-	EXPECT_EQ(external_interrupts, before + 1);
+	EXPECT_EQ(external_interrupts(), before + 1);
 }
 
 TEST(window, "exit-interrupt-window")
@@ -435,7 +433,7 @@ TEST(window, "exit-interrupt-window")
 /* An external interrupt of the host: acknowledged, its vector in the exit, not delivered to anyone. */
 TEST(ext_intr, "exit-external-interrupt")
 {
-	u64 before = external_interrupts;
+	u64 before = external_interrupts();
 
 	start(g_hlt);
 	APIC(0xf0) = 0x1ff;
@@ -444,7 +442,7 @@ TEST(ext_intr, "exit-external-interrupt")
 	APIC(0x300) = 0x51 | 1 << 18;		/* to self; pending, for IF = 0 */
 	EXPECT_EQ(l2_run(&g), EXIT_EXT_INTR);
 	EXPECT_EQ(vmread(VMCS_EXIT_INTR_INFO), INTR_VALID | 0x51);
-	EXPECT_EQ(external_interrupts, before);
+	EXPECT_EQ(external_interrupts(), before);
 	APIC(0xb0) = 0;
 	EXPECT_EQ(l2_run(&g), EXIT_HLT);
 	/* without acknowledge: still pending, L1 takes it through its IDT */
@@ -454,7 +452,7 @@ TEST(ext_intr, "exit-external-interrupt")
 	EXPECT_EQ(l2_run(&g), EXIT_EXT_INTR);
 	EXPECT_EQ(vmread(VMCS_EXIT_INTR_INFO) & INTR_VALID, 0);
 	__asm__ volatile("sti; nop; nop; cli");
-	EXPECT_EQ(external_interrupts, before + 1);
+	EXPECT_EQ(external_interrupts(), before + 1);
 }
 
 TEST(real_mode, "exit-real-mode")

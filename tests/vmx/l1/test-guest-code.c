@@ -9,8 +9,6 @@ static struct vm1 a, b;
 static u32 done, faulted, stopped, timed_out, elsewhere;
 static u64 mark;
 
-#define APIC(reg)	(*(volatile u32 *)(0xfee00000ull + (reg)))
-
 static void fresh(void)
 {
 	u64 all[2] = { 0 };

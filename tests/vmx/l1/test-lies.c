@@ -160,7 +160,7 @@ TEST(bitmaps, "attack-P3-host-edits-bitmaps")
 }
 
 /* The offset is the host's (docs/caveats.md). It moves nothing else, and a guest that reads the clock does not exit. */
-TEST(tsc, "attack-P3-host-moves-tsc")
+TEST(tsc_offset, "attack-P3-host-moves-tsc")
 {
 	static const u8 code[] = { 0x0f, 0x31, 0x89, 0xd0 };		/* rdtsc; mov eax, edx */
 

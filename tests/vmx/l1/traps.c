@@ -2,28 +2,29 @@
 /* GDT, IDT, and instructions that may fault. */
 #include "l1.h"
 
-struct frame {
-	u64 regs[16], vector, error, rip, cs, rflags, rsp, ss;
-};
-void trap_handler(struct frame *f);
+void trap_handler(struct trap_frame *f);
+bool (*trap_hook)(struct trap_frame *f);
 extern const u8 trap_stubs[];
 extern const struct { u64 at, to; } ex_table_start[], ex_table_end[];
 
-struct trap last_trap;
+struct trap last_traps[CPUS_MAX];
+volatile u64 interrupts[CPUS_MAX][256];
 struct user_trap user_trap;
-u64 external_interrupts;
+bool nmi_expected;
 static u64 exec_at;
 
-static u64 gdt[8] __attribute__((aligned(16)));
+static u64 gdt[6 + 2 * CPUS_MAX] __attribute__((aligned(16)));
 static u64 idt[512] __attribute__((aligned(16)));
-static struct { u32 reserved; u64 rsp0; u64 more[11]; u32 tail; } __attribute__((packed)) tss;
-_Static_assert(sizeof(tss) == 104, "tss");
+static struct { u32 reserved; u64 rsp0; u64 more[11]; u32 tail; } __attribute__((packed)) tss[CPUS_MAX];
+_Static_assert(sizeof(tss[0]) == 104, "tss");
 
-void trap_handler(struct frame *f)
+void trap_handler(struct trap_frame *f)
 {
 	u64 cr2;
 
 	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+	if (trap_hook && trap_hook(f))
+		return;
 	if (f->cs & 3) {
 		user_trap.code = TRAP(f->vector);
 		user_trap.error = f->error;
@@ -43,9 +44,10 @@ void trap_handler(struct frame *f)
 		f->rsp += 8;
 		return;
 	}
-	if (f->vector >= 32) {
-		external_interrupts++;
-		*(volatile u32 *)0xfee000b0 = 0;	/* EOI */
+	if (f->vector >= 32 || (f->vector == 2 && nmi_expected)) {
+		interrupts[cpu_id()][f->vector]++;
+		if (f->vector >= 32)
+			apic_eoi();
 		return;
 	}
 	say("  unexpected trap %lu error %lx at %lx cr2 %lx\n", f->vector, f->error, f->rip, cr2);
@@ -53,16 +55,37 @@ void trap_handler(struct frame *f)
 	abort_guarded();
 }
 
-void traps_init(void)
+u32 cpu_id(void)
+{
+	u16 tr;
+
+	__asm__("str %0" : "=r"(tr));
+	return (tr - FIRST_TR) / 16u;
+}
+
+u64 external_interrupts(void)
+{
+	u64 n = 0;
+
+	for (u32 v = 32; v < 256; v++)
+		n += interrupts[cpu_id()][v];
+	return n;
+}
+
+/* The tables are everybody's; each CPU has a TSS, and its TR tells who it is. */
+void traps_init(u32 cpu)
 {
 	struct { u16 limit; u64 base; } __attribute__((packed)) r;
+	u64 t = (u64)&tss[cpu];
 
+	gdt[1] = 0x00cf9b000000ffff;		/* 08h: 32-bit ring-0 code */
 	gdt[2] = 0x00af9b000000ffff;		/* 10h: ring-0 code */
 	gdt[3] = 0x00cf93000000ffff;		/* 18h: data */
 	gdt[4] = 0x00cff3000000ffff;		/* 20h: ring-3 data */
 	gdt[5] = 0x00affb000000ffff;		/* 28h: ring-3 code */
-	gdt[6] = 103 | ((u64)&tss & 0xffffff) << 16 | 0x89ull << 40 | ((u64)&tss >> 24 & 0xff) << 56;
-	tss.rsp0 = (u64)trap_stack_top;
+	gdt[6 + 2 * cpu] = 103 | (t & 0xffffff) << 16 | 0x89ull << 40 | (t >> 24 & 0xff) << 56;
+	tss[0].rsp0 = (u64)trap_stack_top;
+	tss[cpu].tail = 104 << 16;		/* no I/O bitmap */
 	for (u32 i = 0; i < 256; i++) {
 		u64 h = (u64)trap_stubs + 16 * i;
 
@@ -72,8 +95,9 @@ void traps_init(void)
 	r.limit = sizeof(gdt) - 1;
 	r.base = (u64)gdt;
 	__asm__ volatile("lgdt %0" : : "m"(r));
+	__asm__ volatile("pushq $0x10; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" : : : "rax", "memory");
 	__asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss; mov %0, %%fs; mov %0, %%gs" : : "r"(0x18));
-	__asm__ volatile("ltr %w0" : : "r"(0x30));
+	__asm__ volatile("ltr %w0" : : "r"(FIRST_TR + 16 * cpu));
 	r.limit = sizeof(idt) - 1;
 	r.base = (u64)idt;
 	__asm__ volatile("lidt %0" : : "m"(r));
@@ -81,7 +105,7 @@ void traps_init(void)
 
 void set_ring0_stack(u64 rsp)
 {
-	tss.rsp0 = rsp;
+	tss[0].rsp0 = rsp;
 }
 
 u32 try_read(u64 la, u64 *v)

@@ -189,7 +189,7 @@ static void host_state(void)
 	vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
 	vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
 	vmwrite(VMCS_HOST_RIP, (u64)vmx_exit);
-	vmwrite(VMCS_HOST_RSP, (u64)exit_stack_top);
+	vmwrite(VMCS_HOST_RSP, cpu_id() ? smp_exit_stack(cpu_id()) : (u64)exit_stack_top);
 }
 
 static void controls(const struct l2 *g)
@@ -292,6 +292,18 @@ void l2_real(struct l2 *g, u64 rip)
 		segment(i, 0, 0, 0xffff, i == 1 ? 0x9b : 0x93);
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0x3ff);
 	vmwrite(VMCS_GUEST_RSP, 0xff0);
+}
+
+void l2_adopt(struct l2 *g)
+{
+	REQUIRE_EQ(vmptrld(g->vmcs), 0);
+	host_state();
+}
+
+void l2_drop(struct l2 *g)
+{
+	REQUIRE_EQ(vmclear(g->vmcs), 0);
+	g->launched = false;
 }
 
 u32 l2_run(struct l2 *g)
