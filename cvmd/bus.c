@@ -4,42 +4,43 @@
  */
 #include "bus.h"
 
+#include "bus-introspect.h"
 #include "log.h"
 #include "manager.h"
 
 #include <errno.h>
 #include <string.h>
 
-int bus_attach(struct manager *m) {
-    int r;
+/* The first one is the root of all. */
+const struct bus_place bus_places[] = {
+    {BUS_MANAGER_PATH, BUS_MANAGER_INTERFACE, bus_manager_vtable, NULL, NULL},
+    {BUS_MANAGER_PATH, BUS_GATEWAY_INTERFACE, bus_gateway_vtable, NULL, NULL},
+    {BUS_MANAGER_PATH, BUS_CLIENTS_INTERFACE, bus_clients_vtable, NULL, NULL},
+    {BUS_MANAGER_PATH, BUS_AUDIT_INTERFACE, bus_audit_vtable, NULL, NULL},
+    {BUS_HOST_PATH, BUS_HOST_INTERFACE, bus_host_vtable, NULL, NULL},
+    {BUS_MACHINE_PREFIX, BUS_MACHINE_INTERFACE, bus_machine_vtable, bus_machine_find, bus_machine_enumerate},
+    {BUS_OPERATION_PREFIX, BUS_OPERATION_INTERFACE, bus_operation_vtable, bus_operation_find, bus_operation_enumerate},
+    {BUS_IMAGE_PREFIX, BUS_IMAGE_INTERFACE, bus_image_vtable, bus_image_find, bus_image_enumerate},
+};
+const size_t nr_bus_places = ELEMENTSOF(bus_places);
 
-    r = sd_bus_add_object_manager(m->bus, NULL, BUS_MANAGER_PATH);
-    if (r >= 0)
-        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_MANAGER_INTERFACE,
-                                     bus_manager_vtable, m);
-    if (r >= 0)
-        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_GATEWAY_INTERFACE, bus_gateway_vtable, m);
-    if (r >= 0)
-        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_CLIENTS_INTERFACE, bus_clients_vtable, m);
-    if (r >= 0)
-        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_MANAGER_PATH, BUS_AUDIT_INTERFACE, bus_audit_vtable, m);
-    if (r >= 0)
-        r = sd_bus_add_object_vtable(m->bus, NULL, BUS_HOST_PATH, BUS_HOST_INTERFACE, bus_host_vtable, m);
-    if (r >= 0)
-        r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_MACHINE_PREFIX, BUS_MACHINE_INTERFACE,
-                                       bus_machine_vtable, bus_machine_find, m);
-    if (r >= 0)
-        r = sd_bus_add_node_enumerator(m->bus, NULL, BUS_MACHINE_PREFIX, bus_machine_enumerate, m);
-    if (r >= 0)
-        r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_OPERATION_PREFIX, BUS_OPERATION_INTERFACE,
-                                       bus_operation_vtable, bus_operation_find, m);
-    if (r >= 0)
-        r = sd_bus_add_node_enumerator(m->bus, NULL, BUS_OPERATION_PREFIX, bus_operation_enumerate, m);
-    if (r >= 0)
-        r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_IMAGE_PREFIX, BUS_IMAGE_INTERFACE, bus_image_vtable,
-                                       bus_image_find, m);
-    if (r >= 0)
-        r = sd_bus_add_node_enumerator(m->bus, NULL, BUS_IMAGE_PREFIX, bus_image_enumerate, m);
+static int attach(sd_bus *bus, struct manager *m) {
+    int r = sd_bus_add_object_manager(bus, NULL, BUS_MANAGER_PATH);
+
+    for (const struct bus_place *p = bus_places; r >= 0 && p < bus_places + nr_bus_places; p++)
+        if (!p->find)
+            r = sd_bus_add_object_vtable(bus, NULL, p->path, p->interface, p->vtable, m);
+        else {
+            r = sd_bus_add_fallback_vtable(bus, NULL, p->path, p->interface, p->vtable, p->find, m);
+            if (r >= 0)
+                r = sd_bus_add_node_enumerator(bus, NULL, p->path, p->enumerate, m);
+        }
+    return r < 0 ? r : sd_bus_add_filter(bus, NULL, bus_introspect, m);
+}
+
+int bus_attach(struct manager *m) {
+    int r = attach(m->bus, m);
+
     if (r >= 0)
         r = sd_bus_request_name(m->bus, BUS_NAME, 0);
     if (r < 0)
