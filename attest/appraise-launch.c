@@ -15,6 +15,7 @@ static const struct {
     {CVM_CHECK_KERNEL, CVM_COMP_KERNEL, "launch.kernel", "kernel"},
     {CVM_CHECK_INITRD, CVM_COMP_INITRD, "launch.initrd", "initrd"},
     {CVM_CHECK_CMDLINE, CVM_COMP_CMDLINE, "launch.cmdline", "command line"},
+    {CVM_CHECK_VCPUS, CVM_COMP_VCPUS, "launch.vcpus", "number of vCPUs"},
 };
 
 static const struct cvm_measured *find(const struct cvm_measured *m, unsigned nr, uint32_t kind) {
@@ -33,7 +34,9 @@ static bool equal(const struct cvm_measured *a, const struct cvm_measured *b) {
 static void tell(const struct cvm_measured *m, char *buf, size_t size) {
     char hex[2 * CVM_DIGEST_SIZE + 1];
 
-    if (m)
+    if (m && m->kind == CVM_COMP_VCPUS)
+        snprintf(buf, size, "%llu vCPUs", (unsigned long long)m->size);
+    else if (m)
         snprintf(buf, size, "%s (%llu bytes)", cvm_hex_encode(m->digest, CVM_DIGEST_SIZE, hex),
                  (unsigned long long)m->size);
     else
@@ -70,11 +73,14 @@ static void check_component(size_t k, const struct cvm_ref_launch *ref, struct c
     tell(want, f->expected, sizeof(f->expected));
     tell(have, f->seen, sizeof(f->seen));
     if (equal(want, have))
-        cvm_finding_set(f, CVM_OK, CVM_FAILURE_NONE, NULL, "%s", want ? "as expected" : "none, as expected");
-    else if (!have)
+        cvm_finding_set(f, CVM_OK, CVM_FAILURE_NONE, NULL, "%s",
+                        want                                     ? "as expected"
+                        : components[k].kind == CVM_COMP_VCPUS ? "one, as expected"
+                                                                 : "none, as expected");
+    else if (!have && components[k].kind != CVM_COMP_VCPUS)
         cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, components[k].code,
                         "the VM was started without the %s", what);
-    else if (!want)
+    else if (!want && components[k].kind != CVM_COMP_VCPUS)
         cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, components[k].code,
                         "the VM was started with a %s, none was expected", what);
     else

@@ -9,7 +9,7 @@
 /**
  * cvm_appraise_launch - launch measurement, component list, each component
  * @ref: NULL if there are no reference values
- * @v:   its report is genuine; sets the findings CVM_CHECK_LAUNCH to CVM_CHECK_CMDLINE
+ * @v:   its report is genuine; sets the findings CVM_CHECK_LAUNCH to CVM_CHECK_VCPUS
  *
  * Returns 0; -ENOMEM or -EIO if libcrypto could not work.
  */

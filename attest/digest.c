@@ -64,6 +64,21 @@ int cvm_measure_bytes(uint32_t kind, const void *buf, size_t size, struct cvm_me
     return cvm_sha384(buf, size, ret->digest);
 }
 
+int cvm_measure_vcpus(unsigned n, struct cvm_measured *m, unsigned *nr, struct cvm_error *e) {
+    uint8_t bytes[4];
+
+    if (n > CVM_MAX_CPUS)
+        return cvm_error_set(e, -ERANGE, "number of vCPUs: a protected VM has 1 to %u", CVM_MAX_CPUS);
+    if (n < 2)
+        return 0;
+    m += (*nr)++;
+    memset(m, 0, sizeof(*m));
+    m->kind = CVM_COMP_VCPUS;
+    m->size = n;
+    le32_put(bytes, n);
+    return cvm_sha384(bytes, sizeof(bytes), m->digest);
+}
+
 int cvm_measure_kernel(void *buf, size_t size, struct cvm_measured *ret, struct cvm_error *e) {
     int r;
 

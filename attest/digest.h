@@ -44,6 +44,15 @@ int cvm_measure_bytes(uint32_t kind, const void *buf, size_t size, struct cvm_me
 int cvm_measure_firmware(const void *rom, size_t size, struct cvm_measured *ret, struct cvm_error *e);
 
 /**
+ * cvm_measure_vcpus - the record behind the components that says how many vCPUs a VM has
+ * @n:        0 or 1: there is none
+ * @m, @nr:   the list, with room for one more
+ *
+ * Returns 0; -ERANGE if it is more than CVM_MAX_CPUS; those of cvm_sha384().
+ */
+int cvm_measure_vcpus(unsigned n, struct cvm_measured *m, unsigned *nr, struct cvm_error *e);
+
+/**
  * cvm_rootvisor_digest - SHA-384 over the file bytes of the PT_LOAD segments, in order
  * @buf, @size: the ELF file
  */

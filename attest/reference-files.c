@@ -17,7 +17,7 @@ static int name_file(const char *path, int r, const struct cvm_error *why, struc
     return cvm_error_set(e, r, "'%s': %.300s", path, why->text[0] ? why->text : strerror(-r));
 }
 
-/* Kernel, initrd, command line: all but the firmware, which stands before them. */
+/* Kernel, initrd, command line, number of vCPUs: all but the firmware, which stands before them. */
 static int components_from_files(const struct cvm_reference_files *f, struct cvm_ref_launch *l,
                                  struct cvm_error *e) {
     _cleanup_cvm_free_ void *buf = NULL;
@@ -50,7 +50,7 @@ static int components_from_files(const struct cvm_reference_files *f, struct cvm
         if (r < 0)
             return r;
     }
-    return 0;
+    return cvm_measure_vcpus(f->vcpus, l->component, &l->nr, e);
 }
 
 /* One launch for each firmware that counts. */
@@ -127,8 +127,8 @@ int cvm_reference_from_files(const struct cvm_reference_files *f, const struct c
     int r;
 
     memset(ret, 0, sizeof(*ret));
-    if (!f->kernel && (f->initrd || f->cmdline))
-        return cvm_error_set(e, -EINVAL, "an initrd or command line needs the kernel too");
+    if (!f->kernel && (f->initrd || f->cmdline || f->vcpus))
+        return cvm_error_set(e, -EINVAL, "an initrd, command line or number of vCPUs needs the kernel too");
     if (f->kernel && !f->firmware && !(known && known->nr_firmware))
         return cvm_error_set(e, -EINVAL, "the launch measurement needs the firmware too: name cvmboot.rom");
     r = images_from_files(f, ret, e);

@@ -50,7 +50,7 @@ static int parse_component(json_object *o, uint32_t last, struct cvm_measured *r
     r = cvm_json_string(o, "kind", &name, e);
     if (r < 0)
         return r;
-    for (uint32_t k = CVM_COMP_FIRMWARE; k <= CVM_COMP_CMDLINE; k++)
+    for (uint32_t k = CVM_COMP_FIRMWARE; k <= CVM_COMP_VCPUS; k++)
         if (strcmp(name, cvm_component_name(k)) == 0)
             kind = k;
     if (!kind)

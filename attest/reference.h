@@ -59,6 +59,7 @@ struct cvm_reference_files {
     const char *cmdline;
     const char *rootvisor; /* ELF */
     const char *guardian;  /* guardian.bin */
+    unsigned vcpus;        /* 0 or 1: one */
     const char *event_log; /* TCG crypto-agile log of a host as it shall be */
 };
 

@@ -73,6 +73,8 @@ const char *cvm_component_name(uint32_t kind) {
         return "initrd";
     case CVM_COMP_CMDLINE:
         return "cmdline";
+    case CVM_COMP_VCPUS:
+        return "vcpus";
     default:
         return NULL;
     }

@@ -32,6 +32,7 @@ static const struct {
     [CVM_CHECK_KERNEL] = {"kernel", 1},
     [CVM_CHECK_INITRD] = {"initrd", 1},
     [CVM_CHECK_CMDLINE] = {"command line", 1},
+    [CVM_CHECK_VCPUS] = {"vCPUs", 1},
     [CVM_CHECK_REGISTERS] = {"runtime registers", 0},
 };
 
@@ -121,7 +122,7 @@ static void conclude_vector(struct cvm_verdict *v, bool pinned, bool anchored) {
                                                  CVM_CHECK_FIRMWARE,  CVM_CHECK_KERNEL,
                                                  CVM_CHECK_INITRD,    CVM_CHECK_REGISTERS};
     static const enum cvm_check configuration[] = {CVM_CHECK_POLICY, CVM_CHECK_ANCHOR, CVM_CHECK_DMA,
-                                                   CVM_CHECK_CMDLINE};
+                                                   CVM_CHECK_CMDLINE, CVM_CHECK_VCPUS};
     bool missing = v->failure == CVM_POLICY_MISSING;
 
     if (v->failure == CVM_BROKEN_EVIDENCE) {

@@ -34,6 +34,7 @@ enum cvm_check {
     CVM_CHECK_KERNEL,
     CVM_CHECK_INITRD,
     CVM_CHECK_CMDLINE,
+    CVM_CHECK_VCPUS,
     CVM_CHECK_REGISTERS, /* runtime registers hold what the policy names */
     CVM_CHECK_MAX,
 };

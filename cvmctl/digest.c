@@ -25,6 +25,8 @@ static const char *source_of(uint32_t kind, const struct cvm_reference_files *f)
         return f->kernel;
     case CVM_COMP_INITRD:
         return f->initrd;
+    case CVM_COMP_VCPUS:
+        return "--vcpus";
     default:
         return f->cmdline;
     }
@@ -38,6 +40,8 @@ static const char *treatment_of(uint32_t kind) {
         return "whole file; setup-header fields that a loader writes are zeroed";
     case CVM_COMP_INITRD:
         return "whole file";
+    case CVM_COMP_VCPUS:
+        return "the number, le32; also in place of the size";
     default:
         return "text without a final NUL";
     }

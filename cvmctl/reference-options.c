@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ const struct verb_option reference_options[] = {
     {"kernel", OPT_KERNEL, "FILE", "bzImage as given to `cvmctl launch`"},
     {"initrd", OPT_INITRD, "FILE", "initial RAM disk"},
     {"cmdline", OPT_CMDLINE, "TEXT", "kernel command line"},
+    {"vcpus", OPT_REF_VCPUS, "N", "number of virtual CPUs, 1 if not given"},
     {"firmware", OPT_FIRMWARE, "FILE", "cvmboot.rom"},
     {"rootvisor", OPT_ROOTVISOR, "FILE", "RootVisor's ELF file"},
     {"guardian", OPT_GUARDIAN, "FILE", "guardian.bin"},
@@ -46,6 +48,12 @@ bool reference_options_take(struct reference_options *o, int opt, const char *ar
         return true;
     case OPT_IMAGES:
         o->images = arg;
+        return true;
+    case OPT_REF_VCPUS:
+        /* What is no number is out of range, and refused as that. */
+        o->files.vcpus = strspn(arg, "0123456789") == strlen(arg) && *arg && strlen(arg) < 6 ? (unsigned)atoi(arg) : UINT_MAX;
+        if (o->files.vcpus == 0)
+            o->files.vcpus = UINT_MAX;
         return true;
     case OPT_EVENT_LOG:
         o->files.event_log = arg;

@@ -21,6 +21,7 @@ enum {
     OPT_GUARDIAN,
     OPT_IMAGES,
     OPT_EVENT_LOG,
+    OPT_REF_VCPUS,
 };
 
 extern const struct verb_option reference_options[];

@@ -42,11 +42,8 @@ static const char *missing_image(const struct machine *k, char digest[DIGEST_STR
  * could not work is refused, not left out in silence.
  */
 static int check_protected(const struct machine *k, sd_bus_error *error) {
-    struct cvm_error e = {0};
     unsigned disks = 0;
 
-    if (validate_protected_vcpus(k->vcpus, &e) < 0)
-        return refuse(error, BUS_ERROR_INVALID_VCPUS, -ERANGE, e.text);
     if (k->network)
         return refuse(
             error, SD_BUS_ERROR_NOT_SUPPORTED, -EOPNOTSUPP,

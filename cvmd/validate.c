@@ -49,13 +49,6 @@ int validate_vcpus(uint32_t n, struct cvm_error *e) {
     return 0;
 }
 
-int validate_protected_vcpus(uint32_t n, struct cvm_error *e) {
-    if (n > PROTECTED_VCPUS_MAX)
-        return cvm_error_set(e, -ERANGE, "%u vCPUs: a protected machine has at most %u for now", n,
-                             PROTECTED_VCPUS_MAX);
-    return 0;
-}
-
 /* Length of the UTF-8 sequence at @p (RFC 3629), 0 if it is none. */
 static size_t utf8_sequence(const uint8_t *p) {
     size_t n = p[0] < 0x80                   ? 1

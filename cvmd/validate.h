@@ -18,9 +18,6 @@ int validate_name(const char *name, struct cvm_error *e);
 int validate_memory(uint64_t bytes, uint64_t host, struct cvm_error *e);
 /* 1 to CVM_MAX_CPUS. 0 or -ERANGE. */
 int validate_vcpus(uint32_t n, struct cvm_error *e);
-/* What a protected machine may have: the one place to change when RootVisor and cvmboot start more. */
-#define PROTECTED_VCPUS_MAX 1u
-int validate_protected_vcpus(uint32_t n, struct cvm_error *e);
 /* At most CMDLINE_MAX bytes of UTF-8 without control characters. 0, -EINVAL, -E2BIG. */
 int validate_cmdline(const char *s, struct cvm_error *e);
 /* The start of a kernel file (64 KiB or all of it). 0, -ENOEXEC, -EMSGSIZE, -EPROTONOSUPPORT. */

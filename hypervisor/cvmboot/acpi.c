@@ -13,7 +13,7 @@
 #define XSDT_SIZE	(HEADER_SIZE + 2 * 8)
 #define FADT_SIZE	268u	/* revision 5 */
 #define FACS_SIZE	64u
-#define MADT_SIZE(n)	(HEADER_SIZE + 8 + (n) * 8 + 12 + 2 * 10 + 6)
+#define MADT_SIZE(n, mailbox)	(HEADER_SIZE + 8 + (n) * 8 + 12 + 2 * 10 + 6 + ((mailbox) ? 16 : 0))
 
 /* FADT fixed feature flags */
 #define FADT_WBINVD		(1u << 0)
@@ -132,11 +132,11 @@ static uint8_t *madt_override(uint8_t *p, uint8_t irq, uint32_t gsi, uint16_t fl
 	return p + 10;
 }
 
-static void build_madt(uint8_t *t, uint32_t vcpus)
+static void build_madt(uint8_t *t, uint32_t vcpus, uint32_t mailbox)
 {
 	uint8_t *p = t + HEADER_SIZE + 8;
 
-	header(t, "APIC", MADT_SIZE(vcpus), 3);
+	header(t, "APIC", MADT_SIZE(vcpus, mailbox), 3);
 	put_le32(t + 36, LAPIC_GPA);
 	put_le32(t + 40, MADT_PCAT_COMPAT);
 	for (uint32_t i = 0; i < vcpus; i++, p += 8) {
@@ -155,11 +155,16 @@ static void build_madt(uint8_t *t, uint32_t vcpus)
 	p[1] = 6;
 	p[2] = 0xff;
 	p[5] = 1;
-	seal(t, MADT_SIZE(vcpus));
+	if (mailbox) {
+		p[6] = 16;		/* multiprocessor wakeup */
+		p[7] = 16;
+		put_le64(p + 14, mailbox);
+	}
+	seal(t, MADT_SIZE(vcpus, mailbox));
 }
 
 enum reason acpi_build(uint8_t *buf, uint32_t size, uint32_t gpa, const uint8_t *dsdt,
-		       uint32_t dsdt_size, uint32_t vcpus)
+		       uint32_t dsdt_size, uint32_t vcpus, uint32_t mailbox)
 {
 	struct area a = { buf, size, 0, gpa };
 	uint8_t *rsdp, *xsdt, *fadt, *facs, *madt, *d;
@@ -171,7 +176,7 @@ enum reason acpi_build(uint8_t *buf, uint32_t size, uint32_t gpa, const uint8_t 
 	xsdt = take(&a, XSDT_SIZE, 16, &at_xsdt);
 	fadt = take(&a, FADT_SIZE, 16, &at_fadt);
 	facs = take(&a, FACS_SIZE, 64, &at_facs);
-	madt = take(&a, MADT_SIZE(vcpus), 16, &at_madt);
+	madt = take(&a, MADT_SIZE(vcpus, mailbox), 16, &at_madt);
 	d = take(&a, dsdt_size, 16, &at_dsdt);
 	if (!rsdp || !xsdt || !fadt || !facs || !madt || !d)
 		return R_ACPI;
@@ -185,7 +190,7 @@ enum reason acpi_build(uint8_t *buf, uint32_t size, uint32_t gpa, const uint8_t 
 	memcpy(facs, "FACS", 4);
 	put_le32(facs + 4, FACS_SIZE);
 	facs[32] = 2;
-	build_madt(madt, vcpus);
+	build_madt(madt, vcpus, mailbox);
 	memcpy(d, dsdt, dsdt_size);
 	return R_OK;
 }

@@ -14,6 +14,7 @@ stage2_entry:
 	cli
 	cld
 	movl	$0x40000, %esp		/* CVM_FW_STACK */
+	movl	%eax, %ebx		/* APIC id; 0 on the first vCPU */
 	lgdt	gdt_pointer
 	ljmpl	$CODE32, $1f
 1:	movl	$DATA, %eax
@@ -22,6 +23,8 @@ stage2_entry:
 	movl	%eax, %ss
 	movl	%eax, %fs
 	movl	%eax, %gs
+	testl	%ebx, %ebx
+	jnz	other_vcpu
 	movl	$stage2_bss_start, %edi
 	movl	$stage2_bss_size, %ecx
 	xorl	%eax, %eax
@@ -57,6 +60,40 @@ enter_kernel:
 	movl	%edi, %edi		/* clear the upper halves */
 	movl	%esi, %esi
 	jmp	*%rdi
+
+/* Another vCPU, without a stack: waits for the page tables, then in 64-bit mode at the mailbox (ACPI 6.5, 5.2.12.19) for the kernel. */
+#define MAILBOX		0x38000
+	.code32
+other_vcpu:
+	pause
+	movl	others_may_go, %eax
+	testl	%eax, %eax
+	jz	other_vcpu
+	movl	%eax, %cr3
+	movl	$0x20, %eax
+	movl	%eax, %cr4
+	movl	$0xc0000080, %ecx
+	movl	$0x100, %eax
+	xorl	%edx, %edx
+	wrmsr
+	movl	$0x80000031, %eax
+	movl	%eax, %cr0
+	ljmpl	$CODE64, $4f
+	.code64
+4:	pause
+	cmpw	$1, MAILBOX
+	jne	4b
+	cmpl	%ebx, MAILBOX + 4
+	jne	4b
+	movq	MAILBOX + 8, %rax
+	movw	$0, MAILBOX
+	jmp	*%rax
+
+	.bss
+	.globl others_may_go
+	.balign 4
+others_may_go:
+	.long	0
 
 	.section .rodata
 	.balign 8

@@ -11,6 +11,7 @@
 
 struct launch {
 	uint32_t vcpus;
+	uint32_t mailbox;		/* of those that wait in stage 2; 0: none does. Set by stage 2 itself */
 	uint64_t low_top;
 	uint64_t high_top;		/* 4 GiB if there is no high RAM */
 	uint32_t kernel_gpa, kernel_size;

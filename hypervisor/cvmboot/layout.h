@@ -6,6 +6,10 @@
 #ifndef CVMBOOT_LAYOUT_H
 #define CVMBOOT_LAYOUT_H
 
+/* The other vCPUs start here in real mode, and count themselves at its end (reset.S). */
+#define LAYOUT_AP_START		0x07000
+#define LAYOUT_AP_COUNT		0x07ffc
+
 /* Stage 1: bss from here (stage1.ld), stack from the top. */
 #define LAYOUT_STAGE1_RAM	0x08000
 #define LAYOUT_STAGE1_STACK	0x10000
@@ -19,6 +23,7 @@
 
 /* Stage 2: 20000h firmware and bss, stack below 40000h, then: */
 #define LAYOUT_STAGE2_BSS_END	0x38000
+#define LAYOUT_MAILBOX		0x38000	/* one page; entry.S knows it */
 #define LAYOUT_PAGE_TABLES	0x40000	/* PML4, PDPT, 4 page directories */
 #define LAYOUT_BOOT_PARAMS	0x46000
 #define LAYOUT_CMDLINE_COPY	0x47000

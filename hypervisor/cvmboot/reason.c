@@ -33,6 +33,7 @@ static const char *const texts[R_MAX] = {
 	[R_KEY_NO_INITRD] = "cvm.key=required needs an initrd, where the key goes",
 	[R_NO_KEY] = "no disk key came in time",
 	[R_KEY_FAILED] = "KEY_GET failed",
+	[R_NO_VCPUS] = "the other vCPUs do not start",
 };
 
 const char *reason_text(enum reason r)

@@ -38,6 +38,7 @@ enum reason {
 	R_KEY_NO_INITRD		= 28,
 	R_NO_KEY		= 29,
 	R_KEY_FAILED		= 30,
+	R_NO_VCPUS		= 31,
 	R_MAX
 };
 

@@ -47,6 +47,41 @@ flat:
 1:	hlt
 	jmp	1b
 
+/* ---- another vCPU: copied to LAYOUT_AP_START, where its SIPI sends it; asks to join until the VM is protected ---- */
+#define AP_COUNT	0x7ffc
+#define GUEST_ENROL	0x43560087
+	.code16
+	.globl ap_start, ap_end
+ap_start:
+	cli
+	cld
+	lgdtl	%cs:(ap_gdt_pointer - ap_start)
+	movl	$0x00000031, %eax
+	movl	%eax, %cr0
+	ljmpl	$CODE32, $ap_flat
+	.balign 4
+ap_gdt_pointer:
+	.word	3 * 8 - 1
+	.long	gdt
+ap_end:
+	.code32
+ap_flat:
+	movl	$DATA32, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	movl	$1, %eax
+	cpuid
+	shrl	$24, %ebx		/* APIC id */
+	lock incl AP_COUNT
+1:	inb	$0x61, %al		/* an exit: the host may run something else meanwhile */
+	movl	$GUEST_ENROL, %eax
+	vmcall
+	cmpl	$-11, %eax		/* -EAGAIN: PROTECT is under way */
+	je	1b
+2:	hlt
+	jmp	2b
+
 /* ---- exceptions: #UD at VMCALL means that nobody is there to answer it ---- */
 	.altmacro
 	.macro vector n

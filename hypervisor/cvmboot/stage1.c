@@ -18,7 +18,7 @@
 #define PAM6		0x5f
 
 /* reset.S */
-extern const uint8_t firmware_start[], firmware_end[];
+extern const uint8_t firmware_start[], firmware_end[], ap_start[], ap_end[];
 _Noreturn void stage1_main(void);
 _Noreturn void stage1_exception(uint32_t vector, uint32_t eip);
 
@@ -113,6 +113,26 @@ static void load(const struct cvm_component *c)
 	}
 }
 
+/* INIT and SIPI to all others; they run on in the ROM. How many came. */
+static uint32_t start_others(uint32_t vcpus)
+{
+	volatile uint32_t *icr = (uint32_t *)0xfee00300, *count = (uint32_t *)LAYOUT_AP_COUNT;
+
+	if (vcpus < 2 || vcpus > CVM_MAX_CPUS)
+		return 0;
+	memcpy((void *)LAYOUT_AP_START, ap_start, (uint32_t)(ap_end - ap_start));
+	*count = 0;
+	*icr = 0x000c4500;
+	for (uint32_t i = 0; i < 100; i++)
+		inb(0x61);
+	*icr = 0x000c4600 | LAYOUT_AP_START >> 12;
+	for (uint32_t i = 0; i < 100000 && *count != vcpus - 1; i++)
+		inb(0x61);
+	if (*count != vcpus - 1)
+		die(R_NO_VCPUS);
+	return vcpus - 1;
+}
+
 static void announce(void)
 {
 	con_puts("cvmboot: firmware ");
@@ -147,5 +167,7 @@ void stage1_main(void)
 	for (uint32_t i = 0; i < protect.nr_components; i++)
 		load(&protect.comp[i]);
 	announce();
+	if (variant_takes_others)
+		protect.more_vcpus = start_others(fwcfg_read16(FWCFG_NB_CPUS));
 	variant_protect(&protect);
 }

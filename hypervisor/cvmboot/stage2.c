@@ -25,6 +25,7 @@
 /* entry.S */
 extern const uint8_t dsdt_start[], dsdt_end[];
 _Noreturn void enter_kernel(uint32_t pml4, uint32_t entry, uint32_t boot_params);
+extern volatile uint32_t others_may_go;	/* the page tables for the other vCPUs, 0 = not yet */
 _Noreturn void stage2_main(void);
 
 /* 512-aligned, so it never crosses a page. */
@@ -90,6 +91,7 @@ void stage2_main(void)
 	struct bzimage bz;
 	const uint8_t *head;
 	uint8_t *acpi = (uint8_t *)LAYOUT_ACPI;
+	uint32_t pml4;
 
 	con_init();
 	variant_launch_info(&table);
@@ -98,13 +100,15 @@ void stage2_main(void)
 	check(bzimage_parse(head, l.kernel_size, true, &bz));
 	check(launch_check_kernel(&l, &bz));
 	key_deliver(&l, &bz, table.tsc_khz);
+	if (variant_takes_others && l.vcpus > 1)
+		l.mailbox = LAYOUT_MAILBOX;
 	need_long_mode();
 	check(pm_init());
 	ide_init();
 
 	memset(acpi, 0, LAYOUT_ACPI_SIZE);
 	check(acpi_build(acpi, LAYOUT_ACPI_SIZE, LAYOUT_ACPI, dsdt_start,
-			 (uint32_t)(dsdt_end - dsdt_start), l.vcpus));
+			 (uint32_t)(dsdt_end - dsdt_start), l.vcpus, l.mailbox));
 	copy_cmdline(&l);
 	bootparams_build((uint8_t *)LAYOUT_BOOT_PARAMS, head, &bz, &l, LAYOUT_CMDLINE_COPY,
 			 LAYOUT_ACPI);
@@ -112,5 +116,8 @@ void stage2_main(void)
 	con_puts("cvmboot: stage 2, ");
 	con_puts(variant_name);
 	con_puts(": starting the kernel\n");
-	enter_kernel(build_page_tables(), bz.pref_address + ENTRY64, LAYOUT_BOOT_PARAMS);
+	pml4 = build_page_tables();
+	memset((void *)LAYOUT_MAILBOX, 0, LAYOUT_PAGE);
+	others_may_go = pml4;
+	enter_kernel(pml4, bz.pref_address + ENTRY64, LAYOUT_BOOT_PARAMS);
 }

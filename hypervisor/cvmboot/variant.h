@@ -15,6 +15,9 @@
 /* Stage 1, before anything is loaded: stops the VM if there is nobody to protect it. */
 void variant_probe(void);
 
+/* Further vCPUs start in stage 1 and wait in stage 2; else they stay as they are, for the kernel's SIPI. */
+extern const bool variant_takes_others;
+
 /* Stage 1: goes on in stage 2. @p: page-contained, 8-aligned. */
 _Noreturn void variant_protect(const struct cvm_protect *p);
 

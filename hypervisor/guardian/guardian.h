@@ -52,6 +52,7 @@ struct guardian {
 	uint64_t max_gfn;
 	uint32_t nr_ram;
 	struct cvm_ram_range ram[CVM_MAX_RAM_RANGES];
+	uint32_t more_vcpus;
 
 	struct page_key page_key;
 	uint64_t version;		/* of the page sealed last: the nonce, never repeats */

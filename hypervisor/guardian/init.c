@@ -28,7 +28,7 @@ int guardian_init(struct guardian *g, const struct cvm_g_init *mailbox)
 	struct rng rng;
 	int err;
 
-	if (!in.vm_id || in.max_gfn >= g->win->guest_size / PAGE_SIZE || !ram_is_good(g, &in))
+	if (!in.vm_id || in.more_vcpus >= CVM_MAX_CPUS || in.max_gfn >= g->win->guest_size / PAGE_SIZE || !ram_is_good(g, &in))
 		return -EINVAL;
 	err = rng_init(&rng);
 	if (err)
@@ -42,6 +42,7 @@ int guardian_init(struct guardian *g, const struct cvm_g_init *mailbox)
 	g->vm_id = in.vm_id;
 	g->max_gfn = in.max_gfn;
 	g->nr_ram = in.nr_ram;
+	g->more_vcpus = in.more_vcpus;
 	for (uint32_t i = 0; i < in.nr_ram; i++)
 		g->ram[i] = in.ram[i];
 	g->role = ROLE_VM;

@@ -79,9 +79,25 @@ void launch_digest(const struct cvm_measured *m, uint32_t n, uint8_t out[CVM_DIG
 	br_sha384_out(&hash, out);
 }
 
+/* The last record, so that the tenant knows how many take part. */
+static bool measure_vcpus(struct guardian *g)
+{
+	uint8_t n[4] = { (uint8_t)(g->more_vcpus + 1) };
+	struct cvm_measured *m = &g->measured[g->nr_measured];
+
+	if (!g->more_vcpus)
+		return true;
+	if (g->nr_measured == CVM_MAX_COMPONENTS)
+		return false;
+	*m = (struct cvm_measured){ .kind = CVM_COMP_VCPUS, .size = g->more_vcpus + 1 };
+	sha384(n, sizeof(n), m->digest);
+	g->nr_measured++;
+	return true;
+}
+
 int guardian_launch(struct guardian *g, struct cvm_g_launch *out)
 {
-	if (g->launched || g->measuring.open || !g->nr_measured)
+	if (g->launched || g->measuring.open || !g->nr_measured || !measure_vcpus(g))
 		return -EPERM;
 	launch_digest(g->measured, g->nr_measured, g->launch_digest);
 	g->launched = true;

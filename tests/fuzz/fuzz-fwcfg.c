@@ -155,7 +155,7 @@ static void fuzz_acpi(struct cursor *c) {
     buf = calloc(1, size + 1u);
     if (!buf)
         abort();
-    (void) acpi_build(buf, size, LAYOUT_ACPI, dsdt, sizeof(dsdt), vcpus);
+    (void) acpi_build(buf, size, LAYOUT_ACPI, dsdt, sizeof(dsdt), vcpus, vcpus & 1 ? LAYOUT_MAILBOX : 0);
     free(buf);
 }
 

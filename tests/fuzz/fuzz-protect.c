@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(&p, data, size < sizeof(p) ? size : sizeof(p));
     if (size > sizeof(p) && data[sizeof(p)] & 1) {      /* help it over the first checks */
         p.version = CVM_ABI_VERSION;
-        p.flags = 0;
+        p.more_vcpus %= CVM_MAX_CPUS;
         p.nr_ram = 1 + p.nr_ram % CVM_MAX_RAM_RANGES;
         p.nr_components = 1 + p.nr_components % CVM_MAX_COMPONENTS;
         p.comp[0].kind = CVM_COMP_FIRMWARE;
@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     if (protect_check(&p) != 0)
         return 0;
-    check(p.version == CVM_ABI_VERSION && !p.flags);
+    check(p.version == CVM_ABI_VERSION && p.more_vcpus < CVM_MAX_CPUS);
     check(p.nr_ram >= 1 && p.nr_ram <= CVM_MAX_RAM_RANGES);
     check(p.nr_components >= 1 && p.nr_components <= CVM_MAX_COMPONENTS);
     for (u32 i = 0; i < p.nr_ram; i++) {

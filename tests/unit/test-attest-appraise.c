@@ -3,6 +3,7 @@
 #include "attest-fixture.h"
 
 #include <openssl/ec.h>
+#include <errno.h>
 #include <string.h>
 
 #include "attest/digest.h"
@@ -227,6 +228,40 @@ static void test_component_missing_and_added(void **state) {
     free(ref);
 }
 
+static void test_vcpus(void **state) {
+    const struct fixture *f = *state;
+    struct cvm_reference *ref = malloc(sizeof(*ref));
+    struct cvm_report rep = fixture_report(f);
+    struct cvm_error e = {""};
+    struct cvm_verdict v;
+
+    assert_non_null(ref);
+    assert_int_equal(appraise(f, &f->report, NULL, &f->reference, &v), 0);
+    assert_int_equal(v.finding[CVM_CHECK_VCPUS].state, CVM_OK);
+    assert_string_equal(v.finding[CVM_CHECK_VCPUS].detail, "one, as expected");
+
+    /* One more than expected, then as expected, then one too many, then too few. */
+    assert_int_equal(cvm_measure_vcpus(2, rep.measured, &rep.nr_measured, &e), 0);
+    assert_int_equal(cvm_launch_digest(rep.measured, rep.nr_measured, rep.launch_digest), 0);
+    sign_and_appraise(f, &rep, &v);
+    expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_VIOLATION, "launch.vcpus", CVM_EXIT_POLICY_VIOLATION);
+    assert_string_equal(v.finding[CVM_CHECK_VCPUS].detail, "the VM was started with another number of vCPUs");
+    assert_string_equal(v.finding[CVM_CHECK_VCPUS].seen, "2 vCPUs");
+    for (unsigned n = 2; n <= 3; n++) {
+        *ref = f->reference;
+        assert_int_equal(cvm_measure_vcpus(n, ref->launch[0].component, &ref->launch[0].nr, &e), 0);
+        assert_int_equal(cvm_launch_digest(ref->launch[0].component, ref->launch[0].nr, ref->launch[0].digest), 0);
+        assert_int_equal(appraise(f, &rep, NULL, ref, &v), 0);
+        assert_int_equal(v.finding[CVM_CHECK_VCPUS].state, n == 2 ? CVM_OK : CVM_FAIL);
+        assert_int_equal(v.finding[CVM_CHECK_LAUNCH].state, n == 2 ? CVM_OK : CVM_FAIL);
+    }
+    assert_string_equal(v.finding[CVM_CHECK_VCPUS].expected, "3 vCPUs");
+    assert_int_equal(appraise(f, &f->report, NULL, ref, &v), 0);
+    expect(&v, CVM_TIER_CONTRAINDICATED, CVM_POLICY_VIOLATION, "launch.vcpus", CVM_EXIT_POLICY_VIOLATION);
+    assert_int_equal(cvm_measure_vcpus(CVM_MAX_CPUS + 1, rep.measured, &rep.nr_measured, &e), -ERANGE);
+    free(ref);
+}
+
 static void test_images(void **state) {
     const struct fixture *f = *state;
     struct cvm_report rep;
@@ -389,6 +424,7 @@ int main(void) {
         cmocka_unit_test(test_inconsistent_launch),
         cmocka_unit_test(test_component_named),
         cmocka_unit_test(test_component_missing_and_added),
+        cmocka_unit_test(test_vcpus),
         cmocka_unit_test(test_images),
         cmocka_unit_test(test_alternatives),
         cmocka_unit_test(test_policy_missing),

@@ -213,6 +213,19 @@ class Test(unittest.TestCase):
             self.assertIn(d.hex(), text)
             self.assertIn(str(n), text)
 
+    def test_digest_names_vcpus(self):
+        one = self.run_cli('digest', '--json', *self.files()).stdout
+        self.assertEqual(self.run_cli('digest', '--json', *self.files(), '--vcpus', '1').stdout, one)
+        j = json.loads(self.run_cli('digest', '--json', *self.files(), '--vcpus', '2').stdout)
+        vcpus = (5, 2, sha384(struct.pack('<I', 2)))
+        self.assertEqual(j['launch'][0]['digest'], launch_digest([*self.host.components(), vcpus]).hex())
+        self.assertEqual(j['launch'][0]['components'][-1], {'kind': 'vcpus', 'size': 2, 'digest': vcpus[2].hex()})
+        self.assertIn('from    --vcpus', self.run_cli('digest', '--explain', *self.files(), '--vcpus', '2').stdout)
+        r = self.verify('--json', files=[*self.files(), '--vcpus', '2'])
+        self.assertEqual(json.loads(r.stdout)['code'], 'launch.vcpus')
+        for bad in ('0', '17', '-1', 'two', '99999999999'):
+            self.assertIn('a protected VM has 1 to 16', self.run_cli('digest', *self.files(), '--vcpus', bad).stderr)
+
     def test_digest_without_optional_parts(self):
         r = self.run_cli('digest', '--json', *self.files(initrd=None, cmdline=None))
         j = json.loads(r.stdout)

@@ -144,6 +144,7 @@ static void test_from_files_errors(void **state) {
     } while (0)
     FAILS(-EINVAL, "needs the kernel", .initrd = text_file);
     FAILS(-EINVAL, "needs the kernel", .cmdline = "quiet");
+    FAILS(-EINVAL, "needs the kernel", .vcpus = 2);
     FAILS(-EINVAL, "cvmboot.rom", .kernel = text_file);
     FAILS(-ENOENT, "no-such-file", .kernel = text_file, .firmware = "no-such-file");
     FAILS(-ENOEXEC, "no bzImage", .kernel = text_file, .firmware = good_rom);

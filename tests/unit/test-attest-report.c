@@ -129,7 +129,7 @@ static void test_bad_fields(void **state) {
     BAD(-EINVAL, "measured[7] is unused", bad.measured[7].digest[47] = 1);
     BAD(-EINVAL, "ascend", bad.measured[2].kind = CVM_COMP_KERNEL);
     BAD(-EINVAL, "ascend", bad.measured[3].kind = CVM_COMP_KERNEL);
-    BAD(-EINVAL, "unknown", bad.measured[3].kind = 5);
+    BAD(-EINVAL, "unknown", bad.measured[3].kind = 6);
     BAD(-EINVAL, "unknown", bad.measured[0].kind = 0);
     BAD(-EINVAL, "measured[1].reserved", bad.measured[1].reserved = 1);
     BAD(-EINVAL, "measured[1].size", bad.measured[1].size = 0);

@@ -44,7 +44,7 @@ static void test_plan(void **state) {
     (void) state;
     assert_int_equal(plan_make(&in, &p), R_OK);
     assert_int_equal(p.version, CVM_ABI_VERSION);
-    assert_int_equal(p.flags, 0);
+    assert_int_equal(p.more_vcpus, 0);
     assert_int_equal(p.nr_ram, 1);
     assert_true(p.ram[0].gpa == 0 && p.ram[0].size == 256 * MIB);
     assert_int_equal(p.nr_components, 4);

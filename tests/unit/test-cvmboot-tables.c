@@ -38,7 +38,7 @@ static void test_acpi(void **state) {
         uint32_t listed = vcpus > ACPI_MAX_VCPUS ? ACPI_MAX_VCPUS : vcpus, cpus = 0;
 
         memset(area, 0, sizeof(area));
-        assert_int_equal(acpi_build(area, sizeof(area), LAYOUT_ACPI, dsdt, sizeof(dsdt), vcpus), R_OK);
+        assert_int_equal(acpi_build(area, sizeof(area), LAYOUT_ACPI, dsdt, sizeof(dsdt), vcpus, 0), R_OK);
         assert_memory_equal(area, "RSD PTR ", 8);
         assert_int_equal(sum(area, 20), 0);
         assert_int_equal(sum(area, 36), 0);
@@ -72,20 +72,44 @@ static void test_acpi(void **state) {
     }
 }
 
+/* ACPI 6.5, 5.2.12.19: the last entry, if others wait at a mailbox, and none if they do not. */
+static void test_acpi_mailbox(void **state) {
+    (void) state;
+    for (uint32_t mailbox = 0; mailbox <= LAYOUT_MAILBOX; mailbox += LAYOUT_MAILBOX) {
+        const uint8_t *xsdt, *madt;
+        uint32_t found = 0;
+
+        memset(area, 0, sizeof(area));
+        assert_int_equal(acpi_build(area, sizeof(area), LAYOUT_ACPI, dsdt, sizeof(dsdt), 2, mailbox), R_OK);
+        xsdt = area + (le64(area + 24) - LAYOUT_ACPI);
+        madt = area + (le64(xsdt + 44) - LAYOUT_ACPI);
+        for (uint32_t off = 44; off < le32(madt + 4); off += madt[off + 1]) {
+            assert_true(madt[off + 1] >= 2 && off + madt[off + 1] <= le32(madt + 4));
+            if (madt[off] != 16)
+                continue;
+            found++;
+            assert_int_equal(madt[off + 1], 16);
+            assert_int_equal(le16(madt + off + 2), 0);
+            assert_true(le64(madt + off + 8) == mailbox);
+        }
+        assert_int_equal(found, mailbox != 0);
+    }
+}
+
 static void test_acpi_needs_room(void **state) {
     uint32_t size;
 
     (void) state;
     for (size = 0; size < sizeof(area); size++) {
         memset(area, 0, sizeof(area));
-        if (acpi_build(area, size, LAYOUT_ACPI, dsdt, sizeof(dsdt), 4) == R_OK)
+        if (acpi_build(area, size, LAYOUT_ACPI, dsdt, sizeof(dsdt), 4, 0) == R_OK)
             break;
         assert_int_equal(area[size], 0); /* never behind the end */
     }
     assert_in_range(size, 1000, 2000);
     for (uint32_t i = size; i < sizeof(area); i++)
         assert_int_equal(area[i], 0);
-    assert_int_equal(acpi_build(area, sizeof(area), LAYOUT_ACPI, dsdt, UINT32_MAX, 1), R_ACPI);
+    assert_int_equal(acpi_build(area, sizeof(area), LAYOUT_ACPI, dsdt, UINT32_MAX, 1, 0), R_ACPI);
 }
 
 static void test_bootparams(void **state) {
@@ -130,6 +154,13 @@ static void test_bootparams(void **state) {
         if (i)
             assert_true(le64(e) >= le64(e - 20) + le64(e - 12));
     }
+    l.mailbox = LAYOUT_MAILBOX; /* others wait in stage 2: its pages are no RAM for the kernel */
+    bootparams_build(page, head, &bz, &l, 0x47000, 0x9e000);
+    assert_int_equal(page[0x1e8], 8);
+    assert_true(le64(page + 0x2d0 + 20) == CVM_FW_GPA && le32(page + 0x2d0 + 20 + 16) == 2);
+    assert_true(le64(page + 0x2d0 + 20) + le64(page + 0x2d0 + 20 + 8) > LAYOUT_MAILBOX);
+    assert_true(le64(page + 0x2d0 + 20) + le64(page + 0x2d0 + 20 + 8) > LAYOUT_PAGE_TABLES);
+    l.mailbox = 0;
     l.high_top = 6 * GIB;
     bootparams_build(page, head, &bz, &l, 0x47000, 0x9e000);
     assert_int_equal(page[0x1e8], 7);
@@ -139,6 +170,7 @@ static void test_bootparams(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_acpi),
+        cmocka_unit_test(test_acpi_mailbox),
         cmocka_unit_test(test_acpi_needs_room),
         cmocka_unit_test(test_bootparams),
     };

@@ -70,6 +70,27 @@ static void test_digest(void **state) {
     assert_int_equal(fixture_measure(f, 3, CVM_COMP_CMDLINE, CMDLINE_GPA, CMDLINE_SIZE), -EPERM);
 }
 
+/* report.h: a record behind the components; none for one vCPU, as test_digest() shows. */
+static void test_digest_names_vcpus(void **state) {
+    struct fixture *f = *state;
+    uint8_t buf[16 + 2 * 64] = "CVMD-LAUNCH-V1", want[48];
+    const uint8_t three[4] = { 3 };
+
+    f->g.more_vcpus = 2;
+    assert_int_equal(fixture_measure(f, 0, CVM_COMP_FIRMWARE, CVM_FW_GPA, 4096), 0);
+    assert_int_equal(fixture_measure(f, 1, CVM_COMP_VCPUS, CMDLINE_GPA, 4), -EINVAL); /* not PROTECT's to name */
+    assert_int_equal(fixture_call(f, CVM_G_LAUNCH), 0);
+    buf[16] = CVM_COMP_FIRMWARE;
+    buf[16 + 9] = 0x10;
+    assert_int_equal(EVP_Digest(f->guest + CVM_FW_GPA, 4096, buf + 32, NULL, EVP_sha384(), NULL), 1);
+    buf[80] = CVM_COMP_VCPUS;
+    buf[80 + 8] = 3;
+    assert_int_equal(EVP_Digest(three, 4, buf + 96, NULL, EVP_sha384(), NULL), 1);
+    assert_int_equal(EVP_Digest(buf, sizeof(buf), want, NULL, EVP_sha384(), NULL), 1);
+    assert_memory_equal(f->mb.launch.digest, want, 48);
+    assert_int_equal(f->g.nr_measured, 2);
+}
+
 /* RootVisor enters an operation again when guest memory was not there. */
 static void test_refused_part_changes_nothing(void **state) {
     struct fixture *f = *state;
@@ -125,6 +146,7 @@ static void test_range(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_digest, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_digest_names_vcpus, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_part_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_range, setup, teardown),

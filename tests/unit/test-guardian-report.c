@@ -357,6 +357,7 @@ static void test_bad_init(void **state) {
     REFUSE(f->mb.init.vm_id = 0, -EINVAL);
     REFUSE(f->mb.init.max_gfn = FIXTURE_GUEST_SIZE / PAGE_SIZE, -EINVAL);
     REFUSE(f->mb.init.nr_ram = 5, -EINVAL);
+    REFUSE(f->mb.init.more_vcpus = CVM_MAX_CPUS, -EINVAL);
     REFUSE(f->mb.init.nr_ram = 1, -EINVAL); /* empty */
     REFUSE(f->mb.init.nr_ram = 1; f->mb.init.ram[0].size = 100, -EINVAL);
     REFUSE(f->mb.init.nr_ram = 1; f->mb.init.ram[0].size = FIXTURE_GUEST_SIZE + PAGE_SIZE, -EINVAL);

@@ -41,7 +41,7 @@ static void test_header(void **state) {
     (void) state;
     BAD(p.version = 0);
     BAD(p.version = CVM_ABI_VERSION + 1);
-    BAD(p.flags = 1u << 31);
+    BAD(p.more_vcpus = 1u << 31);
     BAD(p.nr_ram = 0);
     BAD(p.nr_ram = CVM_MAX_RAM_RANGES + 1);
     BAD(p.nr_ram = ~0u);

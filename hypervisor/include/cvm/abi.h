@@ -75,6 +75,9 @@
 #define CVM_GUEST_REPORT	0x83	/* in/out: struct cvm_report_call */
 #define CVM_GUEST_RTMR_EXTEND	0x84	/* in: struct cvm_rtmr_extend */
 #define CVM_GUEST_KEY_GET	0x86	/* out: struct cvm_key (key.h), handed out once. -ENOENT: none is there (yet) */
+#define CVM_GUEST_ENROL		0x87	/* no block; RBX = APIC id, from 1 on: a further vCPU joins the VM that its EPT belongs to. On
+					   success it goes on in the canonical entry state with RAX = APIC id. -EAGAIN: there is no such
+					   VM (yet); -EPERM: that id is not one of PROTECT's, or taken; -EACCES: as PROTECT */
 #define CVM_GUEST_STOP		0x85	/* no block; RCX = a reason of cvmboot: the VM stops, with an event */
 
 /* The ACPI table by which host root, and nobody else, learns the secret:

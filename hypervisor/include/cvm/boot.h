@@ -2,7 +2,7 @@
 /*
  * What cvmboot, RootVisor and the Guardian agree on about the start of a protected VM.
  *
- * Stage 1 of cvmboot runs unprotected from its ROM, unpaged, one vCPU. It copies the
+ * Stage 1 of cvmboot runs unprotected from its ROM, unpaged, on the first vCPU. It copies the
  * firmware image to CVM_FW_GPA, loads kernel, initrd and command line, and calls
  * CVM_GUEST_PROTECT. RootVisor takes the frames of all components, lets the Guardian
  * measure them, and enters stage 2 at CVM_FW_ENTRY. Stage 2 trusts nothing that stage 1
@@ -25,7 +25,7 @@
  * but RSP = CVM_FW_STACK; CR0 = PE|ET|NE, CR3 = 0, CR4 = 0 (VMXE shadowed), EFER = 0;
  * CS = selector 8, base 0, limit 4 GiB, 32-bit code; DS, ES, SS, FS, GS = selector 10h,
  * flat data; GDTR, IDTR limit 0; LDTR unusable; x87/SSE/AVX in INIT state, XCR0 = 1;
- * PAT at its reset value; the other MSRs 0.
+ * PAT at its reset value; the other MSRs 0. A further vCPU (CVM_GUEST_ENROL) starts in the same state with RAX = its APIC id.
  */
 #define CVM_FW_STACK		0x40000u
 
@@ -69,6 +69,8 @@ enum cvm_component_kind {
 					   kernel too), loader-written fields zeroed */
 	CVM_COMP_INITRD	  = 3,		/* file as given; absent if none */
 	CVM_COMP_CMDLINE  = 4,		/* bytes without the final NUL; absent if empty */
+	CVM_COMP_VCPUS	  = 5,		/* not named at PROTECT, in the measurement alone: size is the number of vCPUs, the
+					   bytes are that number, le32; absent if it is 1 */
 };
 
 /* Bytes of a bzImage's setup header that a loader writes (QEMU does), zeroed before the
@@ -99,7 +101,7 @@ struct cvm_ram_range {
 /* Argument of CVM_GUEST_PROTECT. Kinds in ascending order, each at most once. */
 struct cvm_protect {
 	uint32_t version;		/* CVM_ABI_VERSION */
-	uint32_t flags;			/* 0 */
+	uint32_t more_vcpus;		/* besides the first, below CVM_MAX_CPUS; their APIC ids are 1, 2, ... */
 	uint8_t  uuid[16];		/* fw_cfg UUID: a name given by the host, not trusted */
 	uint32_t nr_ram;
 	uint32_t nr_components;

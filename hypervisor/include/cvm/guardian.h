@@ -83,6 +83,8 @@ struct cvm_g_init {
 	uint32_t nr_ram;		/* ranges of private RAM; 0: a page that did not fault counts as RAM */
 	uint64_t max_gfn;		/* records exist for gfns 0..max_gfn */
 	struct cvm_ram_range ram[CVM_MAX_RAM_RANGES];
+	uint32_t more_vcpus;		/* besides the first, below CVM_MAX_CPUS */
+	uint32_t reserved;
 };
 
 struct cvm_g_measure {

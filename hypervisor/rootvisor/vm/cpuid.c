@@ -5,9 +5,9 @@
 
 enum { A, B, C, D };
 
-static void leaf1(u32 r[4], u32 apic_id, u64 cr4)
+static void leaf1(u32 r[4], u32 apic_id, u32 more, u64 cr4)
 {
-	r[B] = (r[B] & 0x0000ffff) | apic_id << 24 | 1 << 16;
+	r[B] = (r[B] & 0x0000ffff) | apic_id << 24 | (1 + more) << 16;
 	r[C] &= ~(u32)(BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(10) | BIT(15) |
 		       BIT(18) | BIT(27));
 	r[C] |= (u32)(BIT(21) | BIT(24) | BIT(31));	/* x2APIC, TSC deadline, hypervisor */
@@ -15,6 +15,8 @@ static void leaf1(u32 r[4], u32 apic_id, u64 cr4)
 		r[C] |= (u32)BIT(27);
 	/* no MCE, MTRR, MCA, PSN, DS, ACPI, HTT, TM, PBE */
 	r[D] &= ~(u32)(BIT(7) | BIT(12) | BIT(14) | BIT(18) | BIT(21) | BIT(22) | BIT(28) | BIT(29) | BIT(31));
+	if (more)
+		r[D] |= (u32)BIT(28);	/* HTT: the number of APIC ids above counts */
 }
 
 static void leaf7(u32 r[4], u32 sub, u64 cr4)
@@ -33,10 +35,12 @@ static void leaf7(u32 r[4], u32 sub, u64 cr4)
 	r[D] &= (u32)(BIT(2) | BIT(3) | BIT(4) | BIT(10));	/* AVX-512 parts, FSRM, MD_CLEAR */
 }
 
-static void topology(u32 r[4], u32 sub, u32 apic_id)
+/* All vCPUs are cores of one package. */
+static void topology(u32 r[4], u32 sub, u32 apic_id, u32 more)
 {
-	r[A] = 0;
-	r[B] = sub < 2 ? 1 : 0;
+	_Static_assert(CVM_MAX_CPUS <= 16, "APIC ids");
+	r[A] = sub == 1 && more ? 4 : 0;
+	r[B] = sub == 0 ? 1 : sub == 1 ? 1 + more : 0;
 	r[C] = sub | (sub < 2 ? (sub + 1) << 8 : 0);
 	r[D] = apic_id;
 }
@@ -54,8 +58,9 @@ static void xstate(u32 r[4], u32 sub)
 	}
 }
 
-void pv_cpuid(struct pcpu *c, struct pvcpu *p)
+void pv_cpuid(struct pcpu *c, struct vcpu12 *v)
 {
+	u32 id = v->pv->number, more = v->vm->params.more_vcpus;
 	u32 leaf = (u32)c->regs.r[R_RAX], sub = (u32)c->regs.r[R_RCX];
 	u64 cr4 = vmread(VMCS_GUEST_CR4);
 	u32 r[4] = { 0 };
@@ -67,7 +72,7 @@ void pv_cpuid(struct pcpu *c, struct pvcpu *p)
 		r[A] = 0x15;
 		break;
 	case 1:
-		leaf1(r, p->number, cr4);
+		leaf1(r, id, more, cr4);
 		break;
 	case 2:
 		break;
@@ -82,7 +87,7 @@ void pv_cpuid(struct pcpu *c, struct pvcpu *p)
 		leaf7(r, sub, cr4);
 		break;
 	case 0xb:
-		topology(r, sub, p->number);
+		topology(r, sub, id, more);
 		break;
 	case 0xd:
 		xstate(r, sub);

@@ -31,10 +31,15 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 	caps_write_controls(PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI,
 			    PROC_TSC_OFFSET | PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR8_LOAD | PROC_CR8_STORE |
 			    PROC_UNCOND_IO | PROC_MSR_BITMAPS | PROC_MONITOR | PROC_SECONDARY,
-			    PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID | PROC2_WBINVD,
+			    PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID | PROC2_WBINVD |
+			    PROC2_PLE,
 			    EXIT_ACK_INTR | EXIT_HOST64 | EXIT_SAVE_DEBUG | EXIT_SAVE_PAT | EXIT_LOAD_PAT |
 			    EXIT_SAVE_EFER | EXIT_LOAD_EFER,
 			    ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
+	if (hw_caps.proc2 >> 32 & PROC2_PLE) {	/* a vCPU that spins lets the one run that it waits for */
+		vmwrite(VMCS_PLE_GAP, 128);
+		vmwrite(VMCS_PLE_WINDOW, 4096);
+	}
 	/* #DB and #AC: a guest can make endless ones in microcode. #MC is the host's. */
 	vmwrite(VMCS_EXCEPTION_BITMAP, EXC_DB | EXC_AC | EXC_MC);
 	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));

@@ -57,13 +57,18 @@ static void on_init(struct pcpu *c, struct vcpu12 *v)
 
 static void on_cpuid(struct pcpu *c, struct vcpu12 *v)
 {
-	pv_cpuid(c, v->pv);
+	pv_cpuid(c, v);
 	guest_skip_instruction();
 }
 
 static void on_hlt(struct pcpu *c, struct vcpu12 *v)
 {
 	reflect_plain(c, v, EXIT_HLT, PENDING_SKIP, 1);
+}
+
+static void on_pause(struct pcpu *c, struct vcpu12 *v)
+{
+	reflect_plain(c, v, EXIT_PAUSE, PENDING_SKIP, 2);
 }
 
 static void on_skip(struct pcpu *c, struct vcpu12 *v)
@@ -210,6 +215,7 @@ static const exit_handler handlers[CVM_EXIT_REASONS] = {
 	[EXIT_WRMSR]		= pv_msr,
 	[EXIT_MWAIT]		= on_undefined,
 	[EXIT_MONITOR]		= on_undefined,
+	[EXIT_PAUSE]		= on_pause,
 	[EXIT_EPT_VIOLATION]	= on_ept_violation,
 	[EXIT_INVEPT]		= on_undefined,
 	[EXIT_INVVPID]		= on_undefined,

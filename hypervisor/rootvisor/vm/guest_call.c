@@ -25,7 +25,7 @@ static int block(struct pcpu *c, struct vcpu12 *v, u64 size, void **p, u64 *gfn)
 static int launch_info(struct pcpu *c, struct vcpu12 *v, u64 *gfn)
 {
 	const struct cvm_protect *p = &v->vm->params;
-	struct cvm_launch_table t = { .version = CVM_ABI_VERSION, .vcpus = 1, .nr_ram = p->nr_ram,
+	struct cvm_launch_table t = { .version = CVM_ABI_VERSION, .vcpus = p->more_vcpus + 1, .nr_ram = p->nr_ram,
 				      .nr_components = p->nr_components, .tsc_khz = rv_boot.tsc_khz };
 	void *b;
 	int err = block(c, v, sizeof(t), &b, gfn);
@@ -73,7 +73,8 @@ void pv_guest_call(struct pcpu *c, struct vcpu12 *v)
 		return pv_answer(c, -KVM_ENOSYS);
 	switch (nr & ~CVM_CALL_MAGIC_MASK) {
 	case CVM_GUEST_VERSION:		err = CVM_ABI_VERSION; break;
-	case CVM_GUEST_PROTECT:		err = -EPERM; break;
+	case CVM_GUEST_PROTECT:
+	case CVM_GUEST_ENROL:		err = -EPERM; break;
 	case CVM_GUEST_LAUNCH_INFO:	err = launch_info(c, v, &gfn); break;
 	case CVM_GUEST_REPORT:		err = report(c, v, &gfn); break;
 	case CVM_GUEST_RTMR_EXTEND:	err = serve(c, v, CVM_G_EXTEND, sizeof(struct cvm_rtmr_extend), &gfn); break;

@@ -60,7 +60,7 @@ static int begin(struct pcpu *c, struct vcpu12 *v)
 	v->launching = vm;
 	vm->guardian.mb->init = (struct cvm_g_init){
 		.vm_id = vm->id,
-		.nr_ram = p.nr_ram,
+		.nr_ram = p.nr_ram, .more_vcpus = p.more_vcpus,
 		.max_gfn = (p.ram[p.nr_ram - 1].gpa + p.ram[p.nr_ram - 1].size - 1) >> PAGE_SHIFT,
 	};
 	memcpy(vm->guardian.mb->init.ram, p.ram, sizeof(p.ram));
@@ -151,7 +151,8 @@ static int launch(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 		return err;
 	v->launching = NULL;
 	v->vm = vm;
-	vm->vcpus = 1;
+	vm->vcpus = vm->enrolled = 1;
+	vm->eptp12 = F12(v, VMCS_EPTP);
 	vm->state = CVM_VM_RUNNING;
 	log_event(CVM_EV_VM_PROTECTED, CVM_R_NONE, vm->id, vm->params.uuid, vm->frames, 0);
 	return 0;
@@ -189,6 +190,28 @@ static void protect(struct pcpu *c, struct vcpu12 *v)
 	}
 }
 
+/* Whoever asks gets the canonical entry state and nothing else: a vCPU of the host's making is as good as any. */
+static void enrol(struct pcpu *c, struct vcpu12 *v)
+{
+	u32 number = (u32)c->regs.r[R_RBX];
+	struct vm *vm = NULL;
+
+	for (u32 i = 1; i <= CVM_MAX_VMS; i++)
+		if (vms[i].state == CVM_VM_RUNNING && vms[i].eptp12 == F12(v, VMCS_EPTP))
+			vm = &vms[i];
+	if (!vm)
+		return pv_answer(c, -EAGAIN);
+	if (!flat_unpaged_ring0())
+		return refuse(c, v, -EACCES);
+	if (v->launching || !number || number > vm->params.more_vcpus || vm->enrolled >> number & 1 || pv_create(c, v, vm) < 0)
+		return refuse(c, v, -EPERM);
+	v->pv->number = number;
+	c->regs.r[R_RAX] = number;
+	v->vm = vm;
+	vm->vcpus++;
+	vm->enrolled |= 1u << number;
+}
+
 /* What remains of a VM whose launch was given up. */
 void vm_vcpu_gone(struct pcpu *c, struct vcpu12 *v)
 {
@@ -209,6 +232,7 @@ bool guest_call(struct pcpu *c, struct vcpu12 *v)
 	switch (nr & ~CVM_CALL_MAGIC_MASK) {
 	case CVM_GUEST_VERSION:	pv_answer(c, CVM_ABI_VERSION); break;
 	case CVM_GUEST_PROTECT:	protect(c, v); break;
+	case CVM_GUEST_ENROL:	enrol(c, v); break;
 	case CVM_GUEST_LAUNCH_INFO ... CVM_GUEST_KEY_GET:
 				pv_answer(c, -EPERM); break;
 	default:		pv_answer(c, -ENOSYS); break;

@@ -25,7 +25,7 @@ int protect_check(const struct cvm_protect *p)
 {
 	u64 end = 0;
 
-	if (p->version != CVM_ABI_VERSION || p->flags || !p->nr_ram || p->nr_ram > CVM_MAX_RAM_RANGES ||
+	if (p->version != CVM_ABI_VERSION || p->more_vcpus >= CVM_MAX_CPUS || !p->nr_ram || p->nr_ram > CVM_MAX_RAM_RANGES ||
 	    !p->nr_components || p->nr_components > CVM_MAX_COMPONENTS)
 		return -EINVAL;
 	for (u32 i = 0; i < p->nr_ram; i++) {

@@ -44,6 +44,8 @@ struct vm {
 	u64 offset;
 	u64 destroy_cursor;
 	u32 vcpus;				/* that were bound to it */
+	u32 enrolled;				/* by APIC id */
+	u64 eptp12;				/* at launch: further vCPUs come with it */
 	u8 launch_digest[CVM_DIGEST_SIZE];
 	struct cvm_stats stats;
 };
@@ -112,7 +114,7 @@ void pv_switch_in(struct pcpu *c, struct pvcpu *p);
 void pv_decode(struct pcpu *c, struct vcpu12 *v, const struct cvm_g_access *access);
 void pv_step_done(struct pcpu *c, struct vcpu12 *v, u64 data);
 void pv_present_step(struct pcpu *c, struct vcpu12 *v);
-void pv_cpuid(struct pcpu *c, struct pvcpu *p);
+void pv_cpuid(struct pcpu *c, struct vcpu12 *v);
 void pv_msr(struct pcpu *c, struct vcpu12 *v);
 void pv_guest_call(struct pcpu *c, struct vcpu12 *v);
 int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, struct cvm_report_call *call,

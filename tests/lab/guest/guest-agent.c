@@ -16,11 +16,14 @@
  *   key HEX              compares /cvm/disk.key with these bytes, disguised
  *   sum [KIB]            a long computation over memory with a known result
  *   load KIND N          KIND cpu, memory or process: ticks of N rounds (load.h)
+ *   both ROUNDS          two processes, each bound to a CPU of its own, hand a number to and fro and compute on it
  *   tsc | cpus | cmdline | poweroff
  */
+#define _GNU_SOURCE
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,6 +35,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -411,6 +415,60 @@ static void key_command(const char *hex) {
     say("GUEST: key %s %zd bytes, the first %zu as expected", i == n ? "ok" : "FAIL", size, i);
 }
 
+/* --- two CPUs --------------------------------------------------------------------------- */
+
+static int bind_to(unsigned cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    return sched_setaffinity(0, sizeof set, &set);
+}
+
+/* One step of a sequence that none of the two could compute alone without the other's steps. */
+static uint64_t both_step(uint64_t x) {
+    return (x ^ x >> 29) * 0xbf58476d1ce4e5b9ull + 1;
+}
+
+/* Reads a number, makes a step, hands it on; each time on its own CPU. */
+static int both_half(unsigned cpu, int in, int out, uint64_t rounds, uint64_t *last) {
+    uint64_t x;
+    for (uint64_t i = 0; i < rounds; i++) {
+        if (read(in, &x, sizeof x) != sizeof x || sched_getcpu() != (int)cpu)
+            return -1;
+        x = *last = both_step(x);
+        if (write(out, &x, sizeof x) != sizeof x)
+            return -1;
+    }
+    return 0;
+}
+
+static void both_command(uint64_t rounds) {
+    uint64_t got = 1, want = 1;
+    int to[2], fro[2], status = -1;
+    pid_t child;
+
+    if (pipe2(to, O_CLOEXEC) < 0 || pipe2(fro, O_CLOEXEC) < 0 || (child = fork()) < 0) {
+        say("GUEST: both FAIL %s", strerror(errno));
+        return;
+    }
+    if (child == 0)
+        _exit(bind_to(1) < 0 || both_half(1, to[0], fro[1], rounds, &got) < 0);
+    close(to[0]);
+    close(fro[1]);
+    int r = bind_to(0);
+    if (r == 0 && write(to[1], &got, sizeof got) == sizeof got) /* the last number stays unread */
+        r = both_half(0, fro[0], to[1], rounds - 1, &got);
+    if (r == 0 && read(fro[0], &got, sizeof got) != sizeof got)
+        r = -1;
+    close(to[1]);
+    close(fro[0]);
+    waitpid(child, &status, 0);
+    for (uint64_t i = 0; i < 2 * rounds - 1; i++)
+        want = both_step(want);
+    say("GUEST: both %s %llu rounds", r == 0 && status == 0 && got == want ? "ok" : "FAIL",
+        (unsigned long long)rounds);
+}
+
 /* --- the console ------------------------------------------------------------------------ */
 
 static int read_line(char *line, size_t size) {
@@ -469,6 +527,8 @@ static void obey(char *line) {
         exits_command(first, strtoull(second, NULL, 0));
     else if (!strcmp(word, "key") && first)
         key_command(first);
+    else if (!strcmp(word, "both") && first && strtoull(first, NULL, 0))
+        both_command(strtoull(first, NULL, 0));
     else if (!strcmp(word, "sum"))
         sum_command(first ? strtoull(first, NULL, 0) : 4096);
     else if (!strcmp(word, "load") && first && second) {

@@ -138,7 +138,7 @@ TEST(guest_calls, "exit-guest-calls")
 {
 	static const struct { u32 nr; s32 result; } calls[] = {
 		{ CVM_GUEST_VERSION, CVM_ABI_VERSION }, { CVM_GUEST_LAUNCH_INFO, -EPERM }, { CVM_GUEST_REPORT, -EPERM },
-		{ CVM_GUEST_RTMR_EXTEND, -EPERM }, { CVM_GUEST_STOP, -EPERM }, { CVM_GUEST_KEY_GET, -EPERM }, { 0x87, -ENOSYS }, { 0xffff, -ENOSYS },
+		{ CVM_GUEST_RTMR_EXTEND, -EPERM }, { CVM_GUEST_STOP, -EPERM }, { CVM_GUEST_KEY_GET, -EPERM }, { CVM_GUEST_ENROL, -EAGAIN }, { 0x88, -ENOSYS }, { 0xffff, -ENOSYS },
 		{ CVM_HOST_INFO, -ENOSYS }, { CVM_HOST_VM_DESTROY, -ENOSYS },	/* host calls: not for guests */
 	};
 

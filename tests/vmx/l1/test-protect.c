@@ -41,7 +41,7 @@ TEST(blocks, "protect-bad-blocks")
 #define BLOCK(what, err, ...) do { vm1_block(&p); __VA_ARGS__; refused(what, &p, err); } while (0)
 	BLOCK("version", -EINVAL, p.version = 2);
 	BLOCK("version 0", -EINVAL, p.version = 0);
-	BLOCK("flags", -EINVAL, p.flags = 1);
+	BLOCK("too many further vCPUs", -EINVAL, p.more_vcpus = CVM_MAX_CPUS);
 	BLOCK("no RAM", -EINVAL, p.nr_ram = 0);
 	BLOCK("too many RAM ranges", -EINVAL, p.nr_ram = CVM_MAX_RAM_RANGES + 1);
 	BLOCK("very many RAM ranges", -EINVAL, p.nr_ram = 0xffffffff);

@@ -52,7 +52,7 @@ TEST(guest_calls, "protected-guest-calls-bad-arguments")
 		{ CVM_GUEST_KEY_GET, DATA, 8, -EINVAL },
 		{ CVM_GUEST_KEY_GET, VM_BYTES, sizeof(struct cvm_key), -EFAULT },
 		{ CVM_GUEST_KEY_GET, DATA, sizeof(struct cvm_key), -ENOENT },
-		{ 0x87, 0, 0, -ENOSYS }, { 0xffff, 0, 0, -ENOSYS } };
+		{ CVM_GUEST_ENROL, 1, 0, -EPERM }, { 0x88, 0, 0, -ENOSYS }, { 0xffff, 0, 0, -ENOSYS } };
 
 	begin();
 	vm1_start_protected(&a);

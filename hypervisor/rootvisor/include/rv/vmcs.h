@@ -92,6 +92,7 @@ enum {
 #define PROC2_VPID		BIT(5)
 #define PROC2_WBINVD		BIT(6)
 #define PROC2_UNRESTRICTED	BIT(7)
+#define PROC2_PLE		BIT(10)
 #define PROC2_RDRAND		BIT(11)
 #define PROC2_INVPCID		BIT(12)
 #define PROC2_RDSEED		BIT(16)
