@@ -82,7 +82,7 @@ bool cvm_cbor_skip(struct cvm_reader *r) {
 }
 
 static void put(struct cvm_cbor_writer *w, const void *p, size_t size) {
-    if (w->n <= w->max && size <= w->max - w->n)
+    if (w->p && w->n <= w->max && size <= w->max - w->n)
         memcpy(w->p + w->n, p, size);
     w->n = w->n <= w->max && size <= w->max - w->n ? w->n + size : w->max + 1;
 }

@@ -38,7 +38,7 @@ bool cvm_cbor_skip(struct cvm_reader *r);
 bool cvm_cbor_int(struct cvm_reader *r, int64_t *ret);
 
 struct cvm_cbor_writer {
-    uint8_t *p;
+    uint8_t *p;    /* NULL: only counts */
     size_t n, max; /* n > max: it did not fit */
 };
 

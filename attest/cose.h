@@ -11,6 +11,7 @@
 #include "util.h"
 
 #define CVM_COSE_MAX (1u << 20)
+#define CVM_COSE_TAG_CWT 61 /* RFC 8392 */
 
 /**
  * cvm_cose_sign - sign bytes

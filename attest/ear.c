@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "appraise.h"
+#include "claims.h"
+#include "cose.h"
 #include "evidence.h"
 #include "explain.h"
 #include "json.h"
@@ -98,4 +100,13 @@ int cvm_ear_create(const struct cvm_ear_input *in, char **ret) {
     if (!text)
         return -ENOMEM;
     return cvm_jws_sign(in->signing_key, "JWT", text, len, ret);
+}
+
+int cvm_ear_create_cwt(const struct cvm_ear_input *in, void **ret, size_t *size) {
+    _cleanup_(json_object_putp) json_object *c = claims_set(in);
+    _cleanup_cvm_free_ void *cbor = NULL;
+    size_t n = 0;
+    int r = c ? cvm_claims_to_cbor(c, &cbor, &n) : -ENOMEM;
+
+    return r < 0 ? r : cvm_cose_sign(in->signing_key, CVM_COSE_TAG_CWT, cbor, n, ret, size);
 }

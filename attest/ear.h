@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A verdict as an EAT Attestation Result: a JWT signed with ES256 or ES384.
+ * A verdict as an EAT Attestation Result: a JWT or a CWT, signed with ES256 or ES384.
  *
  * Source: draft-ietf-rats-ear-04 (profile pinned below), RFC 7515, RFC 7519, RFC 9711.
  */
@@ -34,5 +34,8 @@ struct cvm_ear_input {
  * Returns 0; -EINVAL if the key is of another kind; -ENOMEM; -EIO if libcrypto cannot sign.
  */
 int cvm_ear_create(const struct cvm_ear_input *in, char **ret);
+
+/* The same claims as a CWT: tags 61 and 18, COSE_Sign1. */
+int cvm_ear_create_cwt(const struct cvm_ear_input *in, void **ret, size_t *size);
 
 #endif

@@ -24,7 +24,7 @@ CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 struct verify_options {
     struct reference_options ro;
     const char *report, *nonce, *key, *ear, *signing_key, *policy, *policy_key;
-    const char *eat, *enrolment_key, *enrolment[ENROLMENTS_MAX];
+    const char *ear_cwt, *eat, *enrolment_key, *enrolment[ENROLMENTS_MAX];
     const char *reference[CVM_REFERENCE_MAX];
     unsigned nr_reference, nr_enrolment;
     bool explain;
@@ -41,6 +41,7 @@ enum {
     OPT_POLICY_KEY,
     OPT_ENROLMENT,
     OPT_ENROLMENT_KEY,
+    OPT_EAR_CWT,
     OPT_EAT,
     OPT_EXPLAIN
 };
@@ -56,6 +57,7 @@ static const struct verb_option verify_options[] = {
     {"enrolment", OPT_ENROLMENT, "FILE", "record of a host's TPM, of `cvmctl enrol finish`; may be repeated"},
     {"enrolment-key", OPT_ENROLMENT_KEY, "FILE", "key that must have signed the records"},
     {"ear", OPT_EAR, "FILE", "write the verdict as signed EAR; needs --signing-key"},
+    {"ear-cwt", OPT_EAR_CWT, "FILE", "the same as a CWT (CBOR)"},
     {"eat", OPT_EAT, "FILE", "write what the report says as EAT in a CWT; needs --signing-key"},
     {"signing-key", OPT_SIGNING_KEY, "FILE", "your verifier's private key, P-256 or P-384, PEM"},
     {"explain", OPT_EXPLAIN, NULL, "also print what the report says"},
@@ -107,6 +109,9 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         case OPT_EAT:
             o->eat = optarg;
             break;
+        case OPT_EAR_CWT:
+            o->ear_cwt = optarg;
+            break;
         case OPT_ENROLMENT_KEY:
             o->enrolment_key = optarg;
             break;
@@ -127,8 +132,8 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         fprintf(stderr, "cvmctl verify: --enrolment and --enrolment-key go together\n");
         return -EINVAL;
     }
-    if (!(o->ear || o->eat) != !o->signing_key) {
-        fprintf(stderr, "cvmctl verify: --ear or --eat and --signing-key go together\n");
+    if (!(o->ear || o->ear_cwt || o->eat) != !o->signing_key) {
+        fprintf(stderr, "cvmctl verify: --ear, --ear-cwt or --eat and --signing-key go together\n");
         return -EINVAL;
     }
     return 0;
@@ -261,25 +266,31 @@ static int write_ear(const struct verify_options *o, const struct cvm_appraisal 
                      const struct cvm_verdict *v, struct cvm_error *e) {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
     _cleanup_cvm_free_ char *jwt = NULL;
+    _cleanup_cvm_free_ void *cwt = NULL;
+    struct cvm_ear_input in = {
+        .verdict = v,
+        .nonce = a->nonce,
+        .evidence = a->evidence,
+        .evidence_size = a->evidence_size,
+        .policy_id = a->policy ? a->policy->id : NULL,
+        .now = a->now,
+    };
+    size_t size = 0;
     int r;
 
     r = cvm_key_load_private(o->signing_key, &key, e);
     if (r < 0)
         return r;
-    r = cvm_ear_create(
-        &(struct cvm_ear_input){
-            .verdict = v,
-            .nonce = a->nonce,
-            .evidence = a->evidence,
-            .evidence_size = a->evidence_size,
-            .policy_id = a->policy ? a->policy->id : NULL,
-            .now = a->now,
-            .signing_key = key,
-        },
-        &jwt);
+    in.signing_key = key;
+    if (o->ear)
+        r = cvm_ear_create(&in, &jwt);
+    if (r == 0 && o->ear_cwt)
+        r = cvm_ear_create_cwt(&in, &cwt, &size);
     if (r < 0)
         return cvm_error_set(e, r, "cannot sign the EAR: %s", strerror(-r));
-    return cvm_write_file(o->ear, jwt, strlen(jwt), e);
+    if (o->ear)
+        r = cvm_write_file(o->ear, jwt, strlen(jwt), e);
+    return r == 0 && o->ear_cwt ? cvm_write_file(o->ear_cwt, cwt, size, e) : r;
 }
 
 static int write_eat(const struct verify_options *o, const struct cvm_appraisal *a,
@@ -342,7 +353,7 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
     r = cvm_appraise(&a, v);
     if (r < 0)
         return cvm_error_set(e, r, "cannot appraise the evidence: %s", strerror(-r));
-    r = o->ear ? write_ear(o, &a, v, e) : 0;
+    r = o->ear || o->ear_cwt ? write_ear(o, &a, v, e) : 0;
     return r == 0 && o->eat ? write_eat(o, &a, v, e) : r;
 }
 
