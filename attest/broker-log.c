@@ -52,7 +52,7 @@ static int payload(const struct cvm_broker_store *s, const struct cvm_broker_eve
     return 0;
 }
 
-static int append(struct cvm_broker_store *s, const char *line, size_t size) {
+static int append(struct cvm_broker_store *s, const char *line, size_t size, bool sync) {
     uint8_t head[32];
     ssize_t n;
 
@@ -62,11 +62,23 @@ static int append(struct cvm_broker_store *s, const char *line, size_t size) {
     n = write(s->log, line, size + 1);
     if (n < 0)
         return -errno;
-    if ((size_t)n != size + 1 || fdatasync(s->log) < 0)
+    if ((size_t)n != size + 1 || (sync && fdatasync(s->log) < 0))
         return -EIO;
+    s->log_behind = !sync;
     memcpy(s->log_head, head, sizeof(head));
     s->log_next++;
     return 0;
+}
+
+int cvm_broker_log_sync(struct cvm_broker_store *s) {
+    int r = 0;
+
+    pthread_mutex_lock(&s->log_lock);
+    if (s->log_behind)
+        r = fdatasync(s->log) < 0 ? -errno : 0;
+    s->log_behind = r < 0;
+    pthread_mutex_unlock(&s->log_lock);
+    return r;
 }
 
 int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *event) {
@@ -85,7 +97,8 @@ int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *ev
     if (r == 0) {
         size = strlen(line);
         line[size] = '\n'; /* in place of the NUL */
-        r = append(s, line, size);
+        /* Who attested is there to ask for a key, which will not leave before both lines are on the disk. */
+        r = append(s, line, size, strcmp(event->event, "attested") != 0);
     }
     pthread_mutex_unlock(&s->log_lock);
     return r;

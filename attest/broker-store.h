@@ -41,6 +41,7 @@ struct cvm_broker_store {
     uint8_t wrap_key[CVM_BROKER_WRAP_KEY];
     pthread_mutex_t log_lock;
     int log;
+    bool log_behind; /* its last line may not be on the disk yet */
     uint64_t log_next; /* sequence number of the next line */
     uint8_t log_head[32];
 };
@@ -102,8 +103,9 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
 int cvm_broker_revoked(const struct cvm_broker_store *s, const struct cvm_report *report, const char **code,
                        struct cvm_error *why);
 
-/* Appends to the log; it is on the disk when this returns 0. */
+/* Appends to the log; it is on the disk when this returns 0, "attested" with the next line or cvm_broker_log_sync(). */
 int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *event);
+int cvm_broker_log_sync(struct cvm_broker_store *s);
 
 /**
  * cvm_broker_log_verify - every signature, and the chain from the first line to the last

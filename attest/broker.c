@@ -499,6 +499,7 @@ int cvm_broker_handle(struct cvm_broker *b, const struct cvm_broker_request *q, 
 unsigned cvm_broker_expire(struct cvm_broker *b, time_t now) {
     unsigned n = 0;
 
+    cvm_broker_log_sync(b->store);
     for (unsigned i = 0; i < LEASES; i++) {
         struct lease over = {.end = 0};
 

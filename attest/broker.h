@@ -59,7 +59,7 @@ void cvm_broker_free(struct cvm_broker *b);
  */
 int cvm_broker_handle(struct cvm_broker *b, const struct cvm_broker_request *q, struct cvm_broker_reply *ret);
 
-/* Logs leases that ran out without a new attestation; call it now and then. Returns how many. */
+/* Logs leases that ran out without a new attestation, brings the log to the disk; call it now and then. Returns how many. */
 unsigned cvm_broker_expire(struct cvm_broker *b, time_t now);
 
 #endif

@@ -150,7 +150,7 @@ static int point_to_xy(const uint8_t *point, size_t size, char **x, char **y) {
     return *x && *y ? 0 : -ENOMEM;
 }
 
-char *cvm_key_thumbprint(EVP_PKEY *key) {
+static char *make_thumbprint(EVP_PKEY *key) {
     _cleanup_cvm_free_ char *x = NULL, *y = NULL, *text = NULL;
     uint8_t point[2 * 48 + 1], hash[32];
     int size = cvm_key_size(key);
@@ -165,6 +165,38 @@ char *cvm_key_thumbprint(EVP_PKEY *key) {
     if (EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL) != 1)
         return NULL;
     return cvm_base64url_encode(hash, sizeof(hash));
+}
+
+static int thumbprint_index = -1;
+
+static void free_thumbprint(void *parent, void *p, CRYPTO_EX_DATA *data, int index, long argl, void *argp) {
+    (void)parent, (void)data, (void)index, (void)argl, (void)argp;
+    free(p);
+}
+
+static void make_index(void) {
+    thumbprint_index = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_EVP_PKEY, 0, NULL, NULL, NULL, free_thumbprint);
+}
+
+/* Kept with the key: to take the point out of a key costs as much as a signature. */
+char *cvm_key_thumbprint(EVP_PKEY *key) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    char *kept, *ret = NULL;
+
+    pthread_once(&once, make_index);
+    pthread_mutex_lock(&lock);
+    kept = thumbprint_index < 0 ? NULL : EVP_PKEY_get_ex_data(key, thumbprint_index);
+    if (kept) {
+        ret = strdup(kept);
+    } else {
+        ret = make_thumbprint(key);
+        kept = ret ? strdup(ret) : NULL;
+        if (kept && (thumbprint_index < 0 || EVP_PKEY_set_ex_data(key, thumbprint_index, kept) != 1))
+            free(kept);
+    }
+    pthread_mutex_unlock(&lock);
+    return ret;
 }
 
 int cvm_key_to_jwk(const uint8_t *point, json_object **ret) {

