@@ -27,6 +27,8 @@ static int vm_call(struct guardian *g, uint64_t op, struct cvm_g_mailbox *mb)
 		return guardian_key_put(g, &mb->key_blob);
 	case CVM_G_KEY_GET:
 		return guardian_key_get(g, &mb->key);
+	case CVM_G_ANSWER:
+		return guardian_answer(g, &mb->report);
 	}
 	return -ENOSYS;
 }
@@ -51,7 +53,7 @@ int guardian_call(struct guardian *g, uint64_t op, struct cvm_g_mailbox *mb)
 
 	if (mb->abi_version != CVM_ABI_VERSION)
 		return -EINVAL;
-	if (!quoter && (op < CVM_G_INIT || op > CVM_G_KEY_GET))
+	if (!quoter && (op < CVM_G_INIT || op > CVM_G_ANSWER))
 		return -ENOSYS;
 	/* The first operation fixes the role for good; it comes once. */
 	if (init != (g->role == ROLE_NONE))

@@ -2,6 +2,10 @@
 /* Instructions under way, one a vCPU; between the mailbox and decode/. */
 #include "guardian.h"
 
+/* A request of CVM_GUEST_PORT travels in the mailbox beside registers and step. */
+_Static_assert(offsetof(struct cvm_g_mailbox, report.user_data) >=
+	       offsetof(struct cvm_g_mailbox, step) + sizeof(struct cvm_g_step), "mailbox");
+
 static struct guest guest_of(const struct guardian *g)
 {
 	return (struct guest){
@@ -27,6 +31,7 @@ int guardian_decode(struct guardian *g, struct cvm_g_mailbox *mb)
 	const struct guest guest = guest_of(g);
 	const struct cvm_g_access a = mb->access;
 	const struct cvm_g_cpu cpu = mb->cpu;
+	uint8_t user_data[64];
 	struct cvm_g_step s;
 	int err;
 
@@ -34,6 +39,15 @@ int guardian_decode(struct guardian *g, struct cvm_g_mailbox *mb)
 		return -EPERM;
 	if (a.vcpu >= CVM_MAX_CPUS)
 		return -EINVAL;
+	if (a.kind == CVM_G_PIO && a.port == CVM_GUEST_PORT) {
+		mb->cpu = cpu;
+		err = guardian_port(g, &guest, &mb->cpu, &a, user_data, &s);
+		if (!err)
+			mb->step = s;
+		if (!err && s.kind == CVM_G_STEP_REPORT)
+			memcpy(mb->report.user_data, user_data, sizeof(user_data));
+		return err;
+	}
 	err = step_begin(&g->pending[a.vcpu], &guest, &cpu, &a, &s);
 	if (!err)
 		answer(&g->pending[a.vcpu], &s, mb);

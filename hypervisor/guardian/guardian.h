@@ -78,6 +78,8 @@ struct guardian {
 	struct cvm_key_binding asked[KEY_REPORTS];
 	uint32_t asked_next;
 	struct cvm_key guest_key;	/* size 0: none */
+
+	struct cvm_port_answer answer;	/* what CVM_GUEST_PORT gives; magic 0: no call came yet */
 };
 
 /*
@@ -97,6 +99,11 @@ int guardian_seal(struct guardian *g, const struct cvm_g_page *in);
 int guardian_unseal(struct guardian *g, const struct cvm_g_page *in);
 int guardian_decode(struct guardian *g, struct cvm_g_mailbox *mb);
 int guardian_continue(struct guardian *g, struct cvm_g_mailbox *mb);
+/* port.c: string I/O of the guest on CVM_GUEST_PORT. 0 with *s, or -EOPNOTSUPP. */
+int guardian_port(struct guardian *g, const struct guest *guest, struct cvm_g_cpu *cpu, const struct cvm_g_access *a,
+		  uint8_t user_data[64], struct cvm_g_step *s);
+/* The report that a STEP_REPORT asked for. */
+int guardian_answer(struct guardian *g, const struct cvm_report *r);
 int guardian_report(struct guardian *g, struct cvm_report *r);
 int guardian_extend(struct guardian *g, const struct cvm_rtmr_extend *in);
 /* A report was made: a key may answer it. */

@@ -322,7 +322,7 @@ static void test_roles(void **state) {
         assert_int_equal(fixture_call(f, op), -EPERM);
     assert_int_equal(fixture_call(f, CVM_G_SIGN), -EPERM);
     assert_int_equal(fixture_call(f, 0), -ENOSYS);
-    assert_int_equal(fixture_call(f, CVM_G_KEY_GET + 1), -ENOSYS);
+    assert_int_equal(fixture_call(f, CVM_G_ANSWER + 1), -ENOSYS);
     assert_int_equal(fixture_call(f, 19), -ENOSYS);
     assert_int_equal(guardian_call(&f->g, 1ull << 32 | CVM_G_INIT, &f->mb), -ENOSYS);
     f->mb.abi_version = CVM_ABI_VERSION + 1;

@@ -80,6 +80,17 @@
 					   VM (yet); -EPERM: that id is not one of PROTECT's, or taken; -EACCES: as PROTECT */
 #define CVM_GUEST_STOP		0x85	/* no block; RCX = a reason of cvmboot: the VM stops, with an event */
 
+/*
+ * The guest's port: CVM_GUEST_REPORT and CVM_GUEST_RTMR_EXTEND for whoever may use that I/O port, at any privilege
+ * level (Linux: ioperm(2), which wants CAP_SYS_RAWIO; the CPU itself checks the permission). Served by the Guardian,
+ * which reads and writes through the caller's own page tables. 64-bit code only, DF = 0:
+ *   REP OUTSB  RCX = sizeof(struct cvm_port_call) bytes at RSI: the call (report.h)
+ *   REP INSB   RCX = 1..sizeof(struct cvm_port_answer) bytes to RDI: the answer, from its start, as often as wanted
+ * One exit each, all or nothing. Another form, count or kind of memory: #GP(0). Without a Guardian the port is the device
+ * model's, which reads as anything but CVM_PORT_MAGIC.
+ */
+#define CVM_GUEST_PORT		0x5643u
+
 /* The ACPI table by which host root, and nobody else, learns the secret:
  * /sys/firmware/acpi/tables/CVMD (mode 0400). */
 #define CVM_ACPI_SIGNATURE	"CVMD"

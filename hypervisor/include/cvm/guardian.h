@@ -69,6 +69,7 @@ enum cvm_g_op {
 	CVM_G_EXTEND		= 9,	/* in: extend */
 	CVM_G_KEY_PUT		= 10,	/* in: key_blob. Errors: CVM_HOST_KEY_PUT. A key not yet taken is replaced */
 	CVM_G_KEY_GET		= 11,	/* out: key; RootVisor wipes it. -ENOENT: none */
+	CVM_G_ANSWER		= 12,	/* in: report, signed: the answer to a STEP_REPORT */
 	/* Quoter only */
 	CVM_G_QUOTER_INIT	= 16,	/* in/out: quoter. Measures, makes the report key, extends the TPM (cvm/tpm.h). During
 					   this operation only, I/O ports and the page CVM_G_TPM are open. 0 without a
@@ -136,6 +137,8 @@ enum cvm_g_step_kind {
 	CVM_G_STEP_DONE	= 0,		/* gpr, rip, rflags of `cpu` are the new values: commit all */
 	CVM_G_STEP_LOAD	= 1,		/* ask the host: load size bytes at gpa (or from the port) */
 	CVM_G_STEP_STORE = 2,		/* ask the host: store data */
+	CVM_G_STEP_REPORT = 4,		/* as DONE; and the guest asked CVM_GUEST_PORT for a report with the mailbox's
+					   report.user_data: make it, then CVM_G_ANSWER */
 	CVM_G_STEP_EXCEPTION = 3,	/* inject vector/error_code (and CR2 = data if #PF); nothing else changed */
 };
 struct cvm_g_step {

@@ -121,6 +121,26 @@ struct cvm_rtmr_extend {
 	uint8_t  digest[CVM_DIGEST_SIZE];
 };
 
+#define CVM_PORT_MAGIC		0x31505643u	/* "CVP1" */
+
+/* What goes out to CVM_GUEST_PORT. */
+struct cvm_port_call {
+	uint32_t magic;			/* CVM_PORT_MAGIC */
+	uint32_t call;			/* CVM_GUEST_REPORT or CVM_GUEST_RTMR_EXTEND */
+	uint32_t index;			/* RTMR_EXTEND: of the register; else 0 */
+	uint32_t reserved;		/* 0 */
+	uint8_t  data[64];		/* REPORT: user_data; RTMR_EXTEND: the digest, then zeros */
+};
+_Static_assert(sizeof(struct cvm_port_call) == 80, "cvm_port_call");
+
+/* What comes in from it. */
+struct cvm_port_answer {
+	uint32_t magic;			/* CVM_PORT_MAGIC */
+	int32_t  result;		/* of the last call: 0 or a negative errno; -ENOENT: there was none yet */
+	struct cvm_report report;	/* of the last REPORT, if that was the last call and went well; else zeros */
+};
+_Static_assert(sizeof(struct cvm_port_answer) == 1184, "cvm_port_answer");
+
 struct cvm_report_key {
 	uint8_t  point[65];		/* P-256, uncompressed */
 	uint8_t  reserved[7];

@@ -43,7 +43,7 @@ static int report(struct pcpu *c, struct vcpu12 *v, u64 *gfn)
 	void *b;
 	int err = block(c, v, sizeof(struct cvm_report_call), &b, gfn);
 
-	return err ? err : vm_report(c, v->vm, v, 1, b, gfn);
+	return err ? err : vm_report(c, v->vm, v, 1, b, (u8 *)b + offsetof(struct cvm_report_call, report), gfn);
 }
 
 /* A call that the Guardian answers in the block. */

@@ -117,7 +117,7 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 	case CVM_HOST_VM_LIST:	vm_list(b); break;
 	case CVM_HOST_VM_INFO:	vm_info(vm, b); break;
 	case CVM_HOST_VM_STATS:	memcpy(b, &vm->stats, sizeof(vm->stats)); break;
-	case CVM_HOST_VM_REPORT: r = vm_report(c, vm, NULL, 0, b, NULL) ? -EIO : 0; break;
+	case CVM_HOST_VM_REPORT: r = vm_report(c, vm, NULL, 0, b, (u8 *)b + in, NULL) ? -EIO : 0; break;
 	case CVM_HOST_VM_DESTROY: return (s64)vm_destroy(c, vm);
 	case CVM_HOST_EVENTS:	log_fold(c, 0, NULL); r = log_read(arg, b); break;
 	case CVM_HOST_REPORT_KEY: memcpy(b, quoter_says.key, sizeof(quoter_says.key)); break;

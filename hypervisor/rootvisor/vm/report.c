@@ -48,37 +48,31 @@ void vm_init(struct pcpu *c, const char *cmdline, struct host_handoff *handoff)
 	memcpy(handoff->tpm_log, quoter_says.log, sizeof(handoff->tpm_log));
 }
 
-/* call->user_data in, call->report out. */
-int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, struct cvm_report_call *call,
-	      u64 *need_gfn)
+/* user_data: copied first, so it may lie in a mailbox, as *out may. */
+int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, const u8 *user_data, void *out, u64 *need_gfn)
 {
-	const struct cvm_g_header *h = va(rv_boot.guardian.start);
-	struct cvm_report *r = &quoter.mb->report;
+	struct cvm_report *g = &vm->guardian.mb->report;
+	static struct cvm_report r;		/* under the lock; the stack is small */
 	int err;
 
-	memset(&vm->guardian.mb->report, 0, sizeof(*r));
-	memcpy(vm->guardian.mb->report.user_data, call->user_data, sizeof(call->user_data));
-	vm->guardian.mb->report.requester = requester;
-	vm->guardian.mb->report.counter = ++reports;
-	memcpy(vm->guardian.mb->report.uuid, vm->params.uuid, sizeof(r->uuid));
+	r = (struct cvm_report) {
+		.magic = CVM_REPORT_MAGIC, .version = CVM_REPORT_VERSION, .size = sizeof(r),
+		.rootvisor_version = RV_VERSION, .rootvisor_svn = RV_SVN,
+		.guardian_svn = ((const struct cvm_g_header *)va(rv_boot.guardian.start))->svn,
+		.vm_id = vm->id, .platform = platform_features, .uptime_tsc = rdtsc() - rv_boot.tsc_start,
+		.tsc_khz = rv_boot.tsc_khz, .counter = ++reports, .requester = requester };
+	memcpy(r.user_data, user_data, sizeof(r.user_data));
+	memcpy(r.uuid, vm->params.uuid, sizeof(r.uuid));
+	memcpy(g, &r, sizeof(r));
 	err = guardian_call(c, &vm->guardian, CVM_G_REPORT, v, need_gfn);
 	if (err)
 		return err;
-	memcpy(r, &vm->guardian.mb->report, sizeof(*r));
-	/* What the Guardian cannot know or must not choose; the Quoter adds and checks the rest. */
-	r->platform = platform_features;
-	r->requester = requester;
-	r->rootvisor_version = RV_VERSION;
-	r->rootvisor_svn = RV_SVN;
-	r->guardian_svn = h->svn;
-	r->vm_id = vm->id;
-	r->uptime_tsc = rdtsc() - rv_boot.tsc_start;
-	r->tsc_khz = rv_boot.tsc_khz;
-	r->counter = reports;
-	memcpy(r->uuid, vm->params.uuid, sizeof(r->uuid));
-	memcpy(r->user_data, call->user_data, sizeof(r->user_data));
+	/* Of what it says, the part that is the Guardian's; the Quoter adds and checks the rest. */
+	memcpy(r.launch_digest, g->launch_digest,
+	       offsetof(struct cvm_report, user_data) - offsetof(struct cvm_report, launch_digest));
+	memcpy(&quoter.mb->report, &r, sizeof(r));
 	if (guardian_call(c, &quoter, CVM_G_SIGN, NULL, NULL))
 		return -EIO;
-	memcpy(&call->report, r, sizeof(*r));
+	memcpy(out, &quoter.mb->report, sizeof(r));
 	return 0;
 }

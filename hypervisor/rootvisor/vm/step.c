@@ -87,7 +87,12 @@ static void next(struct pcpu *c, struct vcpu12 *v, int err, u64 need_gfn)
 		return pv_stop(c, v, CVM_R_DECODE, (u64)-err, mb->access.gpa);
 	switch (mb->step.kind) {
 	case CVM_G_STEP_DONE:
+	case CVM_G_STEP_REPORT:
 		commit(c, &mb->cpu);
+		/* A process asked the Guardian for a report; a failure is the Guardian's to tell. */
+		if (mb->step.kind == CVM_G_STEP_REPORT &&
+		    !vm_report(c, v->vm, NULL, 1, mb->report.user_data, &mb->report, NULL))
+			guardian_call(c, &v->vm->guardian, CVM_G_ANSWER, NULL, NULL);
 		break;
 	case CVM_G_STEP_EXCEPTION:
 		if (mb->step.vector == 14)

@@ -117,8 +117,7 @@ void pv_present_step(struct pcpu *c, struct vcpu12 *v);
 void pv_cpuid(struct pcpu *c, struct vcpu12 *v);
 void pv_msr(struct pcpu *c, struct vcpu12 *v);
 void pv_guest_call(struct pcpu *c, struct vcpu12 *v);
-int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, struct cvm_report_call *call,
-	      u64 *need_gfn);
+int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, const u8 *user_data, void *out, u64 *need_gfn);
 
 /* XCR0 bits a protected guest may set: what the CPU has, less AMX. */
 extern u64 xcr0_allowed;

@@ -15,11 +15,15 @@ QEMU = "/usr/bin/qemu-system-x86_64"
 
 
 def initrd() -> bytes:
-    """A guest initramfs that holds the agent alone, as PID 1."""
+    """A guest initramfs that holds the agent as PID 1, and cvm-guest."""
     image = archive.Initramfs()
     image.directory("dev")
     image.device("dev/console", 5, 1)
     image.file("init", packages.static_program(LAB / "guest" / "guest-agent.c", *AGENT_MODULE_FLAGS), 0o755)
+    image.directory("bin")
+    image.file("bin/cvm-guest", packages.static_program(
+        TOP / "guest/cvm-guest.c", f"-I{TOP / 'hypervisor/include'}", "-D_GNU_SOURCE", '-DCVMD_VERSION="lab"',
+        compiler="musl-gcc"), 0o755)
     return image.bytes()
 
 

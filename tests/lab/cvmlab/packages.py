@@ -72,15 +72,15 @@ def kernel() -> Kernel:
     return Kernel(name.removeprefix("linux-image-"), directory)
 
 
-def static_program(source: pathlib.Path, *flags: str) -> pathlib.Path:
+def static_program(source: pathlib.Path, *flags: str, compiler: str = "gcc") -> pathlib.Path:
     """Compiles one C file to a small static program, cached by its content."""
     headers = b"".join(h.read_bytes() for h in sorted(source.parent.glob("*.h")))
-    key = hashlib.sha256(source.read_bytes() + headers + repr(flags).encode()).hexdigest()[:16]
+    key = hashlib.sha256(source.read_bytes() + headers + repr((compiler, flags)).encode()).hexdigest()[:16]
     out = cache() / "programs" / f"{source.stem}-{key}"
     if not out.exists():
         out.parent.mkdir(exist_ok=True)
         scratch = out.with_suffix(f".{os.getpid()}")
-        run("gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-s", *flags, "-o", scratch, source)
+        run(compiler, "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-s", *flags, "-o", scratch, source)
         scratch.rename(out)
     return out
 

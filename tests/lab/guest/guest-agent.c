@@ -14,6 +14,8 @@
  *   mmio                 reads and writes the I/O APIC with several instruction forms
  *   exits KIND N         KIND pio, cpuid or mmio: ticks of N exits
  *   key HEX              compares /cvm/disk.key with these bytes, disguised
+ *   port KIND            KIND protected or ordinary: what cvm-guest(1) says here; and that nobody without the right
+ *                        to the port reaches the Guardian
  *   sum [KIB]            a long computation over memory with a known result
  *   load KIND N          KIND cpu, memory or process: ticks of N rounds (load.h)
  *   both ROUNDS          two processes, each bound to a CPU of its own, hand a number to and fro and compute on it
@@ -40,6 +42,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "cvm/report.h"
 #include "load.h"
 #include "patterns.h"
 
@@ -467,6 +470,81 @@ static void both_command(uint64_t rounds) {
         want = both_step(want);
     say("GUEST: both %s %llu rounds", r == 0 && status == 0 && got == want ? "ok" : "FAIL",
         (unsigned long long)rounds);
+/* --- the Guardian's port ------------------------------------------------------------------ */
+
+/* Exit status of cvm-guest, or -1. */
+static int cvm_guest(char *const argv[]) {
+    int status, null;
+    pid_t child = fork();
+    if (child == 0) {
+        null = open("/dev/null", O_RDWR);
+        dup2(null, 1);
+        execv("/bin/cvm-guest", argv);
+        _exit(127);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+#define CVM_GUEST(...) cvm_guest((char *const[]){"cvm-guest", __VA_ARGS__, NULL})
+
+/* A process without CAP_SYS_RAWIO executes the instruction; with `right`, one that asked for the port first. */
+static int read_port(int right) {
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        static struct cvm_port_answer a;
+        void *p = &a;
+        size_t n = sizeof a;
+        if (right && ioperm(CVM_GUEST_PORT, 1, 1))
+            _exit(2);
+        if (!right && (iopl(0) || setuid(65534))) /* other commands leave iopl(3) behind */
+            _exit(2);
+        __asm__ volatile("cld; rep insb" : "+D"(p), "+c"(n) : "d"(CVM_GUEST_PORT) : "memory");
+        _exit(a.magic == CVM_PORT_MAGIC);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child ? status : -1;
+}
+
+static int load_report(const char *path, struct cvm_report *r) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, r, sizeof *r);
+    if (fd >= 0)
+        close(fd);
+    return n == sizeof *r && r->magic == CVM_REPORT_MAGIC && r->requester == 1;
+}
+
+static void port_command(const char *kind) {
+    /* SHA-384 over 48 zeros and 48 bytes of abh. */
+    static const char digest[] = "abababababababababababababababababababababababab"
+                                 "abababababababababababababababababababababababab";
+    static const unsigned char extended[] = {
+        0x73, 0xbb, 0xee, 0x24, 0x6f, 0x69, 0xb6, 0xbf, 0x78, 0x24, 0xb9, 0xe7,
+        0x64, 0x37, 0x01, 0xda, 0xd9, 0xed, 0x70, 0xc9, 0x4c, 0x98, 0x80, 0xd0,
+        0x33, 0xc0, 0xac, 0x87, 0xb5, 0x04, 0x3d, 0x0d, 0xd7, 0x0c, 0xad, 0x57,
+        0x68, 0x82, 0xfa, 0xf2, 0xf6, 0x67, 0x9a, 0x22, 0xed, 0xed, 0xfe, 0xa4,};
+    struct cvm_report before, after;
+    unsigned char nonce[64] = {0x5a, 0xa5, 0x17};
+    int status = CVM_GUEST("status");
+    int stranger = read_port(0);
+
+    if (!WIFSIGNALED(stranger) || WTERMSIG(stranger) != SIGSEGV) {
+        say("GUEST: port FAIL a process without the right to the port got %#x", stranger);
+    } else if (!strcmp(kind, "ordinary")) {
+        say("GUEST: port %s status %d, the port gives %#x", status == 3 && read_port(1) == 0 ? "ok" : "FAIL", status,
+            read_port(1));
+    } else if (status || read_port(1) != 1 << 8) {
+        say("GUEST: port FAIL status %d, the port gives %#x", status, read_port(1));
+    } else if (CVM_GUEST("report", "--nonce", "5aa517", "-o", "/before") || !load_report("/before", &before)) {
+        say("GUEST: port FAIL no report");
+    } else if (CVM_GUEST("extend", "2", (char *)digest) || CVM_GUEST("extend", "4", (char *)digest) != 2 ||
+               CVM_GUEST("report", "--nonce", "5aa517", "-o", "/after") || !load_report("/after", &after)) {
+        say("GUEST: port FAIL extend");
+    } else if (memcmp(before.user_data, nonce, 64) || memcmp(after.user_data, nonce, 64) ||
+               after.counter <= before.counter || memcmp(after.rtmr[2], extended, 48) ||
+               memcmp(after.rtmr[1], before.rtmr[1], 48) || !memcmp(before.rtmr[2], extended, 48)) {
+        say("GUEST: port FAIL the reports say something else");
+    } else {
+        say("GUEST: port ok reports %llu and %llu", (unsigned long long)before.counter, (unsigned long long)after.counter);
+    }
 }
 
 /* --- the console ------------------------------------------------------------------------ */
@@ -529,6 +607,8 @@ static void obey(char *line) {
         key_command(first);
     else if (!strcmp(word, "both") && first && strtoull(first, NULL, 0))
         both_command(strtoull(first, NULL, 0));
+    else if (!strcmp(word, "port") && first)
+        port_command(first);
     else if (!strcmp(word, "sum"))
         sum_command(first ? strtoull(first, NULL, 0) : 4096);
     else if (!strcmp(word, "load") && first && second) {

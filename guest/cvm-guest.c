@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reports and runtime registers for processes of a protected guest. cvm-guest(1). */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/io.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "cvm/report.h"
+
+#define EXIT_FAILED 1
+#define EXIT_USAGE 2
+#define EXIT_NOT_PROTECTED 3
+#define EXIT_NO_PERMISSION 4
+
+#define LOCK "/run/cvm-guest.lock"
+
+static const char usage[] =
+    "cvm-guest {status | report | extend} ...\n\n"
+    "Reports and runtime registers, from inside a protected virtual machine.\n\n"
+    "  status                          is there a Guardian? 0 if so, 3 if not\n"
+    "  report [--nonce HEX|FILE] [-o FILE]\n"
+    "                                  a signed report on this machine, 1176 bytes, with these 64 bytes in it\n"
+    "                                  (shorter ones end in zeros; 64 random ones if none are given)\n"
+    "  extend REGISTER DIGEST          register (0-3) = SHA-384(register || digest, 96 hexadecimal digits)\n\n"
+    "  -h, --help     this text\n"
+    "      --version  version\n\n"
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 not a protected machine, 4 not permitted (CAP_SYS_RAWIO).\n";
+
+__attribute__((format(printf, 2, 3), noreturn)) static void fail(int status, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    fputs("cvm-guest: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    exit(status);
+}
+
+/* --- the port --------------------------------------------------------------------------- */
+
+/* One instruction each: the Guardian takes and gives a whole block, or nothing. */
+static void port_out(const struct cvm_port_call *c) {
+    const void *p = c;
+    size_t n = sizeof(*c);
+
+    __asm__ volatile("cld; rep outsb" : "+S"(p), "+c"(n) : "d"(CVM_GUEST_PORT) : "memory");
+}
+
+static void port_in(struct cvm_port_answer *a) {
+    void *p = a;
+    size_t n = sizeof(*a);
+
+    __asm__ volatile("cld; rep insb" : "+D"(p), "+c"(n) : "d"(CVM_GUEST_PORT) : "memory");
+}
+
+/* Calls of two processes must not mix: the Guardian keeps one answer. */
+static int lock(void) {
+    int fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    /* In an initramfs there may be no /run; then there is nobody else either. */
+    if (fd >= 0)
+        while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+            ;
+    return fd;
+}
+
+static void open_port(void) {
+    if (ioperm(CVM_GUEST_PORT, 1, 1) < 0)
+        fail(errno == EPERM || errno == EACCES ? EXIT_NO_PERMISSION : EXIT_FAILED, "no permission for I/O port %#x: %s%s",
+             CVM_GUEST_PORT, strerror(errno), errno == EPERM ? " (it takes CAP_SYS_RAWIO)" : "");
+}
+
+/* What a device model answers on a port that it does not know is never this. */
+static bool is_answer(const struct cvm_port_answer *a) {
+    return a->magic == CVM_PORT_MAGIC;
+}
+
+/* On another hypervisor a port without a device swallows and gives ones; nothing is lost by asking. */
+static void must_be_protected(void) {
+    static struct cvm_port_answer a;
+
+    port_in(&a);
+    if (!is_answer(&a))
+        fail(EXIT_NOT_PROTECTED, "this machine is not protected: no Guardian answers");
+}
+
+static void call(const struct cvm_port_call *c, struct cvm_port_answer *a) {
+    int fd;
+
+    open_port();
+    fd = lock();
+    must_be_protected();
+    port_out(c);
+    port_in(a);
+    if (fd >= 0)
+        close(fd);
+    if (!is_answer(a))
+        fail(EXIT_NOT_PROTECTED, "this machine is not protected: no Guardian answers");
+    if (a->result < 0)
+        fail(EXIT_FAILED, "the Guardian refuses: %s", strerror(-a->result));
+}
+
+/* --- arguments -------------------------------------------------------------------------- */
+
+static int digit(char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Bytes of a text of hexadecimal digits, or -1. */
+static int from_hex(const char *text, size_t digits, uint8_t *out, size_t room) {
+    if (!digits || digits % 2 || digits / 2 > room)
+        return -1;
+    for (size_t i = 0; i < digits; i += 2) {
+        int high = digit(text[i]), low = digit(text[i + 1]);
+
+        if (high < 0 || low < 0)
+            return -1;
+        out[i / 2] = (uint8_t)(high << 4 | low);
+    }
+    return (int)(digits / 2);
+}
+
+/* Hexadecimal digits, or a file with such, or one of at most 64 bytes as they are. */
+static void take_nonce(const char *argument, uint8_t data[64]) {
+    char buf[260];
+    size_t digits;
+    FILE *f;
+    size_t n;
+
+    if (!argument) {
+        if (getrandom(data, 64, 0) != 64)
+            fail(EXIT_FAILED, "no random numbers: %s", strerror(errno));
+        return;
+    }
+    if (from_hex(argument, strlen(argument), data, 64) > 0)
+        return;
+    f = fopen(argument, "re");
+    if (!f)
+        fail(EXIT_USAGE, "'%s' is neither 1 to 64 bytes in hexadecimal nor a file: %s", argument, strerror(errno));
+    n = fread(buf, 1, sizeof(buf), f);
+    if (ferror(f))
+        fail(EXIT_FAILED, "cannot read '%s': %s", argument, strerror(errno));
+    fclose(f);
+    digits = n;
+    while (digits && (buf[digits - 1] == '\n' || buf[digits - 1] == ' '))
+        digits--;
+    if (from_hex(buf, digits, data, 64) > 0)
+        return;
+    if (n < 1 || n > 64)
+        fail(EXIT_USAGE, "'%s' has %s bytes; a nonce has 1 to 64", argument, n ? "too many" : "no");
+    memcpy(data, buf, n);
+}
+
+/* --- verbs ------------------------------------------------------------------------------ */
+
+static int do_status(void) {
+    open_port();
+    must_be_protected();
+    puts("protected");
+    return 0;
+}
+
+static int do_report(const char *nonce, const char *output) {
+    struct cvm_port_call c = {.magic = CVM_PORT_MAGIC, .call = CVM_GUEST_REPORT};
+    static struct cvm_port_answer a;
+    FILE *f = stdout;
+
+    if (!output && isatty(STDOUT_FILENO))
+        fail(EXIT_USAGE, "a report is binary: name a file with -o, or send it elsewhere");
+    take_nonce(nonce, c.data);
+    call(&c, &a);
+    if (a.report.magic != CVM_REPORT_MAGIC || memcmp(a.report.user_data, c.data, sizeof(c.data)))
+        fail(EXIT_FAILED, "that is the answer to another request");
+    if (output)
+        f = fopen(output, "we");
+    if (!f || fwrite(&a.report, sizeof(a.report), 1, f) != 1 || fflush(f) || (output && fclose(f)))
+        fail(EXIT_FAILED, "cannot write '%s': %s", output ? output : "standard output", strerror(errno));
+    return 0;
+}
+
+static int do_extend(const char *reg, const char *digest) {
+    struct cvm_port_call c = {.magic = CVM_PORT_MAGIC, .call = CVM_GUEST_RTMR_EXTEND};
+    static struct cvm_port_answer a;
+
+    if (strlen(reg) != 1 || reg[0] < '0' || reg[0] >= '0' + (int)CVM_RTMRS)
+        fail(EXIT_USAGE, "'%s' is no register: there are 0 to %u", reg, CVM_RTMRS - 1);
+    c.index = (uint32_t)(reg[0] - '0');
+    if (from_hex(digest, strlen(digest), c.data, CVM_DIGEST_SIZE) != CVM_DIGEST_SIZE)
+        fail(EXIT_USAGE, "a digest has %u hexadecimal digits", 2 * CVM_DIGEST_SIZE);
+    call(&c, &a);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {
+        {"nonce", required_argument, NULL, 'n'},
+        {"output", required_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    const char *nonce = NULL, *output = NULL, *verb;
+    int c;
+
+    while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
+        switch (c) {
+        case 'n': nonce = optarg; break;
+        case 'o': output = optarg; break;
+        case 'h': return fputs(usage, stdout) < 0;
+        case 'V': return puts("cvm-guest " CVMD_VERSION) < 0;
+        default: return EXIT_USAGE;
+        }
+    }
+    verb = optind < argc ? argv[optind++] : NULL;
+    argc -= optind;
+    argv += optind;
+    if (!verb)
+        fail(EXIT_USAGE, "what shall it do? See cvm-guest --help");
+    if ((nonce || output) && strcmp(verb, "report"))
+        fail(EXIT_USAGE, "--nonce and --output are for 'report'");
+    if (strcmp(verb, "status") == 0 && argc == 0)
+        return do_status();
+    if (strcmp(verb, "report") == 0 && argc == 0)
+        return do_report(nonce, output);
+    if (strcmp(verb, "extend") == 0 && argc == 2)
+        return do_extend(argv[0], argv[1]);
+    fail(EXIT_USAGE, "see cvm-guest --help");
+}
