@@ -18,6 +18,7 @@
 #define IV_SIZE 12u
 #define TAG_SIZE 16u
 #define WRAP_MAGIC "CVMWRAP1"
+#define TOKEN_MAGIC "CVMTOKN1"
 #define RESOURCE_FILE_MAX 65536u
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
@@ -225,12 +226,14 @@ int cvm_broker_resource_load(const struct cvm_broker_store *s, const char *name,
 
 /* AES-256-GCM over a key, bound to the resource's name. @encrypt or back; -EBADMSG. */
 static int wrap(const struct cvm_broker_store *s, const char *name, const uint8_t *iv, const uint8_t *in, size_t size,
-                uint8_t *out, uint8_t *tag, bool encrypt) {
+                uint8_t *out, uint8_t *tag, bool encrypt, struct cvm_error *e) {
     _cleanup_(EVP_CIPHER_CTX_freep) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     int n = 0;
 
     if (!c)
         return -ENOMEM;
+    if (s->token)
+        return s->token->crypt(s->token, encrypt, iv, name, in, size, out, tag, e);
     if (EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, s->wrap_key, iv, encrypt) != 1 ||
         EVP_CipherUpdate(c, NULL, &n, (const uint8_t *)name, (int)strlen(name)) != 1 ||
         EVP_CipherUpdate(c, out, &n, in, (int)size) != 1 ||
@@ -243,6 +246,14 @@ static int wrap(const struct cvm_broker_store *s, const char *name, const uint8_
 
 /* A wrapped file: magic, IV, tag, ciphertext. */
 #define WRAP_HEAD (sizeof(WRAP_MAGIC) - 1 + IV_SIZE + TAG_SIZE)
+
+static const char *magic(const struct cvm_broker_store *s) {
+    return s->token ? TOKEN_MAGIC : WRAP_MAGIC;
+}
+
+static bool is_wrapped(const uint8_t *buf, size_t n) {
+    return n >= 8 && (memcmp(buf, WRAP_MAGIC, 8) == 0 || memcmp(buf, TOKEN_MAGIC, 8) == 0);
+}
 
 int cvm_broker_key_load(const struct cvm_broker_store *s, const char *name, uint8_t *key, size_t *size,
                         struct cvm_error *e) {
@@ -258,19 +269,21 @@ int cvm_broker_key_load(const struct cvm_broker_store *s, const char *name, uint
         r = cvm_read_file(path, CVM_KEY_MAX + WRAP_HEAD, (void **)&buf, &n, e);
     if (r < 0)
         return r;
-    if (!s->wrapped && n >= 8 && memcmp(buf, WRAP_MAGIC, 8) == 0) {
-        r = cvm_error_set(e, -EBADMSG, "'%s' is wrapped, and no wrapping key was given", path);
-    } else if (!s->wrapped) {
+    if (!s->wrapped && !s->token && is_wrapped(buf, n)) {
+        r = cvm_error_set(e, -EBADMSG, "'%s' is wrapped, and no %s was given", path,
+                          buf[3] == 'W' ? "wrapping key" : "token");
+    } else if (!s->wrapped && !s->token) {
         if (n < 1 || n > CVM_KEY_MAX)
             r = cvm_error_set(e, -EINVAL, "'%s' has %zu bytes, a key has 1 to %u", path, n, CVM_KEY_MAX);
         else
             memcpy(key, buf, *size = n);
-    } else if (n <= WRAP_HEAD || memcmp(buf, WRAP_MAGIC, 8)) {
-        r = cvm_error_set(e, -EBADMSG, "'%s' is not wrapped, but the store has a wrapping key", path);
+    } else if (n <= WRAP_HEAD || memcmp(buf, magic(s), 8)) {
+        r = cvm_error_set(e, -EBADMSG, "'%s' is not wrapped with a %s, but the store has one", path,
+                          s->token ? "token" : "wrapping key");
     } else {
         *size = n - WRAP_HEAD;
-        r = wrap(s, name, buf + 8, buf + WRAP_HEAD, *size, key, buf + 8 + IV_SIZE, false);
-        if (r < 0)
+        r = wrap(s, name, buf + 8, buf + WRAP_HEAD, *size, key, buf + 8 + IV_SIZE, false, e);
+        if (r == -EBADMSG)
             cvm_error_set(e, r, "'%s' is not wrapped with this store's key for this resource", path);
     }
     OPENSSL_cleanse(buf, n);
@@ -316,13 +329,13 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
     err = make_directories(s, r->name);
     if (err < 0)
         return cvm_error_set(e, err, "cannot make folders in '%s': %s", s->directory, strerror(-err));
-    if (s->wrapped) {
-        memcpy(out, WRAP_MAGIC, 8);
+    if (s->wrapped || s->token) {
+        memcpy(out, magic(s), 8);
         if (RAND_bytes(out + 8, IV_SIZE) != 1)
             return -EIO;
-        err = wrap(s, r->name, out + 8, key, size, out + WRAP_HEAD, out + 8 + IV_SIZE, true);
+        err = wrap(s, r->name, out + 8, key, size, out + WRAP_HEAD, out + 8 + IV_SIZE, true, e);
         if (err < 0)
-            return err;
+            return cvm_error_set(e, err, "cannot wrap the key%s%.300s", e && *e->text ? ": " : "", e ? e->text : "");
         size += WRAP_HEAD;
     } else
         memcpy(out, key, size);

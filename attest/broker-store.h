@@ -8,7 +8,7 @@
  *   revoked.json                      hosts and versions that get nothing any more; may be absent
  *   enrolment.pub, enrolments/NAME    key that signed them, and records of hosts' TPMs; may be absent
  *   resources/REPO/TYPE/TAG.json      who gets that key
- *   resources/REPO/TYPE/TAG.key       the key, 1 to CVM_KEY_MAX bytes, wrapped if the store has a wrapping key
+ *   resources/REPO/TYPE/TAG.key       the key, 1 to CVM_KEY_MAX bytes, wrapped if the store has a wrapping key or a token
  *   log.jws                           releases and refusals, each line signed and chained to the one before
  */
 #ifndef CVM_ATTEST_BROKER_STORE_H
@@ -30,6 +30,13 @@
 #define CVM_BROKER_WRAP_KEY 32    /* bytes, AES-256 */
 #define CVM_BROKER_LOG_TYPE "vnd.cvmd.broker-event+json"
 
+/* Where the wrapping key is not here: AES-256-GCM by somebody who has it (a PKCS#11 token). */
+struct cvm_broker_token {
+    /* @iv: 12 bytes; @aad: text; @out: @size bytes; @tag: 16 bytes, in or out. 0; -EBADMSG; another errno with @e. */
+    int (*crypt)(struct cvm_broker_token *t, bool encrypt, const uint8_t *iv, const char *aad, const uint8_t *in, size_t size,
+                 uint8_t *out, uint8_t *tag, struct cvm_error *e);
+};
+
 struct cvm_broker_store {
     char *directory;
     struct cvm_policy policy;
@@ -39,6 +46,7 @@ struct cvm_broker_store {
     uint8_t point[65]; /* of the signing key */
     bool wrapped;
     uint8_t wrap_key[CVM_BROKER_WRAP_KEY];
+    struct cvm_broker_token *token; /* the caller's; set after opening, in place of a wrapping key */
     pthread_mutex_t log_lock;
     int log;
     bool log_behind; /* its last line may not be on the disk yet */

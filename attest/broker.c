@@ -6,6 +6,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "appraise.h"
 #include "ear.h"
@@ -52,8 +53,12 @@ struct cvm_broker {
 };
 
 int cvm_broker_open(struct cvm_broker_store *store, struct cvm_broker **ret) {
-    struct cvm_broker *b = calloc(1, sizeof(*b));
+    struct cvm_broker *b;
 
+    /* Two that write one log would break its chain. */
+    if (flock(store->log, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK ? -EBUSY : -errno;
+    b = calloc(1, sizeof(*b));
     if (!b)
         return -ENOMEM;
     b->store = store;

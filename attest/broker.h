@@ -46,7 +46,7 @@ struct cvm_broker_reply {
  * cvm_broker_open - a broker over a store
  * @store: stays the caller's, must outlive the broker
  *
- * Returns 0 or -ENOMEM.
+ * Returns 0, -EBUSY if another broker has the store, or -ENOMEM.
  */
 int cvm_broker_open(struct cvm_broker_store *store, struct cvm_broker **ret);
 void cvm_broker_free(struct cvm_broker *b);

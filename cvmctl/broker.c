@@ -5,6 +5,7 @@
 #include "cvmctl.h"
 
 #include "broker-server.h"
+#include "broker-token.h"
 #include "output.h"
 
 #include "attest/json.h"
@@ -23,6 +24,7 @@
 
 #define CERTIFICATE_DAYS 825
 #define WRAP_CREDENTIAL "cvm-broker.wrap-key"
+#define PIN_CREDENTIAL "cvm-broker.pin"
 
 CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 CVM_DEFINE_CLEANUP(X509 *, X509_free)
@@ -37,6 +39,8 @@ enum {
     OPT_LISTEN,
     OPT_THREADS,
     OPT_WRAP_KEY,
+    OPT_TOKEN,
+    OPT_PIN_FILE,
     OPT_HOST,
     OPT_DIGEST,
     OPT_MIN_SVN,
@@ -45,7 +49,7 @@ enum {
 };
 
 struct broker_options {
-    const char *policy, *name, *enrolment_key, *key_file, *wrap_key, *key;
+    const char *policy, *name, *enrolment_key, *key_file, *wrap_key, *token, *pin_file, *key;
     const char *listed[2][16]; /* hosts, digests */
     unsigned nr_listed[2];
     uint64_t min_svn;
@@ -64,6 +68,9 @@ static const struct verb_option wrap_options[] = {
     {"wrap-key", OPT_WRAP_KEY, "FILE",
      "32 bytes that wrap the keys in the store (default: the systemd credential\n" WRAP_CREDENTIAL
      ", if there is one)"},
+    {"token", OPT_TOKEN, "URI", "PKCS#11 URI of an AES key in a token that wraps them instead"},
+    {"pin-file", OPT_PIN_FILE, "FILE",
+     "the token's PIN (default: the systemd credential " PIN_CREDENTIAL ",\nthen pin-source of the URI)"},
     {0},
 };
 static const struct verb_option add_options[] = {
@@ -108,6 +115,12 @@ static int take_option(struct broker_options *o, int c) {
         return 0;
     case OPT_WRAP_KEY:
         o->wrap_key = optarg;
+        return 0;
+    case OPT_TOKEN:
+        o->token = optarg;
+        return 0;
+    case OPT_PIN_FILE:
+        o->pin_file = optarg;
         return 0;
     case OPT_KEY:
         o->key = optarg;
@@ -277,44 +290,77 @@ static int verb_init(int argc, char **argv) {
 
 /* --- the others ------------------------------------------------------------------------- */
 
-/* The wrapping key that was named, or that systemd decrypted for this service. 1: there is one. */
-static int load_wrap_key(const char *path, uint8_t key[CVM_BROKER_WRAP_KEY], struct cvm_error *e) {
+/* A file that was named, or a credential that systemd decrypted for this service. 1: read; 0: there is none. */
+static int load_secret(const char *path, const char *credential, size_t max, void **ret, size_t *size, struct cvm_error *e) {
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-    _cleanup_free_ void *buf = NULL;
     char name[PATH_MAX];
-    size_t size = 0;
     int r;
 
     if (!path) {
         if (!credentials)
             return 0;
-        snprintf(name, sizeof(name), "%s/" WRAP_CREDENTIAL, credentials);
+        snprintf(name, sizeof(name), "%s/%s", credentials, credential);
         if (access(name, F_OK) < 0)
             return 0;
         path = name;
     }
-    r = cvm_read_file(path, CVM_BROKER_WRAP_KEY, &buf, &size, e);
-    if (r < 0)
+    r = cvm_read_file(path, max, ret, size, e);
+    return r < 0 ? r : 1;
+}
+
+static int load_wrap_key(const char *path, uint8_t key[CVM_BROKER_WRAP_KEY], struct cvm_error *e) {
+    _cleanup_free_ void *buf = NULL;
+    size_t size = 0;
+    int r = load_secret(path, WRAP_CREDENTIAL, CVM_BROKER_WRAP_KEY, &buf, &size, e);
+
+    if (r <= 0)
         return r;
     if (size != CVM_BROKER_WRAP_KEY)
-        return cvm_error_set(e, -EINVAL, "'%s' has %zu bytes, a wrapping key has %d", path, size, CVM_BROKER_WRAP_KEY);
+        return cvm_error_set(e, -EINVAL, "'%s' has %zu bytes, a wrapping key has %d", path ?: WRAP_CREDENTIAL, size,
+                             CVM_BROKER_WRAP_KEY);
     memcpy(key, buf, size);
     OPENSSL_cleanse(buf, size);
     return 1;
+}
+
+static int open_token(const struct broker_options *o, struct cvm_broker_token **ret, struct cvm_error *e) {
+    _cleanup_free_ void *pin = NULL;
+    size_t size = 0;
+    int r = load_secret(o->pin_file, PIN_CREDENTIAL, 255, &pin, &size, e);
+
+    if (r < 0)
+        return r;
+    while (size && ((char *)pin)[size - 1] == '\n')
+        ((char *)pin)[--size] = 0;
+    r = broker_token_open(o->token, pin, ret, e);
+    if (pin)
+        OPENSSL_cleanse(pin, size);
+    return r;
+}
+
+static void close_store(struct cvm_broker_store *s) {
+    broker_token_close(s->token);
+    cvm_broker_store_close(s);
 }
 
 static int open_store(const char *verb, const char *directory, const struct broker_options *o,
                       struct cvm_broker_store *ret) {
     uint8_t key[CVM_BROKER_WRAP_KEY];
     struct cvm_error e = {""};
-    int r;
+    int r, wrapped;
 
-    r = load_wrap_key(o->wrap_key, key, &e);
+    if (o->token && o->wrap_key)
+        return usage_error(verb, "--token and --wrap-key exclude each other");
+    if (o->pin_file && !o->token)
+        return usage_error(verb, "--pin-file is for --token");
+    r = wrapped = o->token ? 0 : load_wrap_key(o->wrap_key, key, &e);
     if (r >= 0) {
-        r = cvm_broker_store_open(directory, r ? key : NULL, ret, &e);
+        r = cvm_broker_store_open(directory, wrapped ? key : NULL, ret, &e);
         OPENSSL_cleanse(key, sizeof(key));
+        if (r == 0 && o->token)
+            r = open_token(o, &ret->token, &e);
         if (r < 0)
-            cvm_broker_store_close(ret);
+            close_store(ret);
     }
     return r < 0 ? fail(verb, EXIT_FAILED, "%s", e.text) : 0;
 }
@@ -345,7 +391,7 @@ static int verb_add(int argc, char **argv) {
         r = cvm_broker_resource_save(store, &o->resource, o->policy, key, size, &e);
     if (key)
         OPENSSL_cleanse(key, size);
-    cvm_broker_store_close(store);
+    close_store(store);
     if (r < 0)
         return fail(argv[0], EXIT_FAILED, "%s", e.text);
     say("Key %s added.\n", argv[optind + 1]);
@@ -368,10 +414,12 @@ static int verb_serve(int argc, char **argv) {
     if (r != 0)
         return r;
     r = cvm_broker_open(store, &broker);
+    if (r == -EBUSY)
+        cvm_error_set(&e, r, "another broker serves '%s'", argv[optind]);
     if (r == 0)
         r = broker_serve(broker, store, &o->server, &e);
     cvm_broker_free(broker);
-    cvm_broker_store_close(store);
+    close_store(store);
     return r < 0 ? fail(argv[0], EXIT_FAILED, "%s", *e.text ? e.text : strerror(-r)) : EXIT_OK;
 }
 

@@ -45,8 +45,9 @@ def encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def run(cvmctl, *args, **options):
-    return subprocess.run([cvmctl, *map(str, args)], capture_output=True, text=True, timeout=60, **options)
+def run(cvmctl, *args, environment=None):
+    return subprocess.run([cvmctl, *map(str, args)], capture_output=True, text=True, timeout=60,
+                          env=dict(os.environ, **(environment or {})))
 
 
 class Broker:
