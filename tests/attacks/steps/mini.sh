@@ -30,9 +30,9 @@ huge_pages() {
 }
 
 failed=0
-case ,$steps, in *,control,*|*,control-registers,*|*,injection,*|*,integrity,*|*,replay,*|*,swap,*) start ordinary ordinary ;; esac
+case ,$steps, in *,control,*|*,control-registers,*|*,injection,*|*,port,*|*,integrity,*|*,replay,*|*,swap,*) start ordinary ordinary ;; esac
 case ,$steps, in *,vcpus,*) export MACHINE_OPTIONS='-smp 2' ;; esac
-case ,$steps, in *,protected-memory,*|*,protected-registers,*|*,injection,*|*,integrity,*|*,vcpus,*) start protected protected ;; esac
+case ,$steps, in *,protected-memory,*|*,protected-registers,*|*,injection,*|*,port,*|*,integrity,*|*,vcpus,*) start protected protected ;; esac
 unset MACHINE_OPTIONS
 for step in $(echo "$steps" | tr , ' '); do
     case $step in
@@ -42,6 +42,7 @@ for step in $(echo "$steps" | tr , ' '); do
         protected-registers) /lab/steps/protected-registers.sh protected || failed=1 ;;
         injection) /lab/steps/injection.sh protected ordinary || failed=1 ;;
         vcpus) /lab/steps/vcpus.sh protected || failed=1 ;;
+        port) /lab/steps/port.sh protected ordinary || failed=1 ;;
         rootvisor) /lab/steps/rootvisor.sh || failed=1 ;;
         integrity) /lab/steps/integrity.sh protected ordinary || failed=1 ;;
         keys) /lab/steps/keys.sh || failed=1 ;;

@@ -470,6 +470,8 @@ static void both_command(uint64_t rounds) {
         want = both_step(want);
     say("GUEST: both %s %llu rounds", r == 0 && status == 0 && got == want ? "ok" : "FAIL",
         (unsigned long long)rounds);
+}
+
 /* --- the Guardian's port ------------------------------------------------------------------ */
 
 /* Exit status of cvm-guest, or -1. */
