@@ -47,6 +47,8 @@ static int payload(const struct cvm_broker_store *s, const struct cvm_broker_eve
         json_object_object_add(o, "rootvisor_svn", json_object_new_int64(v->report->rootvisor_svn));
         json_object_object_add(o, "report_counter", json_object_new_uint64(v->report->counter));
     }
+    if (v->generation)
+        json_object_object_add(o, "generation", json_object_new_uint64(v->generation));
     cvm_json_add_hex(o, "previous", s->log_head, sizeof(s->log_head));
     *ret = o;
     return 0;

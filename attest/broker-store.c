@@ -20,6 +20,7 @@
 #define WRAP_MAGIC "CVMWRAP1"
 #define TOKEN_MAGIC "CVMTOKN1"
 #define RESOURCE_FILE_MAX 65536u
+#define INSTANCES_MAX (32u << 20) /* a million VMs */
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 CVM_DEFINE_CLEANUP(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_free)
@@ -153,7 +154,8 @@ bool cvm_broker_name_ok(const char *name) {
 static int known_members(json_object *o, struct cvm_error *e) {
     json_object_object_foreach(o, name, value) {
         (void)value;
-        if (strcmp(name, "policy") && strcmp(name, "accept_warnings") && strcmp(name, "lease"))
+        if (strcmp(name, "policy") && strcmp(name, "accept_warnings") && strcmp(name, "lease") &&
+            strcmp(name, "instances"))
             return cvm_error_set(e, -EINVAL, "unknown member '%.40s'", name);
     }
     return 0;
@@ -186,6 +188,14 @@ static int parse_resource(const struct cvm_broker_store *s, json_object *o, stru
         err = cvm_json_uint(o, "lease", 86400 * 30, &lease, e);
     if (err == 0 && json_object_object_get_ex(o, "accept_warnings", &member))
         err = parse_accepted(member, r, e);
+    if (err == 0 && json_object_object_get_ex(o, "instances", &member)) {
+        const char *which = NULL;
+
+        err = cvm_json_string(o, "instances", &which, e);
+        if (err == 0 && strcmp(which, "any") && strcmp(which, "newest"))
+            err = cvm_error_set(e, -EINVAL, "instances is neither 'newest' nor 'any'");
+        r->any_instance = err == 0 && strcmp(which, "any") == 0;
+    }
     if (err == 0 && json_object_object_get_ex(o, "policy", &member)) {
         err = cvm_json_string(o, "policy", &policy, e);
         if (err == 0 && (!*policy || *policy == '.' || strchr(policy, '/')))
@@ -326,6 +336,7 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
     for (unsigned i = 0; i < r->nr_accepted; i++)
         json_object_array_add(list, json_object_new_string(r->accepted[i]));
     json_object_object_add(o, "lease", json_object_new_int64(r->lease));
+    json_object_object_add(o, "instances", json_object_new_string(r->any_instance ? "any" : "newest"));
     err = make_directories(s, r->name);
     if (err < 0)
         return cvm_error_set(e, err, "cannot make folders in '%s': %s", s->directory, strerror(-err));
@@ -351,6 +362,44 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
     }
     OPENSSL_cleanse(out, sizeof(out));
     return err;
+}
+
+#define INSTANCE_SIZE 32u
+
+int cvm_broker_instance(struct cvm_broker_store *s, const char *name, const struct cvm_report *report, uint64_t *ret,
+                        struct cvm_error *e) {
+    _cleanup_cvm_free_ uint8_t *buf = NULL;
+    uint8_t id[INSTANCE_SIZE];
+    char path[PATH_MAX];
+    size_t size = 0, at;
+    int fd, r;
+
+    if (EVP_Digest(report->kex_public, sizeof(report->kex_public), id, NULL, EVP_sha256(), NULL) != 1)
+        return -EIO;
+    r = path_of(s, path, "resources/%s.instances", name);
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&s->log_lock); /* one at a time */
+    r = cvm_read_file(path, INSTANCES_MAX, (void **)&buf, &size, e);
+    if (r == -ENOENT)
+        r = 0;
+    /* A record that a crash cut short let no key out. */
+    size -= size % INSTANCE_SIZE;
+    for (at = 0; r == 0 && at < size; at += INSTANCE_SIZE)
+        if (memcmp(buf + at, id, sizeof(id)) == 0)
+            break;
+    *ret = at / INSTANCE_SIZE + 1;
+    if (r == 0 && at < size) {
+        r = at + INSTANCE_SIZE < size;
+    } else if (r == 0) {
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0 || pwrite(fd, id, sizeof(id), (off_t)size) != (ssize_t)sizeof(id) || fsync(fd) < 0)
+            r = cvm_error_set(e, -EIO, "'%s': %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+    }
+    pthread_mutex_unlock(&s->log_lock);
+    return r;
 }
 
 /* Is one of the hexadecimal strings of a list these bytes? -EINVAL if it is no such list. */

@@ -9,6 +9,7 @@
  *   enrolment.pub, enrolments/NAME    key that signed them, and records of hosts' TPMs; may be absent
  *   resources/REPO/TYPE/TAG.json      who gets that key
  *   resources/REPO/TYPE/TAG.key       the key, 1 to CVM_KEY_MAX bytes, wrapped if the store has a wrapping key or a token
+ *   resources/REPO/TYPE/TAG.instances the VMs that got it, 32 bytes each, oldest first
  *   log.jws                           releases and refusals, each line signed and chained to the one before
  */
 #ifndef CVM_ATTEST_BROKER_STORE_H
@@ -61,6 +62,7 @@ struct cvm_broker_resource {
     unsigned nr_accepted;
     char accepted[CVM_BROKER_WARNINGS][48]; /* codes of warnings that are no refusal */
     unsigned lease;                         /* seconds */
+    bool any_instance;                      /* a VM that a later one replaced may have it, too */
 };
 
 /* What the log tells of one event. Strings may be NULL. */
@@ -68,6 +70,7 @@ struct cvm_broker_event {
     const char *event; /* "attested", "released", "refused", "lease-expired" */
     const char *resource, *peer, *code, *detail;
     const struct cvm_report *report; /* NULL: none that was genuine */
+    uint64_t generation;             /* of the VM among those that got this resource; 0: none */
     time_t now;
 };
 
@@ -101,6 +104,17 @@ int cvm_broker_key_load(const struct cvm_broker_store *s, const char *name, uint
 /* Writes a resource: its key, wrapped if the store has a wrapping key, and its conditions. */
 int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_broker_resource *r,
                              const char *policy_path, const void *key, size_t size, struct cvm_error *e);
+
+/**
+ * cvm_broker_instance - which of the VMs that got a resource is this?
+ * @ret: its generation, from 1: what comes later has a greater one. Never goes back, whatever the host restores
+ *
+ * A VM is known by its Guardian's key-agreement key, made when it was protected. One that was not seen before is the newest, and
+ * that is on the disk when this returns.
+ * Returns 0 if it is the newest; 1 if a later one has been here; a negative errno.
+ */
+int cvm_broker_instance(struct cvm_broker_store *s, const char *name, const struct cvm_report *report, uint64_t *ret,
+                        struct cvm_error *e);
 
 /**
  * cvm_broker_revoked - is this host or version on the list?

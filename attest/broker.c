@@ -373,6 +373,32 @@ static void lease_begin(struct cvm_broker *b, const struct cvm_broker_resource *
     pthread_mutex_unlock(&b->lock);
 }
 
+/* Whoever had the key before is no longer waited for: what it does from now on is an older state of the machine. */
+static void supersede(struct cvm_broker *b, const struct cvm_broker_request *q, const struct cvm_broker_resource *res,
+                      const struct cvm_report *newest) {
+    for (unsigned i = 0; i < LEASES; i++) {
+        struct lease *l = &b->lease[i], over = {.end = 0};
+
+        pthread_mutex_lock(&b->lock);
+        if (l->end && strcmp(l->resource, res->name) == 0 &&
+            memcmp(l->report.kex_public, newest->kex_public, sizeof(newest->kex_public))) {
+            over = *l;
+            l->end = 0;
+        }
+        pthread_mutex_unlock(&b->lock);
+        if (over.end)
+            cvm_broker_log(b->store, &(struct cvm_broker_event){
+                                         .event = "superseded",
+                                         .resource = over.resource,
+                                         .code = "instance.superseded",
+                                         .detail = "a later instance of this machine got the key",
+                                         .peer = q->peer,
+                                         .report = &over.report,
+                                         .now = q->now,
+                                     });
+    }
+}
+
 static int send_blob(const struct cvm_key_blob *blob, struct cvm_broker_reply *ret) {
     static const char header[] = "{\"alg\":\"HPKE-Base-P256-SHA256-AES256GCM\",\"typ\":\"vnd.cvmd.key-blob\"}";
     _cleanup_(json_object_putp) json_object *o = json_object_new_object();
@@ -414,6 +440,13 @@ static int decide(struct cvm_broker *b, const struct session *s, const struct cv
     r = cvm_broker_revoked(b->store, &v->report, &code, e);
     if (r != 0) {
         event->code = r < 0 ? "revoked.unreadable" : code;
+        return 1;
+    }
+    r = cvm_broker_instance(b->store, res->name, &v->report, &event->generation, e);
+    if (r < 0 || (r == 1 && !res->any_instance)) {
+        event->code = r < 0 ? "instances.unreadable" : "instance.superseded";
+        if (r == 1)
+            cvm_error_set(e, 0, "a later instance of this machine has the key");
         return 1;
     }
     r = cvm_broker_key_load(b->store, res->name, key, &size, e);
@@ -462,6 +495,8 @@ static int release(struct cvm_broker *b, const struct cvm_broker_request *q, str
     if (r == 1)
         return reply_error(ret, 403, "PolicyDeny", event.code, event.detail);
     s->released = true;
+    if (!res->any_instance)
+        supersede(b, q, res, &s->verdict->report);
     lease_begin(b, res, &s->verdict->report, q->now);
     return send_blob(&blob, ret);
 }

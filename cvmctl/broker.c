@@ -36,6 +36,7 @@ enum {
     OPT_KEY_FILE,
     OPT_ACCEPT,
     OPT_LEASE,
+    OPT_INSTANCES,
     OPT_LISTEN,
     OPT_THREADS,
     OPT_WRAP_KEY,
@@ -78,6 +79,7 @@ static const struct verb_option add_options[] = {
     {"policy", OPT_POLICY, "NAME", "a policy beside policy.json in the store that must be met, too"},
     {"accept-warning", OPT_ACCEPT, "CODE", "release in spite of this warning; may be given again"},
     {"lease", OPT_LEASE, "SECONDS", "after so long the VM must attest again (default: 3600)"},
+    {"instances", OPT_INSTANCES, "WHICH", "newest: not a VM that a later one replaced (default); any"},
     {0},
 };
 static const struct verb_option serve_options[] = {
@@ -137,6 +139,11 @@ static int take_option(struct broker_options *o, int c) {
         if (parse_number(optarg, 1, 86400 * 30, &n) < 0)
             return -EINVAL;
         o->resource.lease = (unsigned)n;
+        return 0;
+    case OPT_INSTANCES:
+        if (strcmp(optarg, "any") && strcmp(optarg, "newest"))
+            return -EINVAL;
+        o->resource.any_instance = strcmp(optarg, "any") == 0;
         return 0;
     case OPT_THREADS:
         if (parse_number(optarg, 1, 256, &n) < 0)
