@@ -80,7 +80,6 @@ static bool check_features(void)
 	u32 n;
 
 	features_read(&cpu_raw);
-	features_report(&cpu_raw);
 	n = features_missing(&cpu_raw, names, ARRAY_SIZE(names));
 	for (u32 i = 0; i < n && i < ARRAY_SIZE(names); i++)
 		rv_printf("this CPU lacks: %s\n", names[i]);
@@ -232,7 +231,6 @@ void rv_main(u32 magic, u64 info)
 	log_event(CVM_EV_BOOT, CVM_R_NONE, 0, NULL, RV_VERSION, rv_boot.tsc_khz);
 	vm_init(c, mb.cmdline, va(entry.rdi));
 	rv_printf("TSC %lu kHz; entering Linux\n", rv_boot.tsc_khz);
-	console_screen_off();
 	smp_release(&entry);
 	/* onto the stack that has a guard page; boot needed a larger one */
 	__asm__ volatile("movq %0, %%rsp; xorl %%ebp, %%ebp; call *%1"

@@ -11,7 +11,6 @@
 
 /* print.c */
 void console_init(void);
-void console_screen_off(void);		/* the screen belongs to Linux from now on */
 
 /* tables.c: GDT, TSS, IDT, GS base of this CPU. Interrupts stay off for ever. */
 void cpu_tables_init(struct pcpu *c);

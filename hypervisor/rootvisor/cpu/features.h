@@ -24,9 +24,8 @@ struct cpu_requirement {
 /* Fills names[] with what is missing, at most max of them; returns how many there are. */
 u32 features_missing(const struct cpu_raw *raw, const char **names, u32 max);
 
-/* features_read.c: reads this CPU; prints a line that reports it. */
+/* features_read.c: reads this CPU. */
 void features_read(struct cpu_raw *raw);
-void features_report(const struct cpu_raw *raw);
 
 /* Optional secondary controls that the CPU allows, of `wanted`. */
 u64 features_proc2_optional(u64 wanted);

@@ -38,19 +38,3 @@ u64 features_proc2_optional(u64 wanted)
 {
 	return (rdmsr(MSR_VMX_PROC2) >> 32) & wanted;
 }
-
-void features_report(const struct cpu_raw *raw)
-{
-	u32 brand[13] = { 0 }, r[4];
-	const char *name = (const char *)brand;
-
-	cpuid(0x80000000, 0, r);
-	for (u32 i = 0; r[0] >= 0x80000004 && i < 3; i++)
-		cpuid(0x80000002 + i, 0, brand + 4 * i);
-	while (*name == ' ')
-		name++;
-	rv_printf("CPU: %s\n", *name ? name : "(no name)");
-	rv_printf("VMX basic %lx, pin %lx, primary %lx, secondary %lx, exit %lx, entry %lx, EPT/VPID %lx\n",
-		  raw->vmx_basic, raw->vmx_pin >> 32, raw->vmx_proc >> 32, raw->vmx_proc2 >> 32,
-		  raw->vmx_exit >> 32, raw->vmx_entry >> 32, raw->ept_vpid);
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Console: COM1 (115200 8N1) and the VGA text screen. No wait is unbounded. */
+/* Console: COM1 (115200 8N1). No wait is unbounded. */
 #include "rv/rv.h"
 
 #include <stdarg.h>
@@ -10,31 +10,18 @@
 #define COM1		0x3f8
 #define COM_LSR		(COM1 + 5)
 #define LSR_THRE	0x20
-#define VGA_COLS	80
-#define VGA_ROWS	25
-#define VGA_ATTR	0x0700
 
-static bool serial_there, screen_on, in_line;
-static u32 vga_row, vga_col;
+static bool serial_there, in_line;
 
 void console_init(void)
 {
 	static const u8 setup[][2] = {
 		{ 1, 0 }, { 3, 0x80 }, { 0, 1 }, { 1, 0 }, { 3, 3 }, { 2, 7 }, { 4, 3 } };
-	volatile u16 *vga = (u16 *)0xb8000;
 
 	outb(COM1 + 7, 0x5a);		/* scratch register: is there a UART? */
 	serial_there = inb(COM1 + 7) == 0x5a;
 	for (u32 i = 0; serial_there && i < ARRAY_SIZE(setup); i++)
 		outb((u16)(COM1 + setup[i][0]), setup[i][1]);
-	for (u32 i = 0; i < VGA_COLS * VGA_ROWS; i++)
-		vga[i] = VGA_ATTR | ' ';
-	screen_on = true;
-}
-
-void console_screen_off(void)
-{
-	screen_on = false;
 }
 
 static void serial_put(char ch)
@@ -46,27 +33,12 @@ static void serial_put(char ch)
 	outb(COM1, (u8)ch);
 }
 
-static void screen_put(char ch)
-{
-	volatile u16 *vga = (u16 *)0xb8000;
-
-	if (ch != '\n')
-		vga[vga_row * VGA_COLS + vga_col++] = VGA_ATTR | (u8)ch;
-	if (ch == '\n' || vga_col == VGA_COLS) {
-		vga_col = 0;
-		vga_row++;
-	}
-	vga_row %= VGA_ROWS;		/* no more lines than that before Linux */
-}
-
 static void put_char(char ch)
 {
 	in_line = ch != '\n';
 	if (ch == '\n')
 		serial_put('\r');
 	serial_put(ch);
-	if (screen_on)
-		screen_put(ch);
 }
 
 static void put_string(const char *s)

@@ -7,7 +7,7 @@
 
 static struct cvm_event ring[LOG_SIZE];
 static u8 before[LOG_SIZE][CVM_CHAIN_SIZE];	/* chain value before each, as far as folded */
-static u64 last_seq, folded;	/* newest event, the first is 1; newest that the Quoter has chained */
+u64 log_last, log_folded;
 
 /* paid: until when the rate is used up. As many as make a second may come at once. */
 static bool within_rate(u64 *paid, u64 now)
@@ -22,10 +22,10 @@ static bool within_rate(u64 *paid, u64 now)
 
 void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1)
 {
-	struct cvm_event *e = &ring[++last_seq % LOG_SIZE];
+	struct cvm_event *e = &ring[++log_last % LOG_SIZE];
 
 	*e = (struct cvm_event) {
-		.seq = last_seq, .tsc = rdtsc(), .type = type, .reason = reason,
+		.seq = log_last, .tsc = rdtsc(), .type = type, .reason = reason,
 		.cpu = this_pcpu()->id, .vm = vm, .arg = { arg0, arg1 } };
 	if (uuid)
 		memcpy(e->uuid, uuid, sizeof(e->uuid));
@@ -43,25 +43,23 @@ void log_refused(u32 reason, u32 call, s64 err)
 	dropped[k] = 0;
 }
 
-int log_fold(struct pcpu *c, u64 slack, struct cvm_log_call *sign)
+int log_chain(struct pcpu *c, struct cvm_log_call *sign)
 {
 	struct cvm_g_log *l = &quoter.mb->log;
 	int err;
 
-	if (!sign && last_seq - folded <= slack)
-		return 0;
 	if (sign)
 		memcpy(l->head.user_data, sign->user_data, sizeof(sign->user_data));
 	do {
-		for (l->count = 0; l->count < CVM_LOG_BATCH && folded + l->count < last_seq; l->count++)
-			l->ev[l->count] = ring[(folded + l->count + 1) % LOG_SIZE];
-		l->sign = sign && folded + l->count == last_seq;
+		for (l->count = 0; l->count < CVM_LOG_BATCH && log_folded + l->count < log_last; l->count++)
+			l->ev[l->count] = ring[(log_folded + l->count + 1) % LOG_SIZE];
+		l->sign = sign && log_folded + l->count == log_last;
 		l->head.tsc = rdtsc();
 		l->head.tsc_khz = rv_boot.tsc_khz;
 		err = guardian_call(c, &quoter, CVM_G_LOG, NULL, NULL);
 		for (u32 i = 0; !err && i < l->count; i++)
-			memcpy(before[++folded % LOG_SIZE], l->before[i], CVM_CHAIN_SIZE);
-	} while (!err && folded < last_seq);
+			memcpy(before[++log_folded % LOG_SIZE], l->before[i], CVM_CHAIN_SIZE);
+	} while (!err && log_folded < log_last);
 	if (sign)
 		sign->head = l->head;
 	return err;
@@ -69,15 +67,15 @@ int log_fold(struct pcpu *c, u64 slack, struct cvm_log_call *sign)
 
 u32 log_read(u64 first, struct cvm_event_page *out)
 {
-	u64 oldest = last_seq >= LOG_SIZE ? last_seq - LOG_SIZE + 1 : 1;
+	u64 oldest = log_last >= LOG_SIZE ? log_last - LOG_SIZE + 1 : 1;
 
 	out->first_seq = oldest;
-	out->next_seq = last_seq + 1;
+	out->next_seq = log_last + 1;
 	if (first < oldest)
 		first = oldest;
-	if (first <= folded)
+	if (first <= log_folded)
 		memcpy(out->before, before[first % LOG_SIZE], CVM_CHAIN_SIZE);
-	while (first <= last_seq && out->count < CVM_EVENTS_PER_PAGE)
+	while (first <= log_last && out->count < CVM_EVENTS_PER_PAGE)
 		out->ev[out->count++] = ring[first++ % LOG_SIZE];
 	return out->count;
 }

@@ -10,10 +10,8 @@ void mtrr_read(struct mtrr *m)
 {
 	static const u16 fixed[11] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f };
 	u64 cap = rdmsr(MSR_MTRR_CAP);
-	u32 r[4];
 
-	cpuid(0x80000008, 0, r);	/* every 64-bit CPU has it */
-	m->phys_bits = r[0] & 0xff;
+	m->phys_bits = cpu_phys_bits();
 	m->def_type = rdmsr(MSR_MTRR_DEF_TYPE);
 	for (u32 i = 0; i < ARRAY_SIZE(fixed); i++)
 		m->fixed[i] = cap & BIT(8) ? rdmsr(fixed[i]) : 0;

@@ -11,23 +11,11 @@ static int read_entry(void *ctx, u64 addr, u64 *entry)
 	return 0;
 }
 
-static u32 phys_bits(void)
-{
-	static u32 bits;
-	u32 r[4];
-
-	if (!bits) {
-		cpuid(0x80000008, 0, r);
-		bits = r[0] & 0xff;
-	}
-	return bits;
-}
-
 static int walk(u64 la, bool write, bool user, u64 *addr, u64 *left)
 {
 	static const struct walk_ops ops = { .read_entry = read_entry };
 
-	return walk4(&ops, vmread(VMCS_GUEST_CR3), phys_bits(), la, write, user, addr, left);
+	return walk4(&ops, vmread(VMCS_GUEST_CR3), cpu_phys_bits(), la, write, user, addr, left);
 }
 
 int l1_translate(u64 la, bool write, bool user, u64 *phys)

@@ -41,14 +41,12 @@ static u64 offer(u64 hw, u64 bits)
 
 void nested_init(void)
 {
-	u32 r[4];
 	u64 *hw = (u64 *)&hw_caps;
 
 	fields_init();
 	for (u32 i = 0; i < NR_VMX_CAPS; i++)
 		hw[i] = rdmsr(MSR_VMX_BASIC + i);
-	cpuid(0x80000008, 0, r);
-	hw_caps.phys_bits = r[0] & 0xff;
+	hw_caps.phys_bits = cpu_phys_bits();
 	l1_caps = hw_caps;		/* the CR0 and CR4 bits, by and large */
 	l1_caps.basic = VMCS12_REVISION | PAGE_SIZE << 32 | 6ull << 50 | (hw_caps.basic & BIT(54)) | BIT(55);
 	l1_caps.pin = offer(hw_caps.pin, PIN_OFFER);

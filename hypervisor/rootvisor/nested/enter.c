@@ -4,11 +4,12 @@
 #include "nested/nested.h"
 #include "vmx/vmx.h"
 
-/* MSRs that an ordinary guest may reach directly if L1 lets it; all others exit. */
-static const struct { u32 msr; bool write; } passable[] = {
-	{ MSR_FS_BASE, true }, { MSR_GS_BASE, true }, { MSR_KERNEL_GS_BASE, true },
-	{ MSR_SYSENTER_CS, true }, { MSR_SYSENTER_ESP, true }, { MSR_SYSENTER_EIP, true },
-	{ MSR_SPEC_CTRL, true }, { MSR_PRED_CMD, true }, { MSR_TSC, false },
+/* MSRs that an ordinary guest may reach directly if L1 lets it; all others exit. Each row in one word of the bitmap. */
+static const struct { u32 first, count; bool write; } passable[] = {
+	{ MSR_FS_BASE, 3, true },		/* GS_BASE, KERNEL_GS_BASE */
+	{ MSR_SYSENTER_CS, 3, true },		/* ESP, EIP */
+	{ MSR_SPEC_CTRL, 2, true },		/* PRED_CMD */
+	{ MSR_TSC, 1, false },
 };
 
 u32 msr_bitmap_bit(u32 msr, bool write)
@@ -20,11 +21,9 @@ u32 msr_bitmap_bit(u32 msr, bool write)
 	return bit + (write ? 0x4000 : 0);
 }
 
-static void merge_msr_bit(u8 *to, const u8 *from, u32 bit)
+static void merge_msrs(u32 *to, const u32 *from, u32 bit, u32 count)
 {
-	u8 mask = (u8)(1 << (bit & 7));
-
-	to[bit >> 3] = (u8)((to[bit >> 3] & ~mask) | (from[bit >> 3] & mask));
+	to[bit >> 5] = from[bit >> 5] | ~(((1u << count) - 1) << (bit & 31));
 }
 
 /* Every entry: KVM changes its bitmap in memory without telling anybody. */
@@ -35,9 +34,9 @@ static void merge_msr_bitmap(struct vcpu12 *v)
 	if (!(F12(v, VMCS_PROC_CTLS) & PROC_MSR_BITMAPS) || !frame_is_host(page >> PAGE_SHIFT))
 		return;			/* all ones: every access exits */
 	for (u32 i = 0; i < ARRAY_SIZE(passable); i++) {
-		merge_msr_bit(v->msr_bitmap02, va(page), msr_bitmap_bit(passable[i].msr, false));
+		merge_msrs(v->msr_bitmap02, va(page), msr_bitmap_bit(passable[i].first, false), passable[i].count);
 		if (passable[i].write)
-			merge_msr_bit(v->msr_bitmap02, va(page), msr_bitmap_bit(passable[i].msr, true));
+			merge_msrs(v->msr_bitmap02, va(page), msr_bitmap_bit(passable[i].first, true), passable[i].count);
 	}
 }
 
@@ -71,19 +70,13 @@ static void write_controls(struct vcpu12 *v)
 	v->dirty_ctl = false;
 }
 
-/* Registers that L2 takes from L1 when L1 does not say otherwise. vmcs01 is current. */
-static void inherit_efer_pat(struct pcpu *c, struct vcpu12 *v)
+/* Registers that L2 takes from L1, whose they are, when L1 does not say otherwise. VMCS02 is current. */
+static void inherit_efer_pat(struct vcpu12 *v, u64 efer, u64 pat)
 {
 	u64 entry = F12(v, VMCS_ENTRY_CTLS);
-	u64 efer = vmread(VMCS_GUEST_EFER), pat = vmread(VMCS_GUEST_PAT);
 
-	if ((entry & ENTRY_LOAD_EFER) && (entry & ENTRY_LOAD_PAT))
-		return;
-	if (!(entry & ENTRY_IA32E))
-		efer &= ~(EFER_LMA | EFER_LME);
-	vmcs_load(c, &v->vmcs02);
 	if (!(entry & ENTRY_LOAD_EFER))
-		vmwrite(VMCS_GUEST_EFER, efer);
+		vmwrite(VMCS_GUEST_EFER, entry & ENTRY_IA32E ? efer : efer & ~(EFER_LMA | EFER_LME));
 	if (!(entry & ENTRY_LOAD_PAT))
 		vmwrite(VMCS_GUEST_PAT, pat);
 }
@@ -107,22 +100,25 @@ static bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
 
 u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
 {
-	vmcs_shadow_drain(c, v);
+	u64 efer = vmread(VMCS_GUEST_EFER), pat = vmread(VMCS_GUEST_PAT);
+
 	if (v->ran_on != c) {		/* translations of its last stay here are stale */
 		tlb_flush(c);
 		v->ran_on = c;
 	}
 	if (v->vm) {
+		vmcs_shadow_drain(c, v);
 		c->in_l2 = true;
 		vm_enter(c, v);
 		return 0;
 	}
-	inherit_efer_pat(c, v);
 	v->shadow = shadow_get(F12(v, VMCS_EPTP));
 	if (!v->shadow)
 		return VMX_ERR_CONTROLS;
 	merge_msr_bitmap(v);
+	vmcs_shadow_drain(c, v);
 	vmcs_load(c, &v->vmcs02);
+	inherit_efer_pat(v, efer, pat);
 	if (v->dirty_ctl)
 		write_controls(v);
 	if (refuse_guest_state(c, v))
@@ -139,27 +135,41 @@ u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
 	return 0;
 }
 
+/* Exits that leave error codes, addresses and instruction information undefined (SDM vol. 3, 28.2). */
+#define BRIEF_EXITS	(BIT(EXIT_EXT_INTR) | BIT(EXIT_INTR_WINDOW) | BIT(EXIT_CPUID) | BIT(EXIT_HLT) | BIT(EXIT_RDTSC) | \
+			 BIT(EXIT_VMCALL) | BIT(EXIT_RDMSR) | BIT(EXIT_WRMSR) | BIT(EXIT_PAUSE))
+
 void nested_copy_exit_info(struct vcpu12 *v, u32 reason)
 {
+	static const u16 always[] = {
+		VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_INFO, VMCS_IDT_VECTORING_INFO, VMCS_EXIT_INSTR_LEN };
 	static const u16 info[] = {
-		VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_INFO, VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_INFO,
-		VMCS_IDT_VECTORING_ERROR, VMCS_EXIT_INSTR_LEN, VMCS_INSTRUCTION_INFO,
-		VMCS_GUEST_PHYSICAL_ADDRESS, VMCS_GUEST_LINEAR_ADDRESS,
-	};
+		VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_ERROR, VMCS_INSTRUCTION_INFO,
+		VMCS_GUEST_PHYSICAL_ADDRESS, VMCS_GUEST_LINEAR_ADDRESS };
 	u64 ia32e = vmread(VMCS_ENTRY_CTLS) & ENTRY_IA32E;
 
 	F12(v, VMCS_EXIT_REASON) = reason;
-	for (u32 i = 0; i < ARRAY_SIZE(info); i++)
+	for (u32 i = 0; i < ARRAY_SIZE(always); i++)
+		F12(v, always[i]) = vmread(always[i]);
+	v->brief = reason < 64 && BRIEF_EXITS >> reason & 1 && !(F12(v, VMCS_IDT_VECTORING_INFO) & INTR_VALID);
+	for (u32 i = 0; !v->brief && i < ARRAY_SIZE(info); i++)
 		F12(v, info[i]) = vmread(info[i]);
 	F12(v, VMCS_ENTRY_CTLS) = (F12(v, VMCS_ENTRY_CTLS) & ~ENTRY_IA32E) | ia32e;
 	if (!(reason & EXIT_REASON_FAILED))
 		F12(v, VMCS_ENTRY_INTR_INFO) &= ~INTR_VALID;
 }
 
-/* SDM vol. 3, 28.5: what a VM exit loads, here into vmcs01's guest state. */
+/*
+ * SDM vol. 3, 28.5: what a VM exit loads, here into vmcs01's guest state. L1 left in 64-bit mode at CPL 0: if it had the selectors
+ * already, it had all of these six that can be seen there (bases of FS and GS: nested_to_l1).
+ */
 static void load_l1_segments(const struct vcpu12 *v)
 {
-	for (u32 i = 0; i < 6; i++) {
+	u64 differ = 0;
+
+	for (u32 i = 0; i < 6; i++)
+		differ |= vmread(VMCS_GUEST_ES_SEL + 2 * i) ^ F12(v, VMCS_HOST_ES_SEL + 2 * i);
+	for (u32 i = 0; differ && i < 6; i++) {
 		u64 sel = F12(v, VMCS_HOST_ES_SEL + 2 * i);
 
 		vmwrite(VMCS_GUEST_ES_SEL + 2 * i, sel);
@@ -183,8 +193,7 @@ void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
 		{ VMCS_GUEST_GDTR_BASE, VMCS_HOST_GDTR_BASE }, { VMCS_GUEST_IDTR_BASE, VMCS_HOST_IDTR_BASE },
 		{ VMCS_GUEST_SYSENTER_CS, VMCS_HOST_SYSENTER_CS }, { VMCS_GUEST_SYSENTER_ESP, VMCS_HOST_SYSENTER_ESP },
 		{ VMCS_GUEST_SYSENTER_EIP, VMCS_HOST_SYSENTER_EIP } };
-	static const u16 zero[] = {
-		VMCS_GUEST_DEBUGCTL, VMCS_GUEST_PENDING_DBG, VMCS_GUEST_ACTIVITY, VMCS_GUEST_LDTR_SEL, VMCS_ENTRY_INTR_INFO };
+	static const u16 zero[] = { VMCS_GUEST_DEBUGCTL, VMCS_GUEST_PENDING_DBG, VMCS_GUEST_LDTR_SEL };
 	const u64 keep = CR0_ET | CR0_CD | CR0_NW | 0x1ff80000 | BIT(17) | 0xffc0;	/* the last: reserved */
 	u64 info = F12(v, VMCS_EXIT_INTR_INFO);
 	u64 exit = F12(v, VMCS_EXIT_CTLS);
@@ -216,6 +225,7 @@ void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualifica
 	F12(v, VMCS_EXIT_REASON) = misconfig ? EXIT_EPT_MISCONFIG : EXIT_EPT_VIOLATION;
 	F12(v, VMCS_EXIT_QUALIFICATION) = misconfig ? 0 : qualification;
 	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = gpa;
+	v->brief = false;
 	nested_to_l1(c, v);
 }
 
@@ -253,7 +263,6 @@ void nested_run(struct pcpu *c)
 {
 	struct vcpu12 *v = c->cur12;
 	u32 reason;
-
 	int failed;
 
 	rv_unlock();

@@ -31,12 +31,13 @@ struct vcpu12 {
 	u64 gpa;		/* of L1's VMCS page; 0 = free */
 	u64 nonce;		/* also in that page: tells it was not re-initialised */
 	bool launched12;	/* launch state as L1 knows it */
+	bool brief;		/* its last exit left no error codes, addresses, instruction information */
 	bool dirty_ctl;		/* controls changed since VMCS02 was written */
 	bool checked;		/* no control or host field changed since check.c passed them */
 	struct pcpu *ran_on;	/* the CPU it ran on last */
 	struct vmcs vmcs02;
 	struct vmcs shadow_vmcs;	/* pa = 0: none, every access of L1 exits */
-	u8 *msr_bitmap02;
+	void *msr_bitmap02;
 	struct shadow *shadow;
 	struct vm *launching;	/* PROTECT under way */
 	struct vm *vm;		/* protected: the VM, else NULL */
@@ -86,7 +87,7 @@ void vmcs12_move_guest(struct pcpu *c, struct vcpu12 *v, bool pull);
 void vmcs_shadow_init(void);
 void vmcs12_set_current(struct pcpu *c, struct vcpu12 *v);	/* VMPTRLD; NULL: none */
 void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v);	/* after an exit to L1 */
-void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v);	/* before an entry; vmcs01 current after it */
+void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v);	/* before an entry */
 
 /* check.c (pure): 0 or a VMX instruction error */
 u32 vmcs12_check_controls(const u64 *f, const struct vmx_caps *caps);

@@ -12,9 +12,10 @@
 #define VMCS_VMREAD_BITMAP	0x2026
 #define VMCS_VMWRITE_BITMAP	0x2028
 
+#define NR_BRIEF_FIELDS		5u	/* all that a brief exit has come first */
 static const u16 exit_fields[] = {
-	VMCS_EXIT_REASON, VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_INFO, VMCS_EXIT_INTR_ERROR,
-	VMCS_IDT_VECTORING_INFO, VMCS_IDT_VECTORING_ERROR, VMCS_EXIT_INSTR_LEN, VMCS_INSTRUCTION_INFO,
+	VMCS_EXIT_REASON, VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_INFO, VMCS_IDT_VECTORING_INFO, VMCS_EXIT_INSTR_LEN,
+	VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_ERROR, VMCS_INSTRUCTION_INFO,
 	VMCS_GUEST_PHYSICAL_ADDRESS, VMCS_GUEST_LINEAR_ADDRESS,
 };
 /* Read and written here only: a field that L1 read here and wrote elsewhere would be stale. */
@@ -61,7 +62,9 @@ void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v)
 	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
 		w[i] = v->vm ? F12(v, guest_fields[i]) : vmread(guest_fields[i]);	/* as L1 may see them */
 	vmcs_load(c, &v->shadow_vmcs);
-	for (u32 i = 0; i < ARRAY_SIZE(exit_fields); i++)
+	for (u32 i = 0; i < NR_BRIEF_FIELDS; i++)
+		vmwrite(exit_fields[i], F12(v, exit_fields[i]));
+	for (u32 i = NR_BRIEF_FIELDS; (v->vm || !v->brief) && i < ARRAY_SIZE(exit_fields); i++)
 		vmwrite(exit_fields[i], F12(v, exit_fields[i]));
 	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
 		vmwrite(guest_fields[i], w[i]);
@@ -86,7 +89,6 @@ void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v)
 		else
 			vmwrite(guest_fields[i], w[i]);
 	}
-	vmcs_load(c, &c->vmcs01);
 }
 
 /* vmcs01 is current before and after. */

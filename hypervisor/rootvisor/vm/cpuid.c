@@ -5,34 +5,38 @@
 
 enum { A, B, C, D };
 
-static void leaf1(u32 r[4], u32 apic_id, u32 more, u64 cr4)
-{
-	r[B] = (r[B] & 0x0000ffff) | apic_id << 24 | (1 + more) << 16;
-	r[C] &= ~(u32)(BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(10) | BIT(15) |
-		       BIT(18) | BIT(27));
-	r[C] |= (u32)(BIT(21) | BIT(24) | BIT(31));	/* x2APIC, TSC deadline, hypervisor */
-	if (cr4 & CR4_OSXSAVE)
-		r[C] |= (u32)BIT(27);
-	/* no MCE, MTRR, MCA, PSN, DS, ACPI, HTT, TM, PBE */
-	r[D] &= ~(u32)(BIT(7) | BIT(12) | BIT(14) | BIT(18) | BIT(21) | BIT(22) | BIT(28) | BIT(29) | BIT(31));
-	if (more)
-		r[D] |= (u32)BIT(28);	/* HTT: the number of APIC ids above counts */
-}
+#define BITS(b)	((u32)(b))
+#define ALL	0xffffffffu
 
-static void leaf7(u32 r[4], u32 sub, u64 cr4)
+/* Of the CPU's own answer, all zero for leaves of software, these bits stay; then some are set. Leaves not here are zero. */
+static const struct {
+	u32 first, last, keep[4], set[4];
+} leaves[] = {
+	{ 0x0, 0x0, { 0, ALL, ALL, ALL }, { 0x15 } },
+	/* no DTES64, MONITOR, DS-CPL, VMX, SMX, EIST, TM2, CNXT-ID, PDCM, DCA; no MCE, MTRR, MCA, PSN, DS, ACPI, HTT, TM, PBE */
+	{ 0x1, 0x1, { ALL, 0xffff,
+		~BITS(BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(10) | BIT(15) | BIT(18) | BIT(27)),
+		~BITS(BIT(7) | BIT(12) | BIT(14) | BIT(18) | BIT(21) | BIT(22) | BIT(28) | BIT(29) | BIT(31)) },
+	  { 0, 1 << 16, BITS(BIT(21) | BIT(24) | BIT(31)) } },		/* x2APIC, TSC deadline, hypervisor */
+	{ 0x2, 0x2, { ALL, ALL, ALL, ALL } },
+	{ 0x4, 0x4, { 0x3fff, ALL, ALL, ALL } },	/* caches are shared with nobody */
+	{ 0x6, 0x6, { 0 }, { 4 } },			/* the APIC timer always runs */
+	/* no SGX, HLE, PQM, MPX, PQE, RTM, PT; AVX-512 parts, FSRM, MD_CLEAR */
+	{ 0x7, 0x7, { 0, ~BITS(BIT(2) | BIT(4) | BIT(11) | BIT(12) | BIT(14) | BIT(15) | BIT(25)),
+		BITS(BIT(1) | BIT(2) | BIT(3) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | BIT(11) | BIT(12) | BIT(14) | BIT(22)),
+		BITS(BIT(2) | BIT(3) | BIT(4) | BIT(10)) } },
+	{ 0xd, 0xd, { ALL, ALL, ALL, ALL } },
+	{ 0x40000000, 0x40000000, { 0 }, { 0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d } },	/* KVMKVMKVM: for x2APIC */
+	{ 0x40000001, 0x40000001, { 0 }, { BITS(BIT(1)) } },	/* no I/O delay; nothing by which the host writes memory */
+	{ 0x80000000, 0x80000000, { 0, ALL, ALL, ALL }, { 0x80000008 } },
+	{ 0x80000001, 0x80000001, { ALL, ALL, ~BITS(BIT(2)), ALL } },	/* no SVM */
+	{ 0x80000002, 0x80000004, { ALL, ALL, ALL, ALL } },
+	{ 0x80000006, 0x80000008, { ALL, ALL, ALL, ALL } },
+};
+
+static void clear(u32 r[4])
 {
-	if (sub) {
-		r[A] = r[B] = r[C] = r[D] = 0;
-		return;
-	}
-	r[A] = 0;
-	/* no SGX, HLE, PQM, MPX, PQE, RTM, PT */
-	r[B] &= ~(u32)(BIT(2) | BIT(4) | BIT(11) | BIT(12) | BIT(14) | BIT(15) | BIT(25));
-	r[C] &= (u32)(BIT(1) | BIT(2) | BIT(3) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | BIT(11) | BIT(12) |
-		      BIT(14) | BIT(22));
-	if ((r[C] & BIT(3)) && (cr4 & BIT(22)))
-		r[C] |= (u32)BIT(4);
-	r[D] &= (u32)(BIT(2) | BIT(3) | BIT(4) | BIT(10));	/* AVX-512 parts, FSRM, MD_CLEAR */
+	r[A] = r[B] = r[C] = r[D] = 0;
 }
 
 /* All vCPUs are cores of one package. */
@@ -54,37 +58,36 @@ static void xstate(u32 r[4], u32 sub)
 		r[A] &= 7;		/* XSAVEOPT, XSAVEC, XGETBV(1); no XSAVES */
 		r[C] = r[D] = 0;
 	} else if (sub > 31 || !(xcr0_allowed & BIT(sub))) {
-		r[A] = r[B] = r[C] = r[D] = 0;
+		clear(r);
 	}
 }
 
 void pv_cpuid(struct pcpu *c, struct vcpu12 *v)
 {
 	u32 id = v->pv->number, more = v->vm->params.more_vcpus;
-	u32 leaf = (u32)c->regs.r[R_RAX], sub = (u32)c->regs.r[R_RCX];
-	u64 cr4 = vmread(VMCS_GUEST_CR4);
-	u32 r[4] = { 0 };
+	u32 leaf = (u32)c->regs.r[R_RAX], sub = (u32)c->regs.r[R_RCX], r[4] = { 0 };
+	u64 cr4 = vmread(VMCS_GUEST_CR4), hz = rv_boot.tsc_khz * 1000;
 
-	if (leaf < 0x40000000 || (leaf >= 0x80000000 && leaf <= 0x80000008))
+	for (u32 i = 0; i < ARRAY_SIZE(leaves); i++) {
+		if (leaf < leaves[i].first || leaf > leaves[i].last)
+			continue;
 		cpuid(leaf, sub, r);
+		for (u32 n = A; n <= D; n++)
+			r[n] = (r[n] & leaves[i].keep[n]) | leaves[i].set[n];
+	}
 	switch (leaf) {
-	case 0:
-		r[A] = 0x15;
+	case 0x1:
+		r[B] = (r[B] + (more << 16)) | id << 24;
+		r[D] |= more ? BITS(BIT(28)) : 0;	/* HTT: the number of APIC ids in EBX counts */
+		r[C] |= cr4 & CR4_OSXSAVE ? BITS(BIT(27)) : 0;
 		break;
-	case 1:
-		leaf1(r, id, more, cr4);
-		break;
-	case 2:
-		break;
-	case 4:
-		r[A] &= 0x3fff;		/* caches are shared with nobody */
-		break;
-	case 6:
-		r[A] = 4;		/* the APIC timer always runs */
-		r[B] = r[C] = r[D] = 0;
-		break;
-	case 7:
-		leaf7(r, sub, cr4);
+	case 0x7:
+		if (sub)
+			clear(r);
+		else if ((r[C] & BIT(3)) && (cr4 & BIT(22)))
+			r[C] |= BITS(BIT(4));
+		if (!(rdmsr(MSR_MISC_ENABLE) & 1))	/* no fast strings: REP STOSB is slower than STOSQ, as KVM says, too */
+			r[B] &= ~BITS(BIT(9));
 		break;
 	case 0xb:
 		topology(r, sub, id, more);
@@ -93,32 +96,8 @@ void pv_cpuid(struct pcpu *c, struct vcpu12 *v)
 		xstate(r, sub);
 		break;
 	case 0x15:			/* the measured TSC rate, as a crystal with ratio 1 */
-		r[A] = r[B] = 1;
-		r[C] = (u32)(rv_boot.tsc_khz * 1000);
-		r[D] = 0;
-		if (rv_boot.tsc_khz * 1000 >> 32)
-			r[A] = r[B] = r[C] = 0;
-		break;
-	case 0x40000000:		/* Linux takes x2APIC only under this name */
-		r[A] = 0x40000001;
-		r[B] = 0x4b4d564b;	/* KVMKVMKVM */
-		r[C] = 0x564b4d56;
-		r[D] = 0x4d;
-		break;
-	case 0x40000001:
-		r[A] = (u32)BIT(1);	/* no I/O delay; nothing by which the host writes memory */
-		break;
-	case 0x80000000:
-		r[A] = 0x80000008;
-		break;
-	case 0x80000001:
-		r[C] &= ~(u32)BIT(2);	/* no SVM */
-		break;
-	case 0x80000002 ... 0x80000004:
-	case 0x80000006 ... 0x80000008:
-		break;
-	default:
-		r[A] = r[B] = r[C] = r[D] = 0;
+		r[A] = r[B] = !(hz >> 32);
+		r[C] = hz >> 32 ? 0 : (u32)hz;
 		break;
 	}
 	c->regs.r[R_RAX] = r[A];

@@ -6,22 +6,6 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-#define ALL	0xffffffffu
-
-/* Leaves hidden whole: architectural performance monitoring, SGX, Intel PT. */
-static const u32 hidden_leaves[] = { 0xa, 0x12, 0x14 };
-/* Bits hidden. Subleaf ALL = any. */
-static const struct {
-	u32 leaf, subleaf, reg, bits;
-} hidden[] = {
-	{ 0x1, ALL, ECX, BIT(2) | BIT(4) | BIT(6) | BIT(15) },	/* DTES64, DS-CPL, SMX, PDCM */
-	{ 0x1, ALL, EDX, BIT(21) },			/* debug store */
-	{ 0x6, ALL, EAX, BIT(19) | BIT(23) },		/* hardware feedback, thread director */
-	{ 0x7, 0, EBX, BIT(2) | BIT(25) },		/* SGX, Intel PT */
-	{ 0x7, 0, ECX, BIT(5) | BIT(16) | BIT(30) },	/* WAITPKG, LA57, SGX launch control */
-	{ 0xd, 1, ECX, BIT(8) },			/* XSAVES of Intel PT state */
-};
-
 static void set_bit(u32 *v, u32 bit, bool on)
 {
 	*v = on ? *v | 1u << bit : *v & ~(1u << bit);
@@ -33,19 +17,35 @@ void l1_cpuid(struct pcpu *c)
 	u64 cr4 = vmread(VMCS_GUEST_CR4);
 
 	cpuid(leaf, sub, r);
-	for (u32 i = 0; i < ARRAY_SIZE(hidden); i++)
-		if (hidden[i].leaf == leaf && (hidden[i].subleaf == ALL || hidden[i].subleaf == sub))
-			r[hidden[i].reg] &= ~hidden[i].bits;
-	for (u32 i = 0; i < ARRAY_SIZE(hidden_leaves); i++)
-		if (hidden_leaves[i] == leaf)
-			memset(r, 0, sizeof(r));
-	/* Bits that mirror the CR4 of whoever asks. */
-	if (leaf == 1)
-		set_bit(&r[ECX], 27, cr4 & CR4_OSXSAVE);
-	if (leaf == 7 && sub == 0)
-		set_bit(&r[ECX], 4, cr4 & BIT(22));	/* OSPKE */
-	if (leaf == 0xd && sub == 1 && !features_proc2_optional(PROC2_XSAVES))
-		set_bit(&r[EAX], 3, false);
+	switch (leaf) {
+	case 0x1:
+		r[ECX] &= ~(u32)(BIT(2) | BIT(4) | BIT(6) | BIT(15));	/* DTES64, DS-CPL, SMX, PDCM */
+		r[EDX] &= ~(u32)BIT(21);				/* debug store */
+		set_bit(&r[ECX], 27, cr4 & CR4_OSXSAVE);		/* mirrors the CR4 of whoever asks */
+		break;
+	case 0x6:
+		r[EAX] &= ~(u32)(BIT(19) | BIT(23));	/* hardware feedback, thread director */
+		break;
+	case 0x7:
+		if (sub)
+			break;
+		r[EBX] &= ~(u32)(BIT(2) | BIT(25));		/* SGX, Intel PT */
+		r[ECX] &= ~(u32)(BIT(5) | BIT(16) | BIT(30));	/* WAITPKG, LA57, SGX launch control */
+		set_bit(&r[ECX], 4, cr4 & BIT(22));		/* OSPKE, as OSXSAVE */
+		break;
+	case 0xd:
+		if (sub != 1)
+			break;
+		r[ECX] &= ~(u32)BIT(8);			/* XSAVES of Intel PT state */
+		if (!features_proc2_optional(PROC2_XSAVES))
+			r[EAX] &= ~(u32)BIT(3);
+		break;
+	case 0xa:		/* architectural performance monitoring, SGX, Intel PT: hidden whole */
+	case 0x12:
+	case 0x14:
+		memset(r, 0, sizeof(r));
+		break;
+	}
 	c->regs.r[R_RAX] = r[EAX];
 	c->regs.r[R_RBX] = r[EBX];
 	c->regs.r[R_RCX] = r[ECX];

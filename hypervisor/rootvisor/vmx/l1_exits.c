@@ -120,41 +120,32 @@ static void l1_ept_violation(struct pcpu *c)
 	l1_inject_gp();
 }
 
-static const struct {
-	const char *name;
-	void (*handle)(struct pcpu *c);
-} l1_exits[CVM_EXIT_REASONS] = {
-	[EXIT_TRIPLE_FAULT]	= { "triple fault", l1_triple_fault },
-	[EXIT_EXCEPTION_NMI]	= { "NMI", l1_nmi },	/* no exception exits */
-	[EXIT_INIT]		= { "INIT", l1_init },
-	[EXIT_SIPI]		= { "SIPI", l1_sipi },
-	[EXIT_NMI_WINDOW]	= { "NMI window", l1_nmi_window },
-	[EXIT_CPUID]		= { "CPUID", l1_cpuid },
-	[EXIT_GETSEC]		= { "GETSEC", l1_undefined },
-	[EXIT_INVD]		= { "INVD", l1_invd },
-	[EXIT_RSM]		= { "RSM", l1_undefined },
-	[EXIT_VMCALL]		= { "VMCALL", host_call },
-	[EXIT_CR_ACCESS]	= { "CR access", l1_cr_access },
-	[EXIT_IO]		= { "I/O", l1_io },
-	[EXIT_RDMSR]		= { "RDMSR", l1_rdmsr },
-	[EXIT_WRMSR]		= { "WRMSR", l1_wrmsr },
-	[EXIT_EPT_VIOLATION]	= { "EPT violation", l1_ept_violation },
-	[EXIT_XSETBV]		= { "XSETBV", l1_xsetbv },
-	/* These cannot exit by the controls; named for the panic message. */
-	[EXIT_EXT_INTR]		= { "external interrupt", NULL },
-	[EXIT_TASK_SWITCH]	= { "task switch", NULL },
-	[EXIT_EPT_MISCONFIG]	= { "EPT misconfiguration", NULL },
-	[EXIT_ENTRY_GUEST_STATE] = { "invalid guest state", NULL },
-	[EXIT_ENTRY_MC]		= { "machine check during entry", NULL },
+static void (*const l1_exits[CVM_EXIT_REASONS])(struct pcpu *c) = {
+	[EXIT_TRIPLE_FAULT]	= l1_triple_fault,
+	[EXIT_EXCEPTION_NMI]	= l1_nmi,
+	[EXIT_INIT]		= l1_init,
+	[EXIT_SIPI]		= l1_sipi,
+	[EXIT_NMI_WINDOW]	= l1_nmi_window,
+	[EXIT_CPUID]		= l1_cpuid,
+	[EXIT_GETSEC]		= l1_undefined,
+	[EXIT_INVD]		= l1_invd,
+	[EXIT_RSM]		= l1_undefined,
+	[EXIT_VMCALL]		= host_call,
+	[EXIT_CR_ACCESS]	= l1_cr_access,
+	[EXIT_IO]		= l1_io,
+	[EXIT_RDMSR]		= l1_rdmsr,
+	[EXIT_WRMSR]		= l1_wrmsr,
+	[EXIT_EPT_VIOLATION]	= l1_ept_violation,
+	[EXIT_XSETBV]		= l1_xsetbv,
+	/* No others can exit by the controls. */
 };
 
 void l1_handle_exit(struct pcpu *c, u32 reason)
 {
 	if ((reason >= EXIT_VMCLEAR && reason <= EXIT_VMXON) || reason == EXIT_INVEPT || reason == EXIT_INVVPID)
 		return nested_l1_instruction(c, reason);
-	if (reason >= CVM_EXIT_REASONS || !l1_exits[reason].handle)
-		rv_panic("CPU %u: exit of the host without a handler: %u (%s), qualification %lx, rip %lx", c->id,
-			 reason, reason < CVM_EXIT_REASONS && l1_exits[reason].name ? l1_exits[reason].name : "?",
-			 vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_RIP));
-	l1_exits[reason].handle(c);
+	if (reason >= CVM_EXIT_REASONS || !l1_exits[reason])
+		rv_panic("CPU %u: exit of the host without a handler: %u, qualification %lx, rip %lx", c->id,
+			 reason, vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_RIP));
+	l1_exits[reason](c);
 }

@@ -32,6 +32,22 @@ void guest_requeue_event(void)
 		vmwrite(VMCS_ENTRY_ERROR_CODE, vmread(VMCS_IDT_VECTORING_ERROR));
 }
 
+static void count_exit(struct pcpu *c, u32 reason)
+{
+	c->stats.exits++;
+	c->stats.by_reason[reason]++;
+}
+
+/* In the place of l1_handle_exit(), still in vmcs_run(). */
+bool l1_quick_exit(struct pcpu *c)
+{
+	if (vmread(VMCS_EXIT_REASON) != EXIT_CPUID)
+		return false;
+	count_exit(c, EXIT_CPUID);
+	l1_cpuid(c);
+	return true;
+}
+
 static void run_l1(struct pcpu *c)
 {
 	u32 reason;
@@ -54,9 +70,8 @@ static void run_l1(struct pcpu *c)
 		rv_panic("VM entry of the host failed: reason %u, qualification %lx", reason & 0xffff,
 			 vmread(VMCS_EXIT_QUALIFICATION));
 	reason &= 0xffff;
-	c->stats.exits++;
 	if (reason < CVM_EXIT_REASONS)
-		c->stats.by_reason[reason]++;
+		count_exit(c, reason);
 	guest_requeue_event();
 	l1_handle_exit(c, reason);
 }

@@ -7,10 +7,8 @@
 extern const u8 vmx_exit_point[];
 _Static_assert(offsetof(struct pcpu, nmi_arrived) == 177, "vmx/entry.S");
 
-void vmcs_load(struct pcpu *c, struct vmcs *v)
+void vmcs_switch(struct pcpu *c, struct vmcs *v)
 {
-	if (c->current == v)
-		return;
 	RV_BUG_ON(v->on && v->on != c);
 	if (!vmptrld(v->pa))
 		rv_panic("VMPTRLD of %lx failed", v->pa);
@@ -81,7 +79,9 @@ int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs)
 		if (c->tlb_seen != tlb_gen)
 			tlb_flush(c);
 		trace_enter(c);
-		r = vmx_enter(regs, v->launched);
+		do {
+			r = vmx_enter(regs, v->launched);
+		} while (!r && v == &c->vmcs01 && v->launched && l1_quick_exit(c));
 		trace_exit(c);
 		c->in_guest = 0;
 		if (r != 2 || v == &c->vmcs01)

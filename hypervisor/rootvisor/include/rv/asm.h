@@ -29,6 +29,14 @@ static inline void cpuid(u32 leaf, u32 subleaf, u32 out[4])
 			 : "a"(leaf), "c"(subleaf));
 }
 
+static inline u32 cpu_phys_bits(void)	/* MAXPHYADDR; every 64-bit CPU has the leaf */
+{
+	u32 r[4];
+
+	cpuid(0x80000008, 0, r);
+	return r[0] & 0xff;
+}
+
 static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
 static inline u8 inb(u16 port)
 {

@@ -66,7 +66,12 @@ static inline struct pcpu *this_pcpu(void)
 int vmx_enter(struct gregs *regs, bool resume);
 
 /* vmx/vmcs.c */
-void vmcs_load(struct pcpu *c, struct vmcs *v);		/* VMPTRLD unless current */
+void vmcs_switch(struct pcpu *c, struct vmcs *v);	/* VMPTRLD */
+static inline void vmcs_load(struct pcpu *c, struct vmcs *v)	/* unless current */
+{
+	if (c->current != v)
+		vmcs_switch(c, v);
+}
 int vmcs_alloc(struct vmcs *v);				/* takes a pool page, VMCLEARs it */
 void vmcs_clear(struct pcpu *c, struct vmcs *v);	/* VMCLEAR; not launched any more */
 /* Its guest state: flat segments (CS 8, data 10h), RFLAGS 2, CR4.VMXE too, the rest quiet. */
@@ -82,6 +87,7 @@ void pcpu_run(struct pcpu *c) __attribute__((noreturn));	/* with the lock held *
 
 /* vmx/l1_exits.c: one exit of the host. nested/ hangs its own handlers in by link. */
 void l1_handle_exit(struct pcpu *c, u32 reason);
+bool l1_quick_exit(struct pcpu *c);	/* one that needs nothing that the lock guards: done with */
 /* Of the guest of the current VMCS, host or VM: */
 void guest_skip_instruction(void);		/* RIP over the exiting instruction, and what comes with that */
 void guest_single_step(void);			/* the trap that the CPU would raise behind it */
