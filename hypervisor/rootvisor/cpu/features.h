@@ -26,6 +26,3 @@ u32 features_missing(const struct cpu_raw *raw, const char **names, u32 max);
 
 /* features_read.c: reads this CPU. */
 void features_read(struct cpu_raw *raw);
-
-/* Optional secondary controls that the CPU allows, of `wanted`. */
-u64 features_proc2_optional(u64 wanted);

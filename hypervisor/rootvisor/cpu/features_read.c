@@ -33,8 +33,3 @@ void features_read(struct cpu_raw *raw)
 	if (raw->vmx_proc2 >> 32 & (PROC2_EPT | PROC2_VPID))
 		raw->ept_vpid = rdmsr(MSR_VMX_EPT_VPID);
 }
-
-u64 features_proc2_optional(u64 wanted)
-{
-	return (rdmsr(MSR_VMX_PROC2) >> 32) & wanted;
-}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Descriptor tables and exceptions. An exception in RootVisor is a bug: it prints and halts.
- * Two are not: an NMI, which belongs to the host, and #GP in cpu/safe.S. */
+ * Two are not: an NMI, which belongs to the host, and #GP in an instruction of rv/asm.h that may raise it. */
 #include "cpu/cpu.h"
 #include "cpu/stacks.h"
 #include "rv/rv.h"

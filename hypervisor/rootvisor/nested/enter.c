@@ -277,6 +277,7 @@ void nested_run(struct pcpu *c)
 		}
 		/* A check that is left to the CPU: L1's VMLAUNCH or VMRESUME fails, L1 never left. */
 		c->in_l2 = false;
+		vmcs_shadow_fill(c, v);
 		vmcs_load(c, &c->vmcs01);
 		nested_vmfail(c, error);
 		return;

@@ -71,6 +71,7 @@ void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v)
 	vmcs_clear(c, &v->shadow_vmcs);
 }
 
+/* It stays active on this CPU until it is filled again: L1 must not run before. */
 void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v)
 {
 	u64 w[ARRAY_SIZE(guest_fields)];
@@ -80,7 +81,6 @@ void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v)
 	vmcs_load(c, &v->shadow_vmcs);
 	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
 		w[i] = vmread(guest_fields[i]);
-	vmcs_clear(c, &v->shadow_vmcs);
 	if (!v->vm)
 		vmcs_load(c, &v->vmcs02);
 	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++) {
@@ -98,8 +98,10 @@ void vmcs12_set_current(struct pcpu *c, struct vcpu12 *v)
 
 	if (c->cur12 == v)
 		return;
-	if (c->cur12)
+	if (c->cur12 && c->cur12->shadow_vmcs.pa) {
 		vmcs_shadow_drain(c, c->cur12);
+		vmcs_clear(c, &c->cur12->shadow_vmcs);
+	}
 	c->cur12 = v;
 	if (!available)
 		return;

@@ -172,16 +172,16 @@ static void return_frame(struct vm *vm, u64 pfn)
 	frame_counts.priv--;
 }
 
-/* Those of [gfn, end) that are offered, not yet there and not sealed. */
-static void take_neighbours(struct vm *vm, u64 eptp12, u64 gfn, u64 end)
+/* Those of [gfn, end), a part of 2 MiB, that are offered, not yet there and not sealed. leaf: of one of these 2 MiB. */
+static void take_neighbours(struct vm *vm, u64 eptp12, struct ept12_leaf leaf, u64 gfn, u64 end)
 {
-	struct ept12_leaf leaf;
+	bool large = leaf.level == 2;
+	u64 *e = ept_entry(vm->ept02, gfn << PAGE_SHIFT, false);
 
-	for (; gfn < end; gfn++)
-		if (vm_gfn_is_ram(vm, gfn) && !sealed_test(vm, gfn) &&
-		    !(*ept_entry(vm->ept02, gfn << PAGE_SHIFT, false) & EPT_RWX) &&
-		    ept12_lookup(eptp12, gfn << PAGE_SHIFT, &leaf) == EPT12_OK && leaf.perms & EPT_W)
-			take_begin(leaf.pfn, gfn);
+	for (; gfn < end; gfn++, e++)
+		if (vm_gfn_is_ram(vm, gfn) && !sealed_test(vm, gfn) && !(*e & EPT_RWX) &&
+		    (large || (ept12_lookup(eptp12, gfn << PAGE_SHIFT, &leaf) == EPT12_OK && leaf.perms & EPT_W)))
+			take_begin(large ? leaf.base_pfn + (gfn & 511) : leaf.pfn, gfn);
 }
 
 int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, u64 keep)
@@ -208,9 +208,9 @@ int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, u64 keep)
 		return -EPERM;
 	}
 	if (keep)
-		take_neighbours(vm, eptp12, gfn + 1, gfn + keep < end ? gfn + keep : end);
+		take_neighbours(vm, eptp12, leaf, gfn + 1, gfn + keep < end ? gfn + keep : end);
 	else if (leaf.level == 2 && !sealed_test(vm, gfn))
-		take_neighbours(vm, eptp12, gfn & ~511ull, end);
+		take_neighbours(vm, eptp12, leaf, gfn & ~511ull, end);
 	take_end(vm);
 	if (sealed_test(vm, gfn)) {
 		guardian_slot(c, &vm->guardian, leaf.pfn);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* int vmx_enter(struct gregs *regs, bool resume): see rv/pcpu.h.
+/* int vmx_enter(struct gregs *regs, bool resume, bool (*quick)(void)): see rv/pcpu.h.
  *
  * An NMI that hits RootVisor just before an entry must not wait for the next exit: between
  * vmx_enter_window and the entry, exception_handler() moves RIP to vmx_enter_nmi; what came
@@ -13,7 +13,8 @@ vmx_enter:
 	.irp reg, rbx,rbp,r12,r13,r14,r15
 	pushq %\reg
 	.endr
-	pushq %rdi			/* regs: found again at the exit */
+	pushq %rdi			/* regs, quick: found again at the exit */
+	pushq %rdx
 	movl $HOST_RSP, %eax
 	vmwrite %rsp, %rax
 vmx_enter_window:
@@ -37,17 +38,15 @@ vmx_enter_window:
 1:	vmresume
 vmx_enter_window_end:
 2:	movl $1, %eax			/* VMfail: no guest ran, regs hold what they held */
-	popq %rdi
 	jmp 3f
 
 vmx_enter_nmi:
 	movl $2, %eax
-	popq %rdi
 	jmp 3f
 
 vmx_exit_point:				/* HOST_RIP; RSP = HOST_RSP */
 	pushq %rdi
-	movq 8(%rsp), %rdi
+	movq 16(%rsp), %rdi
 	movq %rax, 0x00(%rdi)
 	movq %rcx, 0x08(%rdi)
 	movq %rdx, 0x10(%rdi)
@@ -58,13 +57,21 @@ vmx_exit_point:				/* HOST_RIP; RSP = HOST_RSP */
 	.irp n, 8,9,10,11,12,13,14,15
 	movq %r\n, 8*\n(%rdi)
 	.endr
-	popq %rdi
 	/* nothing of the guest stays in a register that RootVisor's code may speculate on */
 	.irp reg, eax,ecx,edx,esi,r8d,r9d,r10d,r11d
 	xorl %\reg, %\reg
 	.endr
 	cld
-3:	.irp reg, r15,r14,r13,r12,rbp,rbx
+	cmpq $0, (%rsp)
+	je 3f
+	call *(%rsp)
+	testb %al, %al
+	movq 8(%rsp), %rdi
+	movl $1, %esi
+	jnz vmx_enter_window
+	xorl %eax, %eax
+3:	addq $16, %rsp
+	.irp reg, r15,r14,r13,r12,rbp,rbx
 	popq %\reg
 	.endr
 	ret

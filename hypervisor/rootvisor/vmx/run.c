@@ -38,9 +38,10 @@ static void count_exit(struct pcpu *c, u32 reason)
 	c->stats.by_reason[reason]++;
 }
 
-/* In the place of l1_handle_exit(), still in vmcs_run(). */
-bool l1_quick_exit(struct pcpu *c)
+bool l1_quick_exit(void)
 {
+	struct pcpu *c = this_pcpu();
+
 	if (vmread(VMCS_EXIT_REASON) != EXIT_CPUID)
 		return false;
 	count_exit(c, EXIT_CPUID);

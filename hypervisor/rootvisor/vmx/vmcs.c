@@ -10,7 +10,7 @@ _Static_assert(offsetof(struct pcpu, nmi_arrived) == 177, "vmx/entry.S");
 void vmcs_switch(struct pcpu *c, struct vmcs *v)
 {
 	RV_BUG_ON(v->on && v->on != c);
-	if (!vmptrld(v->pa))
+	if (!vmptrld(&v->pa))
 		rv_panic("VMPTRLD of %lx failed", v->pa);
 	c->current = v;
 	v->on = c;
@@ -24,7 +24,7 @@ int vmcs_alloc(struct vmcs *v)
 		return -ENOMEM;
 	*page = (u32)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
 	*v = (struct vmcs) { .pa = pa(page) };
-	if (!vmclear(v->pa))
+	if (!vmclear(&v->pa))
 		rv_panic("VMCLEAR of %lx failed", v->pa);
 	return 0;
 }
@@ -32,7 +32,7 @@ int vmcs_alloc(struct vmcs *v)
 void vmcs_clear(struct pcpu *c, struct vmcs *v)
 {
 	RV_BUG_ON(v->on && v->on != c);
-	if (!vmclear(v->pa))
+	if (!vmclear(&v->pa))
 		rv_panic("VMCLEAR of %lx failed", v->pa);
 	v->launched = false;
 	v->on = NULL;
@@ -79,9 +79,7 @@ int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs)
 		if (c->tlb_seen != tlb_gen)
 			tlb_flush(c);
 		trace_enter(c);
-		do {
-			r = vmx_enter(regs, v->launched);
-		} while (!r && v == &c->vmcs01 && v->launched && l1_quick_exit(c));
+		r = vmx_enter(regs, v->launched, v == &c->vmcs01 && v->launched ? l1_quick_exit : NULL);
 		trace_exit(c);
 		c->in_guest = 0;
 		if (r != 2 || v == &c->vmcs01)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The VMCS of the host: Linux with the whole machine but RootVisor's memory. */
-#include "cpu/features.h"
 #include "rv/rv.h"
 #include "vmx/power.h"
 #include "vmx/vmx.h"
@@ -24,7 +23,7 @@ static u64 controls(u32 msr, u64 want)
 static void init_controls(struct pcpu *c)
 {
 	u64 proc2 = PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED | PROC2_RDTSCP | PROC2_INVPCID |
-		    features_proc2_optional(PROC2_XSAVES);
+		    (rdmsr(MSR_VMX_PROC2) >> 32 & PROC2_XSAVES);
 
 	vmwrite(VMCS_PIN_CTLS, controls(MSR_VMX_TRUE_PIN, PIN_NMI | PIN_VIRTUAL_NMI));
 	vmwrite(VMCS_PROC_CTLS, controls(MSR_VMX_TRUE_PROC, PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY));

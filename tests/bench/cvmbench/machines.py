@@ -37,6 +37,11 @@ class Settings:
         return 256 if self.quick else 1024
 
     @property
+    def swap(self) -> int:
+        """Pages that a guest touches again once it is swapped out; 0: none is."""
+        return 0 if self.quick else 16384
+
+    @property
     def idle_seconds(self) -> int:
         """Of the emulated host's clock."""
         return 30
@@ -112,6 +117,17 @@ class Machines:
             self._host[rootvisor] = self._run_host(rootvisor)
         return self._host[rootvisor]
 
+    def taking(self, cpus: int) -> dict[str, int]:
+        """What tests/vmx/l1 measures, on that many CPUs."""
+        say(f"pages taken from the host, {cpus} CPUs")
+        argv = [TOP / "tests/vmx/l1/run", "--figures", "--build", self.settings.build, "--bochs", self.emulator().path,
+                "--cpus", str(cpus), "--timeout", str(self.settings.timeout)]
+        done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        found = {name: int(value) for name, value in re.findall(r"^figure (\S+) (\d+)$", done.stdout, re.M)}
+        if done.returncode or not found:
+            raise BenchError(f"tests/vmx/l1 --figures: {done.stdout.strip() or done.returncode}")
+        return found
+
     def _run_mini(self, rootvisor: bool) -> MiniRun:
         s = self.settings
         # The same mode, hence the same image, on both sides; natively nobody uses the firmware in it.
@@ -119,7 +135,7 @@ class Machines:
                 "--build", s.build, "--bochs", self.emulator().path, "--timeout", str(s.timeout),
                 "--host-script", HERE / "host" / "mini.sh", "--host-program", HERE / "host" / "benchctl.c",
                 "--host-program", HERE / "host" / "load.c",
-                "--append", f"quiet bench.exits={s.rounds} bench.pages={s.pages}"]
+                "--append", f"quiet bench.exits={s.rounds} bench.pages={s.pages} bench.swap={s.swap}"]
         say(f"mini host {side(rootvisor)}: guests, exits, sealing (a minute or more)")
         start, facts, init, last = time.monotonic(), {}, None, ""
         log = s.out / f"mini-{'rootvisor' if rootvisor else 'native'}.log"

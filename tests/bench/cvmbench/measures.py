@@ -131,7 +131,41 @@ def sealing(m: Machines) -> list[Figure]:
         Figure("unsealing a page, on top of the guest's touch", INSTRUCTIONS, (cold - warm) / again),
         Figure("pages sealed by reading all the guest's memory", "pages", sealed),
     ]
+    if m.settings.swap:
+        figures += swapping(m)
     return figures + program(m, "count-gcm", "") + program(m, "bench-seal", "in user space: ")
+
+
+def swapping(m: Machines) -> list[Figure]:
+    """64 MiB of a guest out to the host's compressed memory and back by the guest's touch."""
+    def out(run, name):
+        return run.span(f"{name}.out").busy_ticks * 65536 / run.fact(f"{name}.out")["did"]["swapped_kib"]
+
+    def back(run, name):
+        first, again = (run.fact(f"{name}.{when}")["ticks"] for when in ("in", "again"))
+        return (first - again) * 16384 / run.fact(f"{name}.in")["n"]
+
+    native, ours = m.mini(False), m.mini(True)
+    figures = []
+    for title, cost in (("out", out), ("back in", back)):
+        plain = cost(ours, "ordinary-swap")
+        figures.append(Figure(f"swapping 64 MiB {title}, ordinary guest", INSTRUCTIONS, plain, cost(native, "ordinary-swap")))
+        figures.append(Figure(f"swapping 64 MiB {title}, protected against ordinary", INSTRUCTIONS,
+                              cost(ours, "protected-swap"), plain))
+    return figures
+
+
+def taking(m: Machines) -> list[Figure]:
+    """Pages that leave the host: one shoot-down for each, or one for 2 MiB. By tests/vmx/l1; with two CPUs the emulator's ticks
+    are no instructions of either, so there the NMIs are counted."""
+    alone, both = m.taking(1), m.taking(2)
+    return [
+        Figure("taking a page from the host", INSTRUCTIONS, alone["taking-a-page"]),
+        Figure("taking 2 MiB at once", INSTRUCTIONS, alone["taking-2-MiB"]),
+        Figure("of it, for each page", INSTRUCTIONS, alone["taking-2-MiB"] / 512),
+        Figure("NMIs to a second CPU in a guest, for a page", "NMIs", both["taking-a-page-nmis"]),
+        Figure("NMIs to a second CPU in a guest, for 2 MiB", "NMIs", both["taking-2-MiB-nmis"]),
+    ]
 
 
 def appraisal(m: Machines) -> list[Figure]:
@@ -216,5 +250,6 @@ GROUPS = (
     ("load", "work on the host and in guests", load),
     ("guest-boot", "guest boot to user space", guest_boot),
     ("sealing", "sealing and unsealing a page", sealing),
+    ("taking", "taking pages from the host", taking),
     ("host-boot", "host boot and idle host", boot),
 )

@@ -23,5 +23,7 @@ void test_main(const u8 *boot_params)
 	write_cr0(read_cr0() | CR0_NE);
 	write_cr4(read_cr4() | CR4_VMXE);
 	*(u32 *)vmxon_region = (u32)basic;
-	CHECK(vmxon((u64)vmxon_region));
+	u64 region = (u64)vmxon_region;
+
+	CHECK(vmxon(&region));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Inline wrappers of privileged instructions. None of them hides a fault: what may
- * fault on values that the host chose goes through cpu/safe.S. */
+ * fault on values that the host chose is named *_safe. */
 #pragma once
 
 #include "rv/types.h"
@@ -18,10 +18,28 @@ static inline u64 xgetbv(u32 i) { return RV_READ64("xgetbv", "c"(i)); }
 static inline void xsetbv(u32 i, u64 v) { RV_WRITE64("xsetbv", i, v); }
 static inline u64 rdtsc(void) { return RV_READ64("rdtsc"); }
 
-/* 0, or -EIO if the access raised #GP (cpu/safe.S). */
-int rdmsr_safe(u32 msr, u64 *val);
-int wrmsr_safe(u32 msr, u64 val);
-int xsetbv_safe(u32 index, u64 val);
+/* 0, or -EIO if the access raised #GP: safe_table pairs the address that may fault with the one where exception_handler() resumes. */
+#define RV_SAFE(insn)	"1:" insn "; .pushsection .rodata.safe, \"a\"; .quad 1b, %l[fault]; .popsection"
+static inline int rdmsr_safe(u32 msr, u64 *val)
+{
+	u32 lo, hi;
+
+	__asm__ goto(RV_SAFE("rdmsr") : "=a"(lo), "=d"(hi) : "c"(msr) : : fault);
+	*val = (u64)hi << 32 | lo;
+	return 0;
+fault:
+	return -EIO;
+}
+#define RV_WRITE64_SAFE(insn) \
+	static inline int insn##_safe(u32 c, u64 v) \
+	{ \
+		__asm__ goto(RV_SAFE(#insn) : : "c"(c), "a"((u32)v), "d"((u32)(v >> 32)) : "memory" : fault); \
+		return 0; \
+	fault: \
+		return -EIO; \
+	}
+RV_WRITE64_SAFE(wrmsr)
+RV_WRITE64_SAFE(xsetbv)
 
 static inline void cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
@@ -72,10 +90,10 @@ static inline void __attribute__((noreturn)) halt_forever(void)
 
 /* VMX instructions on a physical address: false = VMfail. */
 #define RV_VMX_POINTER(insn) \
-	static inline bool insn(u64 pa) \
+	static inline bool insn(const u64 *pa) \
 	{ \
 		bool ok; \
-		__asm__ volatile(#insn " %1" : "=@cca"(ok) : "m"(pa) : "memory", "cc"); \
+		__asm__ volatile(#insn " %1" : "=@cca"(ok) : "m"(*pa) : "memory", "cc"); \
 		return ok; \
 	}
 RV_VMX_POINTER(vmxon)

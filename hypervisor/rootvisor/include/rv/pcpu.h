@@ -61,9 +61,9 @@ static inline struct pcpu *this_pcpu(void)
 }
 
 /* vmx/entry.S. Enters the current VMCS with these registers and comes back at its next exit.
- * resume: VMRESUME instead of VMLAUNCH. Returns 0 after an exit, 1 after VMfail, 2 if an NMI came
- * before the entry (c->nmi_arrived): no guest ran. */
-int vmx_enter(struct gregs *regs, bool resume);
+ * resume: VMRESUME instead of VMLAUNCH. quick, if not NULL: called at an exit, which is over and entered from again
+ * if it says so. Returns 0 after an exit, 1 after VMfail, 2 if an NMI came before the entry (c->nmi_arrived): no guest ran. */
+int vmx_enter(struct gregs *regs, bool resume, bool (*quick)(void));
 
 /* vmx/vmcs.c */
 void vmcs_switch(struct pcpu *c, struct vmcs *v);	/* VMPTRLD */
@@ -87,7 +87,7 @@ void pcpu_run(struct pcpu *c) __attribute__((noreturn));	/* with the lock held *
 
 /* vmx/l1_exits.c: one exit of the host. nested/ hangs its own handlers in by link. */
 void l1_handle_exit(struct pcpu *c, u32 reason);
-bool l1_quick_exit(struct pcpu *c);	/* one that needs nothing that the lock guards: done with */
+bool l1_quick_exit(void);	/* vmx_enter(): one that needs nothing that the lock guards is done with */
 /* Of the guest of the current VMCS, host or VM: */
 void guest_skip_instruction(void);		/* RIP over the exiting instruction, and what comes with that */
 void guest_single_step(void);			/* the trap that the CPU would raise behind it */
