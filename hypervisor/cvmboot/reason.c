@@ -34,6 +34,7 @@ static const char *const texts[R_MAX] = {
 	[R_NO_KEY] = "no disk key came in time",
 	[R_KEY_FAILED] = "KEY_GET failed",
 	[R_NO_VCPUS] = "the other vCPUs do not start",
+	[R_TOO_MANY_VCPUS] = "more than 16 vCPUs",
 };
 
 const char *reason_text(enum reason r)

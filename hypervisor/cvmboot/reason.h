@@ -39,6 +39,7 @@ enum reason {
 	R_NO_KEY		= 29,
 	R_KEY_FAILED		= 30,
 	R_NO_VCPUS		= 31,
+	R_TOO_MANY_VCPUS	= 32,
 	R_MAX
 };
 

@@ -118,15 +118,17 @@ static uint32_t start_others(uint32_t vcpus)
 {
 	volatile uint32_t *icr = (uint32_t *)0xfee00300, *count = (uint32_t *)LAYOUT_AP_COUNT;
 
-	if (vcpus < 2 || vcpus > CVM_MAX_CPUS)
+	if (vcpus < 2)
 		return 0;
+	if (vcpus > CVM_MAX_CPUS)
+		die(R_TOO_MANY_VCPUS);
 	memcpy((void *)LAYOUT_AP_START, ap_start, (uint32_t)(ap_end - ap_start));
 	*count = 0;
 	*icr = 0x000c4500;
 	for (uint32_t i = 0; i < 100; i++)
 		inb(0x61);
 	*icr = 0x000c4600 | LAYOUT_AP_START >> 12;
-	for (uint32_t i = 0; i < 100000 && *count != vcpus - 1; i++)
+	for (uint32_t i = 0; i < 1000000 && *count != vcpus - 1; i++)
 		inb(0x61);
 	if (*count != vcpus - 1)
 		die(R_NO_VCPUS);

@@ -299,6 +299,7 @@ void vm_enter(struct pcpu *c, struct vcpu12 *v)
 		F12(v, VMCS_GUEST_RIP) = p->shown_rip + p->shown_len;
 	}
 	if (v->vm->state == CVM_VM_RUNNING) {
+		v->vm->eptp12 = F12(v, VMCS_EPTP);	/* KVM may make a new root any time */
 		vmwrite(VMCS_TSC_OFFSET, F12(v, VMCS_TSC_OFFSET));
 		take_injection(v);
 		if (complete(c, v, c->regs.r[R_RAX], c->regs.r[R_RDX], gp, &reflected)) {

@@ -45,7 +45,7 @@ struct vm {
 	u64 destroy_cursor;
 	u32 vcpus;				/* that were bound to it */
 	u32 enrolled;				/* by APIC id */
-	u64 eptp12;				/* at launch: further vCPUs come with it */
+	u64 eptp12;				/* of its last entry: further vCPUs come with it */
 	u8 launch_digest[CVM_DIGEST_SIZE];
 	struct cvm_stats stats;
 };

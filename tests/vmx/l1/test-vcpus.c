@@ -308,3 +308,119 @@ TEST(count_measured, "attack-P5-measurement-shows-vcpus")
 	copy(two, vm1_info(&other).launch_digest, sizeof(two));
 	EXPECT(compare(one, two, sizeof(one)) != 0);
 }
+
+/* ---- each on a CPU of its own ---- */
+static struct vm1 vcpus[CPUS_MAX];
+static u32 nr;
+
+/* One VM with as many vCPUs as the host has CPUs; no CPU has any of them. */
+static void make_vcpus(void)
+{
+	begin();
+	nr = smp_start();
+	protect_with(&vcpus[0], nr - 1);
+	for (u32 i = 1; i < nr; i++) {
+		l2_drop(&vcpus[i - 1].g);
+		add_vcpu(&vcpus[i], &vcpus[0]);
+		REQUIRE_EQ(enrol(&vcpus[i], i), 0);
+	}
+	l2_drop(&vcpus[nr - 1].g);
+}
+
+/* Each writes a page of its own, which the host has sealed at once, and reads that of the next one. */
+static void share(void *arg)
+{
+	struct vm1 *vm = arg;
+	u32 me = cpu_id(), next = (me + 1) % nr;
+
+	smp_vmx_start();
+	l2_adopt(&vm->g);
+	for (u32 round = 0; round < 10; round++) {
+		EXPECT_EQ(CMD(vm, FW_FILL, DATA + 0x1000 * me, WORDS, WORD + 16 * round + me), 0);
+		smp_barrier();
+		EXPECT(!frame_has(vm1_frame(vm, (DATA >> 12) + me), WORD + 16 * round + me));
+		EXPECT_EQ(CMD(vm, FW_CHECK, DATA + 0x1000 * next, WORDS, WORD + 16 * round + next), 0);
+		EXPECT_EQ(vm->answer[0], 0);
+		smp_barrier();
+	}
+	l2_drop(&vm->g);
+}
+
+TEST(at_once, "smp-vcpus-of-one-vm")
+{
+	make_vcpus();
+	EXPECT_EQ(vm1_info(&vcpus[0]).vcpus, nr);
+	smp_all(share, vcpus, sizeof(vcpus[0]));
+	expect_running(&vcpus[0]);
+}
+
+/* One place, and all CPUs ask for it at once. */
+static s32 outcomes[CPUS_MAX];
+
+static void ask(void *arg)
+{
+	struct vm1 *vm = arg;
+
+	smp_vmx_start();
+	l2_adopt(&vm->g);
+	smp_barrier();
+	outcomes[cpu_id()] = enrol(vm, 1);
+	l2_drop(&vm->g);
+}
+
+TEST(race_to_enrol, "smp-race-to-enrol")
+{
+	u32 joined = 0;
+
+	begin();
+	nr = smp_start();
+	protect_with(&a, 1);
+	l2_drop(&a.g);
+	for (u32 i = 0; i < nr; i++) {
+		add_vcpu(&vcpus[i], &a);
+		l2_drop(&vcpus[i].g);
+	}
+	smp_all(ask, vcpus, sizeof(vcpus[0]));
+	for (u32 i = 0; i < nr; i++) {
+		joined += outcomes[i] == 0;
+		EXPECT(outcomes[i] == 0 || outcomes[i] == -EPERM);
+	}
+	EXPECT_EQ(joined, 1);
+	EXPECT_EQ(vm1_info(&a).vcpus, 2);
+}
+
+/* The first vCPU is reset while the others run: none of them goes on. */
+static u32 endings[CPUS_MAX];
+
+static void run_to_the_end(void *arg)
+{
+	struct vm1 *vm = arg;
+	u32 r;
+
+	smp_vmx_start();
+	l2_adopt(&vm->g);
+	do
+		r = CMD(vm, FW_CPUID, 0);
+	while (!r);
+	endings[cpu_id()] = r;
+	REQUIRE_EQ(vmclear(vm->g.vmcs), 0);
+}
+
+TEST(reset_elsewhere, "smp-reset-while-another-vcpu-runs")
+{
+	make_vcpus();
+	for (u32 i = 1; i < nr; i++) {
+		endings[i] = 0;
+		smp_give(i, run_to_the_end, &vcpus[i]);
+	}
+	l2_adopt(&vcpus[0].g);
+	vm1_select(&vcpus[0]);
+	vmwrite(VMCS_GUEST_RIP, 0xfff0);
+	vmwrite(VMCS_GUEST_CS_SEL, 0xf000);
+	expect_stopped(&vcpus[0], l2_run(&vcpus[0].g), CVM_R_RESET);
+	for (u32 i = 1; i < nr; i++) {
+		smp_wait(i);
+		EXPECT_EQ(endings[i], EXIT_TRIPLE_FAULT);
+	}
+	vm1_destroy(&vcpus[0]);
+}
