@@ -15,7 +15,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 TOOL, CVMCTL = sys.argv[1], sys.argv[2]
@@ -375,9 +374,11 @@ class Writers(unittest.TestCase):
         told = collections.Counter()
         for i in range(8):
             p = subprocess.Popen([TOOL, "append", top, "8", "100000"], stdout=subprocess.PIPE)
-            time.sleep(0.05 + 0.11 * i)
+            head = [p.stdout.readline() for _ in range(1 + 40 * i)]
             p.send_signal(signal.SIGKILL)
-            out = p.communicate()[0].decode()
+            out = b"".join([*head, p.stdout.read()]).decode()
+            p.stdout.close()
+            p.wait()
             told.update(line for line in out.split("\n")[:-1])
             size = int(tool("check", top))
             with sqlite3.connect(top / "audit.db") as db:

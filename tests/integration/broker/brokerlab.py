@@ -8,6 +8,7 @@ import os
 import pathlib
 import ssl
 import subprocess
+import time
 
 
 class Host:
@@ -34,7 +35,7 @@ class Host:
     def close(self):
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(10)
+        self.process.wait(120)
 
 
 def decode(text: str) -> bytes:
@@ -46,7 +47,7 @@ def encode(data: bytes) -> str:
 
 
 def run(cvmctl, *args, environment=None):
-    return subprocess.run([cvmctl, *map(str, args)], capture_output=True, text=True, timeout=60,
+    return subprocess.run([cvmctl, *map(str, args)], capture_output=True, text=True, timeout=300,
                           env=dict(os.environ, **(environment or {})))
 
 
@@ -67,7 +68,7 @@ class Broker:
         """Its status; may be called again."""
         self.process.terminate()
         self.process.stdout.close()
-        return self.process.wait(20)
+        return self.process.wait(120)
 
     def log(self) -> list[dict]:
         done = run(self.cvmctl, "--json", "broker", "log", self.store)
@@ -92,8 +93,13 @@ class Session:
             headers["Cookie"] = f"kbs-session-id={cookie or self.cookie}"
         if isinstance(body, (dict, list)):
             body = json.dumps(body)
+        # The broker closes what is idle for 30 s.
+        if self.connection and time.monotonic() - self.used > 10:
+            self.close()
+            self.connection = None
+        self.used = time.monotonic()
         if not self.connection:
-            self.connection = http.client.HTTPSConnection("127.0.0.1", self.broker.port, context=self.broker.tls, timeout=60)
+            self.connection = http.client.HTTPSConnection("127.0.0.1", self.broker.port, context=self.broker.tls, timeout=300)
         self.connection.request(method, path, body, headers)
         answer = self.connection.getresponse()
         data = answer.read()

@@ -9,11 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cvmd"))
 import harness  # noqa: E402
-from harness import wait_for  # noqa: E402
+from harness import PATIENCE, wait_for  # noqa: E402
 
 NOBODY = 65534
 
@@ -75,9 +76,9 @@ class Gateway(harness.Plane):
 
     def kill_rest(self, how=signal.SIGKILL):
         self.rest.send_signal(how)
-        return self.rest.wait(timeout=15)
+        return self.rest.wait(timeout=PATIENCE)
 
-    def curl(self, method, path, body=None, headers=(), tls=None, user=None, file=None, extra=(), timeout=60):
+    def curl(self, method, path, body=None, headers=(), tls=None, user=None, file=None, extra=(), timeout=PATIENCE):
         """A request; `tls` is a client (or "" for none) over TCP, `user` a user id over the unix socket."""
         argv = ["curl", "-sS", "-i", "-X", method, "--max-time", str(timeout), *extra]
         if method == "HEAD":
@@ -90,25 +91,48 @@ class Gateway(harness.Plane):
             argv += ["--data-binary", "@-"]
         elif file is not None:
             argv += ["-H", "Content-Type: application/octet-stream", "-T", str(file)]
-        if tls is None:
-            argv += ["--unix-socket", self.socket, f"http://localhost{path}"]
-        else:
-            argv += ["--cacert", str(self.dir / "ca.pem"), f"https://127.0.0.1:{self.port}{path}"]
-            if tls:
-                argv += ["--cert", str(self.dir / f"{tls}.pem"), "--key", str(self.dir / f"{tls}.key")]
-        if user is not None:
-            argv = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *argv]
+        argv += self.address_of(path, tls)
+        argv = self.as_user(argv, user)
         data = body if body is None or isinstance(body, (bytes, str)) else json.dumps(body)
         if isinstance(data, str):
             data = data.encode()
         r = subprocess.run(argv, input=data, stdin=None if data is not None else subprocess.DEVNULL, capture_output=True,
                            timeout=timeout + 10)
-        rest, head = r.stdout, b""
+        return self.parse(r.stdout, r.stderr)
+
+    def address_of(self, path, tls):
+        if tls is None:
+            return ["--unix-socket", self.socket, f"http://localhost{path}"]
+        argv = ["--cacert", str(self.dir / "ca.pem"), f"https://127.0.0.1:{self.port}{path}"]
+        if tls:
+            argv += ["--cert", str(self.dir / f"{tls}.pem"), "--key", str(self.dir / f"{tls}.key")]
+        return argv
+
+    @staticmethod
+    def as_user(argv, user):
+        return argv if user is None else ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *argv]
+
+    def stream(self, path, until, headers=(), tls=None, user=None):
+        """An answer without an end, up to where `until` likes what came."""
+        argv = ["curl", "-sS", "-i", "-N", *(x for h in headers for x in ("-H", h)), *self.address_of(path, tls)]
+        with subprocess.Popen(self.as_user(argv, user), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as p:
+            guard = threading.Timer(PATIENCE, p.kill)
+            guard.start()
+            data = b""
+            while not until(data) and (part := os.read(p.stdout.fileno(), 65536)):
+                data += part
+            guard.cancel()
+            p.kill()
+        return self.parse(data)
+
+    @staticmethod
+    def parse(rest, complaint=b""):
+        head = b""
         # Before the answer's fields stand those of 100 Continue.
         while rest.startswith(b"HTTP/") and (not head or head.split()[1].startswith(b"1")):
             head, _, rest = rest.partition(b"\r\n\r\n")
         if not head:
-            return Answer(0, {}, r.stderr)
+            return Answer(0, {}, complaint)
         lines = head.decode(errors="replace").split("\r\n")
         fields = {}
         for line in lines[1:]:
@@ -124,8 +148,8 @@ class Gateway(harness.Plane):
 
     def call(self, interface, member, *args):
         """A call as root, by busctl."""
-        r = subprocess.run(["busctl", f"--address={self.address}", "call", "org.cvmd1", "/org/cvmd1", interface, member,
-                            *map(str, args)], capture_output=True, text=True, timeout=30)
+        r = subprocess.run(["busctl", f"--address={self.address}", f"--timeout={PATIENCE}", "call", "org.cvmd1", "/org/cvmd1", interface, member,
+                            *map(str, args)], capture_output=True, text=True, timeout=PATIENCE)
         if r.returncode:
             raise AssertionError(f"{member}: {r.stderr}")
         return r.stdout
@@ -153,7 +177,7 @@ class Gateway(harness.Plane):
         (self.dir / f"{name}.pem").write_text(r.json["certificate"])
         return r.json["id"]
 
-    def wait_operation(self, answer, state="done", seconds=60):
+    def wait_operation(self, answer, state="done", seconds=PATIENCE):
         if answer.status != 202:
             raise AssertionError(f"not accepted: {answer}")
         path = answer.headers["location"]

@@ -53,7 +53,7 @@ class Tpm:
             ['swtpm', 'socket', '--tpm2', '--tpmstate', f'dir={self.state}', '--server',
              f'type=unixio,path={self.state}/sock', '--ctrl', f'type=unixio,path={self.state}/sock.ctrl', '--flags',
              'startup-clear'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while self.tool('tpm2_getcap', 'pcrs', check=False).returncode:
             if time.monotonic() > end:
                 raise AssertionError('swtpm does not answer')
