@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* cvmctl audit export, checkpoint, key, prove, consistency: what a verifier takes along. */
 #include "audit.h"
-#include "client.h"
 #include "output.h"
+#include "transport.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,23 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INTERFACE "org.cvmd1.Audit"
-
 enum { OPT_FROM = OPTION_LONG, OPT_TO };
-
-/* A method of the Audit interface; 0, or prints and returns the exit status. */
-static int call(const char *verb, sd_bus *bus, const char *member, sd_bus_message **reply, const char *types,
-                uint64_t a, uint64_t b) {
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_message_ sd_bus_message *m = NULL;
-    int r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", "/org/cvmd1", INTERFACE, member);
-
-    if (r >= 0 && types)
-        r = sd_bus_message_append(m, types, a, b);
-    if (r >= 0)
-        r = sd_bus_call(bus, m, CLIENT_TIMEOUT_USEC, &error, reply);
-    return r < 0 ? client_fail(verb, r, &error) : 0;
-}
 
 static int put(const char *verb, const char *path, const char *text) {
     struct cvm_error e;
@@ -34,92 +18,90 @@ static int put(const char *verb, const char *path, const char *text) {
     return cvm_write_file(path, text, strlen(text), &e) < 0 ? fail(verb, EXIT_FAILED, "%s", e.text) : EXIT_OK;
 }
 
-/* From the pipe to the file, which takes its name when it is whole. */
-static int copy(const char *verb, int in, const char *path) {
+struct writer {
+    int fd, error;
+    char last;
+    uint64_t total;
+};
+
+static int write_part(void *userdata, const char *p, size_t n) {
+    struct writer *w = userdata;
+
+    while (n) {
+        ssize_t k = write(w->fd, p, n);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return w->error = errno;
+        w->total += (uint64_t)k;
+        w->last = p[k - 1];
+        p += k;
+        n -= (size_t)k;
+    }
+    return 0;
+}
+
+/* The file takes its name when it is whole. */
+static int export_to(struct transport *t, const char *verb, uint64_t from, uint64_t to, const char *path) {
     bool to_stdout = strcmp(path, "-") == 0;
+    struct writer w = {.fd = STDOUT_FILENO};
     _cleanup_free_ char *tmp = NULL;
-    char buf[65536], last = 0;
-    uint64_t total = 0;
-    ssize_t n = 0;
-    int out = STDOUT_FILENO, r = 0;
+    int r;
 
     if (!to_stdout) {
         if (asprintf(&tmp, "%s.partial", path) < 0)
             return fail(verb, EXIT_FAILED, "out of memory");
-        out = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (out < 0)
+        w.fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (w.fd < 0)
             return fail(verb, EXIT_FAILED, "cannot write '%s': %s", tmp, strerror(errno));
     }
-    while (r == 0 && (n = read(in, buf, sizeof(buf))) > 0) {
-        for (ssize_t at = 0, k; r == 0 && at < n; at += k) {
-            k = write(out, buf + at, (size_t)(n - at));
-            if (k < 0) {
-                r = errno;
-                k = 0;
-            }
-        }
-        total += (uint64_t)n;
-        last = buf[n - 1];
-    }
-    if (r == 0 && n < 0)
-        r = errno;
-    if (!to_stdout && (fsync(out) < 0 || close(out) < 0) && r == 0)
-        r = errno;
-    if (r == 0 && last != '\n')
-        r = EPIPE; /* cvmd ended, or its disk failed: the last line is not whole */
-    if (r == 0 && !to_stdout && rename(tmp, path) < 0)
-        r = errno;
-    if (r != 0 && !to_stdout)
+    r = t->ops->audit_export(t, verb, from, to, write_part, &w);
+    if (!to_stdout && (fsync(w.fd) < 0 || close(w.fd) < 0) && w.error == 0)
+        w.error = errno;
+    if (r == 0 && w.error == 0 && w.last != '\n')
+        w.error = EPIPE; /* cvmd ended, or its disk failed: the last line is not whole */
+    if (r == 0 && w.error == 0 && !to_stdout && rename(tmp, path) < 0)
+        w.error = errno;
+    if ((r != 0 || w.error) && !to_stdout)
         unlink(tmp);
-    if (r != 0)
-        return fail(verb, EXIT_FAILED, "the export to '%s' broke off: %s", path, strerror(r));
-    if (!to_stdout)
-        say("Audit log written to %s, %" PRIu64 " bytes.\n", path, total);
-    return EXIT_OK;
+    if (w.error)
+        return fail(verb, EXIT_FAILED, "the export to '%s' broke off: %s", path, strerror(w.error));
+    if (r == 0 && !to_stdout)
+        say("Audit log written to %s, %" PRIu64 " bytes.\n", path, w.total);
+    return r;
 }
 
 int verb_audit_export(int argc, char **argv) {
-    _cleanup_message_ sd_bus_message *reply = NULL;
-    _cleanup_bus_ sd_bus *bus = NULL;
+    _cleanup_transport_ struct transport *t = NULL;
     uint64_t from = 0, to = 0;
-    int c, fd, r;
+    int c, r;
 
     while ((c = verb_getopt(argc, argv)) >= 0)
         if (parse_number(optarg, 0, INT64_MAX, c == OPT_FROM ? &from : &to) < 0)
             return usage_error(argv[0], "'%s' is no number of an entry", optarg);
-    r = client_connect(argv[0], &bus);
-    if (r == 0)
-        r = call(argv[0], bus, "Export", &reply, "tt", from, to);
-    if (r != 0)
-        return r;
-    r = sd_bus_message_read(reply, "h", &fd);
-    if (r < 0)
-        return client_fail(argv[0], r, NULL);
-    return copy(argv[0], fd, argv[optind]);
+    r = transport_open(argv[0], &t);
+    return r ?: export_to(t, argv[0], from, to, argv[optind]);
 }
 
 /* A text that cvmd gives, to -o or standard output. */
-static int text_verb(int argc, char **argv, const char *member, const char *json_name, bool newline) {
-    _cleanup_message_ sd_bus_message *reply = NULL;
+static int text_verb(int argc, char **argv, const char *what, bool newline) {
+    _cleanup_transport_ struct transport *t = NULL;
+    _cleanup_free_ char *text = NULL, *line = NULL;
     _cleanup_json_ json_object *o = NULL;
-    _cleanup_free_ char *line = NULL;
-    _cleanup_bus_ sd_bus *bus = NULL;
-    const char *text = NULL, *output = "-";
+    const char *output = "-";
     int r;
 
     while (verb_getopt(argc, argv) >= 0)
         output = optarg;
-    r = client_connect(argv[0], &bus);
+    r = transport_open(argv[0], &t);
     if (r == 0)
-        r = call(argv[0], bus, member, &reply, NULL, 0, 0);
+        r = t->ops->audit_text(t, argv[0], what, &text);
     if (r != 0)
         return r;
-    r = sd_bus_message_read(reply, "s", &text);
-    if (r < 0)
-        return client_fail(argv[0], r, NULL);
     if (arg_json && strcmp(output, "-") == 0) {
         o = json_object_new_object();
-        json_object_object_add(o, json_name, json_object_new_string(text));
+        json_object_object_add(o, what, json_object_new_string(text));
         return print_json(o);
     }
     if (asprintf(&line, "%s%s", text, newline ? "\n" : "") < 0)
@@ -128,33 +110,19 @@ static int text_verb(int argc, char **argv, const char *member, const char *json
 }
 
 int verb_audit_checkpoint(int argc, char **argv) {
-    return text_verb(argc, argv, "Checkpoint", "checkpoint", false);
+    return text_verb(argc, argv, "checkpoint", false);
 }
 
 int verb_audit_key(int argc, char **argv) {
-    return text_verb(argc, argv, "Key", "key", true);
-}
-
-static int read_hashes(sd_bus_message *m, json_object *o) {
-    json_object *a = json_object_new_array();
-    const char *s;
-    int r;
-
-    json_object_object_add(o, "proof", a);
-    r = sd_bus_message_enter_container(m, 'a', "s");
-    while (r >= 0 && (r = sd_bus_message_read(m, "s", &s)) > 0)
-        json_object_array_add(a, json_object_new_string(s));
-    return r < 0 ? r : sd_bus_message_exit_container(m);
+    return text_verb(argc, argv, "key", true);
 }
 
 /* Both proofs: a line of JSON that `audit verify` takes. */
-static int proof_verb(int argc, char **argv, const char *member, const char *format, const char *number,
-                      bool with_entry) {
-    _cleanup_message_ sd_bus_message *reply = NULL;
-    _cleanup_json_ json_object *o = json_object_new_object();
+static int proof_verb(int argc, char **argv, bool inclusion) {
+    _cleanup_transport_ struct transport *t = NULL;
+    _cleanup_json_ json_object *o = NULL;
     _cleanup_free_ char *line = NULL;
-    _cleanup_bus_ sd_bus *bus = NULL;
-    const char *output = "-", *s = NULL;
+    const char *output = "-";
     uint64_t n;
     int r;
 
@@ -162,24 +130,11 @@ static int proof_verb(int argc, char **argv, const char *member, const char *for
         output = optarg;
     if (parse_number(argv[optind], 0, INT64_MAX, &n) < 0)
         return usage_error(argv[0], "'%s' is no number", argv[optind]);
-    r = client_connect(argv[0], &bus);
+    r = transport_open(argv[0], &t);
     if (r == 0)
-        r = call(argv[0], bus, member, &reply, "t", n, 0);
+        r = t->ops->audit_proof(t, argv[0], inclusion, n, &o);
     if (r != 0)
         return r;
-    json_object_object_add(o, "format", json_object_new_string(format));
-    json_object_object_add(o, number, json_object_new_uint64(n));
-    if (with_entry) {
-        r = sd_bus_message_read(reply, "s", &s);
-        json_object_object_add(o, "entry", s ? json_object_new_string(s) : NULL);
-    }
-    if (r >= 0)
-        r = read_hashes(reply, o);
-    if (r >= 0)
-        r = sd_bus_message_read(reply, "s", &s);
-    if (r < 0)
-        return client_fail(argv[0], r, NULL);
-    json_object_object_add(o, "checkpoint", json_object_new_string(s));
     if (asprintf(&line, "%s\n",
                  json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) < 0)
         return fail(argv[0], EXIT_FAILED, "out of memory");
@@ -187,11 +142,11 @@ static int proof_verb(int argc, char **argv, const char *member, const char *for
 }
 
 int verb_audit_prove(int argc, char **argv) {
-    return proof_verb(argc, argv, "ProveInclusion", "cvmd-audit-inclusion-1", "index", true);
+    return proof_verb(argc, argv, true);
 }
 
 int verb_audit_consistency(int argc, char **argv) {
-    return proof_verb(argc, argv, "ProveConsistency", "cvmd-audit-consistency-1", "old", false);
+    return proof_verb(argc, argv, false);
 }
 
 const struct verb_option audit_export_options[] = {

@@ -1,107 +1,66 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* cvmctl audit */
 #include "audit.h"
-#include "client.h"
+#include "event.h"
 #include "output.h"
+#include "transport.h"
 
-#include <inttypes.h>
+#include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ENTRY "ttssssusss"
+static const char *text(json_object *o, const char *key) {
+    json_object *v = NULL;
 
-struct entry {
-    uint64_t id, time, seq;
-    const char *source, *machine, *uuid, *event, *reason, *message, *who;
-    uint32_t code;
-    const uint64_t *args;
-    size_t args_size;
-};
-
-/* Returns 1, 0 at the end, or a negative errno. */
-static int read_entry(sd_bus_message *m, struct entry *e) {
-    int r;
-
-    r = sd_bus_message_enter_container(m, 'r', ENTRY "att");
-    if (r <= 0)
-        return r;
-    r = sd_bus_message_read(m, ENTRY, &e->id, &e->time, &e->source, &e->machine, &e->uuid, &e->event,
-                            &e->code, &e->reason, &e->message, &e->who);
-    if (r >= 0)
-        r = sd_bus_message_read_array(m, 't', (const void **)&e->args, &e->args_size);
-    if (r >= 0)
-        r = sd_bus_message_read(m, "t", &e->seq);
-    if (r >= 0)
-        r = sd_bus_message_exit_container(m);
-    return r < 0 ? r : 1;
+    json_object_object_get_ex(o, key, &v);
+    return json_object_get_string(v) ?: "";
 }
 
-static json_object *entry_to_json(const struct entry *e) {
-    json_object *o = json_object_new_object(), *args = json_object_new_array();
-    char time[TIME_MAX_SIZE];
-
-#define STRING(key, s) json_object_object_add(o, key, (s)[0] ? json_object_new_string(s) : NULL)
-    json_object_object_add(o, "id", json_object_new_uint64(e->id));
-    json_object_object_add(o, "time", json_object_new_string(format_time(e->time, time)));
-    STRING("source", e->source);
-    STRING("machine", e->machine);
-    STRING("uuid", e->uuid);
-    STRING("event", e->event);
-    json_object_object_add(o, "reason_code", json_object_new_uint64(e->code));
-    STRING("reason", e->reason);
-    STRING("message", e->message);
-    STRING("who", e->who);
-    for (size_t i = 0; i < e->args_size / sizeof(uint64_t); i++)
-        json_object_array_add(args, json_object_new_uint64(e->args[i]));
-    json_object_object_add(o, "args", args);
-    json_object_object_add(o, "seq", e->seq ? json_object_new_uint64(e->seq) : NULL);
-#undef STRING
-    return o;
-}
-
-static int print_entries(sd_bus_message *reply) {
-    static const char *const columns[] = {"TIME", "SOURCE", "MACHINE", "EVENT", "MESSAGE", "WHO", NULL};
-    struct libscols_table *t = table_new(columns);
-    struct entry e;
-    size_t n = 0;
-    int r;
-
-    if (!t)
-        return fail("audit", EXIT_FAILED, "out of memory");
-    while ((r = read_entry(reply, &e)) > 0) {
+static int add_rows(struct libscols_table *t, json_object *all) {
+    for (size_t i = 0; i < json_object_array_length(all); i++) {
+        json_object *e = json_object_array_get_idx(all, i), *when = NULL;
         char time[TIME_MAX_SIZE];
-        const char *cells[] = {format_time(e.time, time), e.source, e.machine, e.event, e.message, e.who};
-        bool bad = strcmp(e.event, "vm-stopped") == 0 || strcmp(e.event, "failed") == 0 ||
-                   strcmp(e.event, "denied") == 0;
+        const char *event = text(e, "event"), *cells[] = {NULL,  text(e, "source"),  text(e, "machine"),
+                                                          event, text(e, "message"), text(e, "who")};
+        bool bad = strcmp(event, "vm-stopped") == 0 || strcmp(event, "failed") == 0 || strcmp(event, "denied") == 0;
 
+        json_object_object_get_ex(e, "time", &when);
+        cells[0] = format_time(json_object_get_uint64(when), time);
         if (table_add(t, cells, ELEMENTSOF(cells), 3, bad ? "red" : NULL) < 0)
             return fail("audit", EXIT_FAILED, "out of memory");
-        n++;
     }
-    if (r < 0)
-        return client_fail("audit", r, NULL);
-    if (n == 0) {
+    return 0;
+}
+
+static int print_entries(json_object *all) {
+    static const char *const columns[] = {"TIME", "SOURCE", "MACHINE", "EVENT", "MESSAGE", "WHO", NULL};
+    struct libscols_table *t;
+    int r;
+
+    if (json_object_array_length(all) == 0) {
         puts("No events.");
         return EXIT_OK;
     }
-    return table_print(t);
+    t = table_new(columns);
+    if (!t)
+        return fail("audit", EXIT_FAILED, "out of memory");
+    r = add_rows(t, all);
+    return r ?: table_print(t);
 }
 
-static int print_entries_json(sd_bus_message *reply) {
-    _cleanup_json_ json_object *all = json_object_new_array();
-    struct entry e;
-    int r;
+static int print_entries_json(json_object *all) {
+    _cleanup_json_ json_object *out = json_object_new_array();
 
-    while ((r = read_entry(reply, &e)) > 0)
-        json_object_array_add(all, entry_to_json(&e));
-    return r < 0 ? client_fail("audit", r, NULL) : print_json(all);
+    for (size_t i = 0; i < json_object_array_length(all); i++)
+        json_object_array_add(out, event_to_json(json_object_array_get_idx(all, i)));
+    return print_json(out);
 }
 
 enum { OPT_AFTER = OPTION_LONG, OPT_LIMIT };
 
 static int verb_audit(int argc, char **argv) {
-    _cleanup_message_ sd_bus_message *reply = NULL;
-    _cleanup_bus_ sd_bus *bus = NULL;
+    _cleanup_transport_ struct transport *t = NULL;
+    _cleanup_json_ json_object *all = NULL;
     uint64_t after = 0, limit = 0;
     int c, r;
 
@@ -116,16 +75,12 @@ static int verb_audit(int argc, char **argv) {
                 return usage_error(argv[0], "--limit %s is no number from 1 on", optarg);
             break;
         }
-    r = client_connect(argv[0], &bus);
+    r = transport_open(argv[0], &t);
     if (r == 0)
-        r = client_call(argv[0], bus, "ReadAudit", CLIENT_TIMEOUT_USEC, &reply, "tsu", after,
-                        optind < argc ? argv[optind] : "", (uint32_t)limit);
+        r = t->ops->audit(t, argv[0], after, optind < argc ? argv[optind] : "", (uint32_t)limit, &all);
     if (r != 0)
         return r;
-    r = sd_bus_message_enter_container(reply, 'a', "(" ENTRY "att)");
-    if (r < 0)
-        return client_fail(argv[0], r, NULL);
-    return arg_json ? print_entries_json(reply) : print_entries(reply);
+    return arg_json ? print_entries_json(all) : print_entries(all);
 }
 
 static const struct verb_option audit_options[] = {

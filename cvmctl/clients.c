@@ -46,7 +46,7 @@ static int call(const char *verb, const char *member, sd_bus_message **reply, co
         return r;
     bus = transport_bus(t);
     if (!bus)
-        return fail(verb, EXIT_FAILED, "clients are told on the host itself: not with --host");
+        return fail(verb, EXIT_REFUSED, "clients are told on the host itself: not with --host");
     r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", "/org/cvmd1", "org.cvmd1.Clients", member);
     if (r >= 0 && types) {
         va_start(ap, types);

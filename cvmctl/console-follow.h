@@ -5,10 +5,11 @@
 #include "cvmctl.h"
 
 #include <sys/types.h>
-#include <systemd/sd-bus.h>
+
+struct transport;
 
 struct console_machine {
-    sd_bus *bus;
+    struct transport *transport;
     const char *name;
 };
 

@@ -5,7 +5,7 @@
  */
 #include "console-follow.h"
 
-#include "client.h"
+#include "transport.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,20 +71,6 @@ static int parse_options(int argc, char **argv, struct console_options *o) {
         return usage_error(argv[0], "--log goes with no other mode");
     o->name = argv[optind];
     return -1;
-}
-
-static int open_fd(sd_bus *bus, const char *member, const char *name, int *ret) {
-    _cleanup_message_ sd_bus_message *reply = NULL;
-    int r, fd;
-
-    r = client_call("console", bus, member, CLIENT_TIMEOUT_USEC, &reply, "s", name);
-    if (r != 0)
-        return r;
-    r = sd_bus_message_read(reply, "h", &fd);
-    if (r < 0)
-        return client_fail("console", r, NULL);
-    *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* the message owns the other */
-    return *ret < 0 ? fail("console", EXIT_FAILED, "%s", strerror(errno)) : 0;
 }
 
 static int write_all(int fd, const char *p, size_t n) {
@@ -195,23 +181,26 @@ static int machine_active(void *userdata) {
     const char *s;
     int r;
 
-    r = client_machine("console", m->bus, m->name, &p);
+    r = m->transport->ops->get(m->transport, "console", OBJECT_MACHINE, m->name, &p);
     if (r != 0)
         return -r; /* told already */
     json_object_object_get_ex(p, "State", &state);
     s = json_object_get_string(state) ?: "";
-    return strcmp(s, "stopped") != 0 && strcmp(s, "failed") != 0;
+    if (strcmp(s, "stopped") != 0 && strcmp(s, "failed") != 0)
+        return 1;
+    m->transport->ops->settle(m->transport);
+    return 0;
 }
 
-static int follow(sd_bus *bus, const struct console_options *o) {
-    struct console_machine machine = {.bus = bus, .name = o->name};
+static int follow(struct transport *t, const struct console_options *o) {
+    struct console_machine machine = {.transport = t, .name = o->name};
     int log = -1, console = -1, r;
     off_t start = 0;
 
-    r = open_fd(bus, "OpenLog", o->name, &log);
+    r = t->ops->open_log(t, "console", o->name, o->follow || o->until, &log);
     if (r == 0 && o->send) {
         start = lseek(log, 0, SEEK_END);
-        r = open_fd(bus, "OpenConsole", o->name, &console);
+        r = t->ops->open_console(t, "console", o->name, &console);
         if (r == 0)
             r = send_line(console, o->send);
     }
@@ -226,19 +215,19 @@ static int follow(sd_bus *bus, const struct console_options *o) {
 
 int verb_console(int argc, char **argv) {
     struct console_options o = {0};
-    _cleanup_bus_ sd_bus *bus = NULL;
+    _cleanup_transport_ struct transport *t = NULL;
     int log = -1, console = -1, r;
 
     r = parse_options(argc, argv, &o);
     if (r >= 0)
         return r;
-    r = client_connect(argv[0], &bus);
+    r = transport_open(argv[0], &t);
     if (r != 0)
         return r;
     if (o.send || o.follow || o.until)
-        return follow(bus, &o);
+        return follow(t, &o);
     if (o.log || o.since_boot) {
-        r = open_fd(bus, "OpenLog", o.name, &log);
+        r = t->ops->open_log(t, "console", o.name, false, &log);
         if (r == 0)
             r = print_log(log);
         if (log >= 0)
@@ -246,7 +235,7 @@ int verb_console(int argc, char **argv) {
     }
     if (r != 0 || o.log)
         return r;
-    r = open_fd(bus, "OpenConsole", o.name, &console);
+    r = t->ops->open_console(t, "console", o.name, &console);
     if (r != 0)
         return r;
     r = isatty(STDIN_FILENO) ? interactive(console, o.name)

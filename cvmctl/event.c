@@ -127,6 +127,34 @@ static int find_last(struct transport *t, const char *verb, uint64_t *ret) {
     }
 }
 
+struct following {
+    uint64_t *last;
+    bool *told;
+};
+
+static int on_event(void *userdata, json_object *entry) {
+    struct following *f = userdata;
+
+    *f->told = false;
+    if (print_event(entry) < 0)
+        return -1; /* nobody reads any more */
+    *f->last = number(entry, "id");
+    return 0;
+}
+
+/* What is new, and then what comes. */
+static int go_on(struct transport *t, const char *verb, const char *machine, uint64_t *last, bool *told) {
+    int r;
+
+    if (t->ops->follow)
+        return t->ops->follow(t, verb, *last, machine, on_event, &(struct following){.last = last, .told = told});
+    r = print_new(t, verb, machine, last);
+    if (r != 0)
+        return r;
+    *told = errors_silent = false;
+    return t->ops->wait(t, verb, WAIT_USEC);
+}
+
 /* Until it is interrupted, or nobody reads. A cvmd that is gone is waited for. */
 static int follow(const char *verb, struct transport *t, const char *machine, uint64_t last) {
     const struct timespec pause = {.tv_nsec = RETRY_USEC * 1000};
@@ -134,14 +162,8 @@ static int follow(const char *verb, struct transport *t, const char *machine, ui
     int r = t->ops->wait(t, verb, 0);
 
     for (;;) {
-        if (r == 0)
-            r = print_new(t, verb, machine, &last);
-        if (r == 0) {
-            told = false;
-            errors_silent = false;
-            r = t->ops->wait(t, verb, WAIT_USEC);
-            continue;
-        }
+        while (r == 0)
+            r = go_on(t, verb, machine, &last, &told);
         if (r != EXIT_NO_DAEMON)
             return r;
         if (!told && !arg_quiet)

@@ -8,11 +8,15 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MAX (64u << 20)
+#define IN_PROGRESS_TRIES 240u /* a quarter of a second between */
+#define IDLE_SECONDS 60L       /* four of the gateway's signs of life */
 
 struct http {
     CURL *curl;
@@ -77,6 +81,16 @@ int http_target_resolve(const char *verb, struct http_target *t) {
 }
 
 /* --- requests --- */
+
+/* What one request sets and the next must not find. */
+static void reset(struct http *h) {
+    curl_easy_setopt(h->curl, CURLOPT_UPLOAD, 0L);
+    curl_easy_setopt(h->curl, CURLOPT_CUSTOMREQUEST, NULL);
+    curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, NULL);
+    curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, NULL);
+    curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, 0L);
+    curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, 0L);
+}
 
 int http_new(const char *verb, const struct http_target *t, struct http **ret) {
     struct http *h = calloc(1, sizeof(*h));
@@ -184,9 +198,21 @@ static const char *text(json_object *o, const char *key) {
     return json_object_get_string(v) ?: "";
 }
 
-static int judge(struct http *h, const char *verb, struct buffer *b, json_object **ret) {
+/* The exit status for an answer of another class than 2xx, and what it says. */
+static int refusal(long status, json_object *o, char *ret, size_t size) {
+    if (!o || !text(o, "type")[0]) {
+        snprintf(ret, size, "the gateway answers with status %ld", status);
+        return status == 502 || status == 503 || status == 504 ? EXIT_NO_DAEMON : EXIT_FAILED;
+    }
+    snprintf(ret, size, "%s", text(o, "detail")[0] ? text(o, "detail") : text(o, "title"));
+    return http_problem_status(text(o, "type"));
+}
+
+static int judge(struct http *h, const char *verb, struct buffer *b, json_object **ret, bool *again) {
     _cleanup_json_ json_object *o = b->n ? json_tokener_parse(b->p) : NULL;
+    char error[512];
     long status = 0;
+    int r;
 
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status / 100 == 2) {
@@ -195,11 +221,12 @@ static int judge(struct http *h, const char *verb, struct buffer *b, json_object
         *ret = json_object_get(o);
         return 0;
     }
-    if (!o || !text(o, "type")[0])
-        return fail(verb, status == 502 || status == 503 || status == 504 ? EXIT_NO_DAEMON : EXIT_FAILED,
-                    "the gateway answers with status %ld", status);
-    return fail(verb, http_problem_status(text(o, "type")), "%s",
-                text(o, "detail")[0] ? text(o, "detail") : text(o, "title"));
+    /* libcurl repeated a request whose connection broke, and the first is still under way. */
+    if (*again && o && strcmp(text(o, "type"), "/v1/problems/in-progress") == 0)
+        return EXIT_FAILED;
+    *again = false;
+    r = refusal(status, o, error, sizeof(error));
+    return fail(verb, r, "%s", error);
 }
 
 /* A repeated request with this key is done once: libcurl repeats one whose connection broke before an answer.
@@ -212,16 +239,17 @@ static void idempotency_key(char key[33]) {
     cvm_hex_encode(random, sizeof(random), key);
 }
 
-int http_call(struct http *h, const char *verb, const struct http_request *q, json_object **ret) {
+static int call(struct http *h, const char *verb, const struct http_request *q, const char *key, json_object **ret,
+                bool *again) {
     bool sends = q->body || q->fd >= 0, patch = strcmp(q->method, "PATCH") == 0,
          get = strcmp(q->method, "GET") == 0;
     _cleanup_free_ char *url = NULL;
     struct curl_slist *headers = NULL;
     struct buffer answer = {0};
-    char key[33];
     CURLcode c;
     int r;
 
+    reset(h);
     *ret = NULL;
     if (asprintf(&url, "%s%s", h->base, q->path) < 0) {
         url = NULL;
@@ -233,10 +261,8 @@ int http_call(struct http *h, const char *verb, const struct http_request *q, js
                          q->fd >= 0 ? "application/octet-stream"
                          : patch    ? "application/merge-patch+json"
                                     : "application/json");
-    if (!get && !patch) {
-        idempotency_key(key);
+    if (!get && !patch)
         headers = header(headers, "Idempotency-Key: %s", key);
-    }
     if (q->if_match)
         headers = header(headers, "If-Match: %s", "*");
     curl_easy_setopt(h->curl, CURLOPT_URL, url);
@@ -264,11 +290,151 @@ int http_call(struct http *h, const char *verb, const struct http_request *q, js
     h->error[0] = 0;
     c = curl_easy_perform(h->curl);
     curl_slist_free_all(headers);
-    if (c != CURLE_OK)
+    if (c != CURLE_OK) {
+        *again = false;
         r = fail(verb, EXIT_NO_DAEMON, "%s cannot be reached: %s", h->base,
                  h->error[0] ? h->error : curl_easy_strerror(c));
-    else
-        r = judge(h, verb, &answer, ret);
+    } else
+        r = judge(h, verb, &answer, ret, again);
     free(answer.p);
     return r;
+}
+
+int http_call(struct http *h, const char *verb, const struct http_request *q, json_object **ret) {
+    const struct timespec pause = {.tv_nsec = 250000000};
+    char key[33];
+
+    idempotency_key(key);
+    for (unsigned tries = 1;; tries++) {
+        bool again = tries < IN_PROGRESS_TRIES;
+        int r = call(h, verb, q, key, ret, &again);
+
+        if (r == 0 || !again)
+            return r;
+        if (q->fd >= 0 && lseek(q->fd, 0, SEEK_SET) < 0)
+            return fail(verb, EXIT_FAILED, "the file cannot be read again: %s", strerror(errno));
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* --- streams --- */
+
+struct following {
+    struct http *h;
+    struct http_stream *s;
+    struct buffer refusal;
+    char value[256];
+    bool begun, stopped;
+};
+
+static long status_of(struct http *h) {
+    long status = 0;
+
+    curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+static size_t on_field(char *p, size_t size, size_t n, void *userdata) {
+    struct following *f = userdata;
+    size_t k = f->s->want ? strlen(f->s->want) : 0;
+
+    n *= size;
+    if (k && n > k + 1 && strncasecmp(p, f->s->want, k) == 0 && p[k] == ':') {
+        char *value = p + k + 1;
+
+        value += strspn(value, " ");
+        snprintf(f->value, sizeof(f->value), "%.*s", (int)strcspn(value, "\r\n"), value);
+    }
+    /* The empty line behind the fields. */
+    if ((n == 2 || n == 1) && status_of(f->h) / 100 == 2 && !f->begun) {
+        f->begun = true;
+        if (f->s->begin && f->s->begin(f->s->userdata, f->value) != 0) {
+            f->stopped = true;
+            return 0;
+        }
+    }
+    return n;
+}
+
+static size_t on_part(char *p, size_t size, size_t n, void *userdata) {
+    struct following *f = userdata;
+
+    if (status_of(f->h) / 100 != 2)
+        return on_data(p, size, n, &f->refusal);
+    if (f->s->data(f->s->userdata, p, size * n) == 0)
+        return size * n;
+    f->stopped = true;
+    return 0;
+}
+
+int http_follow(struct http *h, struct http_stream *s) {
+    struct following f = {.h = h, .s = s};
+    _cleanup_free_ char *url = NULL;
+    struct curl_slist *headers = NULL;
+    CURLcode c;
+    int r = 0;
+
+    s->error[0] = 0;
+    if (asprintf(&url, "%s%s", h->base, s->path) < 0) {
+        url = NULL;
+        snprintf(s->error, sizeof(s->error), "out of memory");
+        return EXIT_FAILED;
+    }
+    reset(h);
+    headers = header(headers, "Accept: %s", s->accept);
+    if (s->last_event_id)
+        headers = header(headers, "Last-Event-ID: %s", s->last_event_id);
+    curl_easy_setopt(h->curl, CURLOPT_URL, url);
+    curl_easy_setopt(h->curl, CURLOPT_HTTPGET, 1L);
+    curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, on_field);
+    curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, &f);
+    curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_part);
+    curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, &f);
+    curl_easy_setopt(h->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    if (s->idle_ends) {
+        curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, IDLE_SECONDS);
+    }
+    h->error[0] = 0;
+    c = curl_easy_perform(h->curl);
+    curl_slist_free_all(headers);
+    if (status_of(h) / 100 != 2 && f.refusal.n) {
+        _cleanup_json_ json_object *o = json_tokener_parse(f.refusal.p);
+
+        r = refusal(status_of(h), o, s->error, sizeof(s->error));
+    } else if (f.stopped)
+        r = EXIT_FAILED;
+    else if (c != CURLE_OK || !f.begun) {
+        snprintf(s->error, sizeof(s->error), "%s %s: %s", h->base, f.begun ? "broke off" : "cannot be reached",
+                 h->error[0] ? h->error : curl_easy_strerror(c));
+        r = EXIT_NO_DAEMON;
+    }
+    free(f.refusal.p);
+    return r;
+}
+
+int http_post_bytes(struct http *h, const char *path, const char *p, size_t n) {
+    struct curl_slist *headers = NULL;
+    _cleanup_free_ char *url = NULL;
+    struct buffer answer = {0};
+    CURLcode c;
+
+    if (asprintf(&url, "%s%s", h->base, path) < 0) {
+        url = NULL;
+        return EXIT_FAILED;
+    }
+    reset(h);
+    headers = header(headers, "Content-Type: %s", "application/octet-stream");
+    curl_easy_setopt(h->curl, CURLOPT_URL, url);
+    curl_easy_setopt(h->curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
+    curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, p);
+    curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, &answer);
+    c = curl_easy_perform(h->curl);
+    curl_slist_free_all(headers);
+    free(answer.p);
+    return c != CURLE_OK ? EXIT_NO_DAEMON : status_of(h) / 100 == 2 ? 0 : EXIT_FAILED;
 }

@@ -38,6 +38,26 @@ struct http_request {
  */
 int http_call(struct http *h, const char *verb, const struct http_request *q, json_object **ret);
 
+/* An answer that comes while it comes. */
+struct http_stream {
+    const char *path;   /* with query, escaped */
+    const char *accept; /* media type */
+    const char *last_event_id; /* or NULL */
+    const char *want;   /* a field of the answer, or NULL */
+    /* The answer began, class 2xx; @value of the wanted field, "" without. May be NULL. Non-zero ends it. */
+    int (*begin)(void *userdata, const char *value);
+    int (*data)(void *userdata, const char *p, size_t n); /* the same */
+    void *userdata;
+    bool idle_ends; /* nothing for a minute means that the line is dead */
+    char error[512]; /* says what is wrong if http_follow() does not return 0 */
+};
+
+/* Follows it to its end. 0, or an exit status; prints nothing. EXIT_NO_DAEMON: not reached, or broken off. */
+int http_follow(struct http *h, struct http_stream *s);
+
+/* POSTs octets. 0, or an exit status; prints nothing. */
+int http_post_bytes(struct http *h, const char *path, const char *p, size_t n);
+
 /* Escaped for a path or a query; the caller frees. NULL if out of memory. */
 char *http_escape(struct http *h, const char *s);
 

@@ -6,7 +6,9 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 struct bus_transport {
     struct transport t;
@@ -322,7 +324,126 @@ static int bus_evidence(struct transport *t, const char *verb, const char *machi
     return *ret ? 0 : fail(verb, EXIT_FAILED, "out of memory");
 }
 
+/* A method of the Audit interface. */
+static int call_audit(struct bus_transport *b, const char *verb, const char *member, const char *types, uint64_t x, uint64_t y,
+                      sd_bus_message **reply) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    _cleanup_message_ sd_bus_message *m = NULL;
+    int r = sd_bus_message_new_method_call(b->bus, &m, "org.cvmd1", "/org/cvmd1", "org.cvmd1.Audit", member);
+
+    if (r >= 0 && types)
+        r = sd_bus_message_append(m, types, x, y);
+    if (r >= 0)
+        r = sd_bus_call(b->bus, m, CLIENT_TIMEOUT_USEC, &error, reply);
+    return r < 0 ? client_fail(verb, r, &error) : 0;
+}
+
+static int bus_audit_text(struct transport *t, const char *verb, const char *what, char **ret) {
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    const char *s;
+    int r = call_audit(bus_of(t), verb, strcmp(what, "key") == 0 ? "Key" : "Checkpoint", NULL, 0, 0, &reply);
+
+    if (r != 0)
+        return r;
+    r = sd_bus_message_read(reply, "s", &s);
+    if (r < 0)
+        return client_fail(verb, r, NULL);
+    *ret = strdup(s);
+    return *ret ? 0 : fail(verb, EXIT_FAILED, "out of memory");
+}
+
+static int bus_audit_export(struct transport *t, const char *verb, uint64_t from, uint64_t to,
+                            int (*sink)(void *userdata, const char *p, size_t n), void *userdata) {
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    char buf[65536];
+    ssize_t n;
+    int fd, r = call_audit(bus_of(t), verb, "Export", "tt", from, to, &reply);
+
+    if (r != 0)
+        return r;
+    r = sd_bus_message_read(reply, "h", &fd);
+    if (r < 0)
+        return client_fail(verb, r, NULL);
+    while ((n = read(fd, buf, sizeof(buf))) > 0)
+        if (sink(userdata, buf, (size_t)n) != 0)
+            return EXIT_FAILED;
+    return n < 0 ? fail(verb, EXIT_FAILED, "the export broke off: %s", strerror(errno)) : 0;
+}
+
+static int read_proof(sd_bus_message *m, bool inclusion, uint64_t n, json_object *o) {
+    json_object *proof = json_object_new_array();
+    const char *s;
+    int r = 0;
+
+    json_object_object_add(o, "format",
+                           json_object_new_string(inclusion ? "cvmd-audit-inclusion-1" : "cvmd-audit-consistency-1"));
+    json_object_object_add(o, inclusion ? "index" : "old", json_object_new_uint64(n));
+    if (inclusion) {
+        r = sd_bus_message_read(m, "s", &s);
+        if (r >= 0)
+            json_object_object_add(o, "entry", json_object_new_string(s));
+    }
+    json_object_object_add(o, "proof", proof);
+    if (r >= 0)
+        r = sd_bus_message_enter_container(m, 'a', "s");
+    while (r >= 0 && (r = sd_bus_message_read(m, "s", &s)) > 0)
+        json_object_array_add(proof, json_object_new_string(s));
+    if (r >= 0)
+        r = sd_bus_message_exit_container(m);
+    if (r >= 0)
+        r = sd_bus_message_read(m, "s", &s);
+    if (r >= 0)
+        json_object_object_add(o, "checkpoint", json_object_new_string(s));
+    return r;
+}
+
+static int bus_audit_proof(struct transport *t, const char *verb, bool inclusion, uint64_t n, json_object **ret) {
+    _cleanup_json_ json_object *o = json_object_new_object();
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    int r = call_audit(bus_of(t), verb, inclusion ? "ProveInclusion" : "ProveConsistency", "t", n, 0, &reply);
+
+    if (r != 0)
+        return r;
+    r = read_proof(reply, inclusion, n, o);
+    if (r < 0)
+        return client_fail(verb, r, NULL);
+    *ret = json_object_get(o);
+    return 0;
+}
+
+static int open_fd(struct bus_transport *b, const char *verb, const char *member, const char *machine, int *ret) {
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    int fd, r = client_call(verb, b->bus, member, CLIENT_TIMEOUT_USEC, &reply, "s", machine);
+
+    if (r != 0)
+        return r;
+    r = sd_bus_message_read(reply, "h", &fd);
+    if (r < 0)
+        return client_fail(verb, r, NULL);
+    *ret = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* the message owns the other */
+    return *ret < 0 ? fail(verb, EXIT_FAILED, "%s", strerror(errno)) : 0;
+}
+
+static int bus_open_log(struct transport *t, const char *verb, const char *machine, bool grows, int *fd) {
+    (void)grows; /* the file that QEMU writes does */
+    return open_fd(bus_of(t), verb, "OpenLog", machine, fd);
+}
+
+static int bus_open_console(struct transport *t, const char *verb, const char *machine, int *fd) {
+    return open_fd(bus_of(t), verb, "OpenConsole", machine, fd);
+}
+
+static void bus_settle(struct transport *t) {
+    (void)t;
+}
+
 static const struct transport_ops bus_ops = {
+    .audit_text = bus_audit_text,
+    .audit_export = bus_audit_export,
+    .audit_proof = bus_audit_proof,
+    .open_log = bus_open_log,
+    .open_console = bus_open_console,
+    .settle = bus_settle,
     .close = bus_close,
     .get = bus_get,
     .list = bus_list,

@@ -3,8 +3,7 @@
  * REST of another host's gateway: cvmd/rest/openapi.json. What comes is named as on the bus before anybody
  * sees it.
  */
-#include "http.h"
-#include "transport.h"
+#include "transport-rest.h"
 
 #include "attest/digest.h"
 
@@ -19,15 +18,7 @@
 #include <unistd.h>
 
 #define POLL_USEC 250000u
-
-struct rest_transport {
-    struct transport t;
-    struct http *http;
-};
-
-static struct rest_transport *rest_of(struct transport *t) {
-    return (struct rest_transport *)t;
-}
+#define EVENT_MAX (1u << 20)
 
 /* What is not the bus's name in small letters with '_' between the words. */
 static const struct {
@@ -136,6 +127,7 @@ static int call(struct rest_transport *t, const char *verb, const char *method, 
 }
 
 static void rest_close(struct transport *t) {
+    rest_end_consoles(rest_of(t));
     http_free(rest_of(t)->http);
     free(t);
 }
@@ -383,7 +375,9 @@ static int rest_call(struct transport *transport, const struct request *q, char 
         return import(t, q, operation);
     else if (strcmp(m, "DeleteImage") == 0)
         r = call(t, q->verb, "DELETE", NULL, false, &answer, "/v1/images/%s", escaped);
-    else if (strcmp(m, "CollectImages") == 0 || strcmp(m, "Reload") == 0)
+    else if (strcmp(m, "CollectImages") == 0)
+        r = call(t, q->verb, "POST", NULL, false, &answer, "/v1/images/collect");
+    else if (strcmp(m, "Reload") == 0)
         return fail(q->verb, EXIT_REFUSED, "this is for the host itself, not over --host");
     else
         r = act(t, q, escaped, &answer);
@@ -411,16 +405,17 @@ static json_object *audit_entry(json_object *e) {
     static const struct {
         const char *from, *to;
     } same[] = {{"id", "id"},           {"source", "source"}, {"machine", "machine"},
-                {"uuid", "uuid"},       {"event", "event"},   {"reason", "reason"},
-                {"message", "message"}, {"who", "who"},       {"arguments", "args"}};
+                {"uuid", "uuid"},       {"event", "event"},   {"reason_code", "reason_code"},
+                {"reason", "reason"},   {"message", "message"}, {"who", "who"},   {"arguments", "args"}};
     json_object *o = json_object_new_object(), *v = NULL;
 
     for (size_t i = 0; i < ELEMENTSOF(same); i++) {
         v = NULL;
         json_object_object_get_ex(e, same[i].from, &v);
         json_object_object_add(o, same[i].to, v ? json_object_get(v) : json_object_new_string(""));
+        if (i == 0) /* in its place: the output is the bus's */
+            json_object_object_add(o, "time", json_object_new_uint64(parse_time(text(e, "time"))));
     }
-    json_object_object_add(o, "time", json_object_new_uint64(parse_time(text(e, "time"))));
     v = NULL;
     json_object_object_get_ex(e, "rootvisor_seq", &v);
     json_object_object_add(o, "seq", json_object_new_uint64(v ? json_object_get_uint64(v) : 0));
@@ -429,23 +424,133 @@ static json_object *audit_entry(json_object *e) {
 
 static int rest_audit(struct transport *transport, const char *verb, uint64_t after, const char *machine,
                       uint32_t limit, json_object **ret) {
-    _cleanup_json_ json_object *page = NULL, *all = json_object_new_array();
+    _cleanup_json_ json_object *all = json_object_new_array();
     struct rest_transport *t = rest_of(transport);
-    _cleanup_free_ char *escaped = http_escape(t->http, machine);
-    json_object *list = NULL;
+    _cleanup_free_ char *escaped = http_escape(t->http, machine), *cursor = NULL;
+    size_t n = 0;
     int r;
 
     if (!escaped)
         return fail(verb, EXIT_FAILED, "out of memory");
-    r = call(t, verb, "GET", NULL, false, &page, "/v1/audit?after=%" PRIu64 "&limit=%u%s%s", after,
-             limit && limit < 1000 ? limit : 1000, machine[0] ? "&machine=" : "", escaped);
-    if (r != 0)
-        return r;
-    json_object_object_get_ex(page, "events", &list);
-    for (size_t i = 0; list && i < json_object_array_length(list); i++)
-        json_object_array_add(all, audit_entry(json_object_array_get_idx(list, i)));
+    do {
+        _cleanup_json_ json_object *page = NULL;
+        json_object *list = NULL;
+
+        r = call(t, verb, "GET", NULL, false, &page, "/v1/audit?after=%" PRIu64 "&limit=%u%s%s%s%s", after,
+                 limit && limit - n < 1000 ? (unsigned)(limit - n) : 1000, machine[0] ? "&machine=" : "", escaped,
+                 cursor ? "&cursor=" : "", cursor ?: "");
+        if (r != 0)
+            return r;
+        json_object_object_get_ex(page, "events", &list);
+        for (size_t i = 0; list && i < json_object_array_length(list); i++)
+            json_object_array_add(all, audit_entry(json_object_array_get_idx(list, i)));
+        n = json_object_array_length(all);
+        free(cursor);
+        cursor = text(page, "next")[0] ? http_escape(t->http, text(page, "next")) : NULL;
+    } while (cursor && (!limit || n < limit));
     *ret = json_object_get(all);
     return 0;
+}
+
+/* --- events as they come --- */
+
+struct events {
+    char *line;
+    size_t n;
+    int (*each)(void *userdata, json_object *entry);
+    void *userdata;
+};
+
+/* Of an event only its line of data counts: the number is in it. */
+static int take_line(struct events *e) {
+    _cleanup_json_ json_object *o = NULL, *entry = NULL;
+
+    if (strncmp(e->line, "data: ", 6) != 0)
+        return 0;
+    o = json_tokener_parse(e->line + 6);
+    if (!o)
+        return 0;
+    entry = audit_entry(o);
+    return e->each(e->userdata, entry);
+}
+
+static int on_events(void *userdata, const char *p, size_t n) {
+    struct events *e = userdata;
+
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == '\n') {
+            int r = 0;
+
+            if (e->line) {
+                e->line[e->n] = 0;
+                r = take_line(e);
+            }
+            e->n = 0;
+            if (r != 0)
+                return r;
+            continue;
+        }
+        if (e->n % 4096 == 0) {
+            char *q = e->n < EVENT_MAX ? realloc(e->line, e->n + 4097) : NULL;
+
+            if (!q)
+                return -1;
+            e->line = q;
+        }
+        e->line[e->n++] = p[i];
+    }
+    return 0;
+}
+
+static int rest_follow(struct transport *transport, const char *verb, uint64_t after, const char *machine,
+                       int (*each)(void *userdata, json_object *entry), void *userdata) {
+    struct rest_transport *t = rest_of(transport);
+    _cleanup_free_ char *escaped = http_escape(t->http, machine), *path = NULL;
+    struct events e = {.each = each, .userdata = userdata};
+    char id[24];
+    struct http_stream s = {.accept = "text/event-stream",
+                            .last_event_id = id,
+                            .data = on_events,
+                            .userdata = &e,
+                            .idle_ends = true};
+    int r;
+
+    snprintf(id, sizeof(id), "%" PRIu64, after);
+    if (!escaped || asprintf(&path, "/v1/events%s%s", machine[0] ? "?machine=" : "", escaped) < 0)
+        return fail(verb, EXIT_FAILED, "out of memory");
+    s.path = path;
+    r = http_follow(t->http, &s);
+    free(e.line);
+    /* No answer without an end has one: the gateway ended. */
+    return r == 0 || r == EXIT_NO_DAEMON ? EXIT_NO_DAEMON : s.error[0] ? fail(verb, r, "%s", s.error) : r;
+}
+
+/* --- what a verifier takes along --- */
+
+static int rest_audit_text(struct transport *t, const char *verb, const char *what, char **ret) {
+    _cleanup_json_ json_object *answer = NULL;
+    int r = call(rest_of(t), verb, "GET", NULL, false, &answer, "/v1/audit/%s", what);
+
+    if (r != 0)
+        return r;
+    *ret = strdup(text(answer, what));
+    return *ret ? 0 : fail(verb, EXIT_FAILED, "out of memory");
+}
+
+static int rest_audit_export(struct transport *transport, const char *verb, uint64_t from, uint64_t to,
+                             int (*sink)(void *userdata, const char *p, size_t n), void *userdata) {
+    struct rest_transport *t = rest_of(transport);
+    char path[96];
+    struct http_stream s = {.path = path, .accept = "application/jsonl", .data = sink, .userdata = userdata};
+    int r;
+
+    snprintf(path, sizeof(path), "/v1/audit/export?from=%" PRIu64 "&to=%" PRIu64, from, to);
+    r = http_follow(t->http, &s);
+    return r && s.error[0] ? fail(verb, r, "%s", s.error) : r;
+}
+
+static int rest_audit_proof(struct transport *t, const char *verb, bool inclusion, uint64_t n, json_object **ret) {
+    return call(rest_of(t), verb, "GET", NULL, false, ret, inclusion ? "/v1/audit/inclusion?index=%" PRIu64 : "/v1/audit/consistency?old=%" PRIu64, n);
 }
 
 static int ask(struct rest_transport *t, const char *verb, const char *machine,
@@ -495,6 +600,13 @@ static const struct transport_ops rest_ops = {
     .cancel = rest_cancel,
     .wait = rest_wait,
     .audit = rest_audit,
+    .follow = rest_follow,
+    .audit_text = rest_audit_text,
+    .audit_export = rest_audit_export,
+    .audit_proof = rest_audit_proof,
+    .open_log = rest_open_log,
+    .open_console = rest_open_console,
+    .settle = rest_settle,
     .report = rest_report,
     .evidence = rest_evidence,
 };
@@ -509,6 +621,7 @@ int transport_rest_open(const char *verb, struct http_target *target, struct tra
     if (!t)
         return fail(verb, EXIT_FAILED, "out of memory");
     t->t.ops = &rest_ops;
+    t->target = *target;
     r = http_new(verb, target, &t->http);
     if (r != 0) {
         free(t);

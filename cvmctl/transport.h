@@ -49,6 +49,28 @@ struct transport_ops {
     /* Audit entries behind @after, oldest first, at most @limit (0: no limit), of @machine ("" all). */
     int (*audit)(struct transport *t, const char *verb, uint64_t after, const char *machine, uint32_t limit,
                  json_object **ret);
+    /*
+     * Calls @each with every entry behind @after as it comes, until that returns non-zero or the line breaks: then
+     * EXIT_NO_DAEMON. NULL: the way has no such stream, audit() and wait() do.
+     */
+    int (*follow)(struct transport *t, const char *verb, uint64_t after, const char *machine,
+                  int (*each)(void *userdata, json_object *entry), void *userdata);
+    /* Public key of the audit log ("key"), or a signed checkpoint ("checkpoint"); the caller frees. */
+    int (*audit_text)(struct transport *t, const char *verb, const char *what, char **ret);
+    /* Entries [@from, @to) of the log with what proves them, @to 0: all; handed to @sink, which returns 0 or an errno. */
+    int (*audit_export)(struct transport *t, const char *verb, uint64_t from, uint64_t to,
+                        int (*sink)(void *userdata, const char *p, size_t n), void *userdata);
+    /* Inclusion of entry @n, or consistency with size @n. */
+    int (*audit_proof)(struct transport *t, const char *verb, bool inclusion, uint64_t n, json_object **ret);
+    /*
+     * What a machine's console printed: a regular file, which goes on growing while the machine runs if @grows. The
+     * caller closes.
+     */
+    int (*open_log)(struct transport *t, const char *verb, const char *machine, bool grows, int *fd);
+    /* A socket to it. The caller closes. */
+    int (*open_console)(struct transport *t, const char *verb, const char *machine, int *fd);
+    /* The machine has ended: returns when a file of open_log() has all. */
+    void (*settle)(struct transport *t);
     /* A signed report, @size bytes of struct cvm_report. */
     int (*report)(struct transport *t, const char *verb, const char *machine, const uint8_t nonce[NONCE_SIZE],
                   void *ret, size_t size);

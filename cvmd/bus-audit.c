@@ -62,20 +62,11 @@ static void export_done(void *data, int r) {
 }
 
 /* The file comes through a pipe, out of a thread: it may be large and its reader slow. */
-static int method_export(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    _cleanup_free_ char *who = NULL;
+int bus_audit_export(struct manager *m, uint64_t from, uint64_t to, int *ret, sd_bus_error *error) {
     _cleanup_close_ int fd = -1;
-    struct manager *m = userdata;
     struct export *x;
-    uint64_t from, to;
     int r, fds[2];
 
-    r = sd_bus_message_read(call, "tt", &from, &to);
-    if (r < 0)
-        return r;
-    r = polkit_authorize(call, m, POLKIT_AUDIT, NULL, method_export, m, &who, error);
-    if (r <= 0)
-        return r < 0 ? r : 1;
     audit_anchor(m);
     if (pipe2(fds, O_CLOEXEC) < 0)
         return sd_bus_error_set_errno(error, -errno);
@@ -102,7 +93,26 @@ static int method_export(sd_bus_message *call, void *userdata, sd_bus_error *err
         export_free(x);
         return failed(error, r);
     }
-    return sd_bus_reply_method_return(call, "h", fd);
+    *ret = fd;
+    fd = -1;
+    return 0;
+}
+
+static int method_export(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    _cleanup_close_ int fd = -1;
+    struct manager *m = userdata;
+    uint64_t from, to;
+    int r;
+
+    r = sd_bus_message_read(call, "tt", &from, &to);
+    if (r < 0)
+        return r;
+    r = polkit_authorize(call, m, POLKIT_AUDIT, NULL, method_export, m, &who, error);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    r = bus_audit_export(m, from, to, &fd, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "h", fd);
 }
 
 static int append_proof(sd_bus_message *reply, const uint8_t proof[][CVM_HASH_SIZE], int n) {
@@ -116,20 +126,13 @@ static int append_proof(sd_bus_message *reply, const uint8_t proof[][CVM_HASH_SI
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int method_prove(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+int bus_audit_prove(sd_bus_message *call, struct manager *m, uint64_t index, sd_bus_error *error) {
     _cleanup_message_ sd_bus_message *reply = NULL;
-    _cleanup_free_ char *who = NULL, *note = NULL, *line = NULL;
+    _cleanup_free_ char *note = NULL, *line = NULL;
     uint8_t proof[CVM_MERKLE_PROOF_MAX][CVM_HASH_SIZE];
-    struct manager *m = userdata;
-    uint64_t index, size;
+    uint64_t size;
     int r, n;
 
-    r = sd_bus_message_read(call, "t", &index);
-    if (r < 0)
-        return r;
-    r = polkit_authorize(call, m, POLKIT_AUDIT, NULL, method_prove, m, &who, error);
-    if (r <= 0)
-        return r < 0 ? r : 1;
     r = audit_log_checkpoint(log_of(m), &note, &size);
     if (r < 0)
         return failed(error, r);
@@ -148,6 +151,19 @@ static int method_prove(sd_bus_message *call, void *userdata, sd_bus_error *erro
     if (r >= 0)
         r = sd_bus_message_append(reply, "s", note);
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int method_prove(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    uint64_t index;
+    int r = sd_bus_message_read(call, "t", &index);
+
+    if (r < 0)
+        return r;
+    r = polkit_authorize(call, userdata, POLKIT_AUDIT, NULL, method_prove, userdata, &who, error);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    return bus_audit_prove(call, userdata, index, error);
 }
 
 static int method_consistency(sd_bus_message *call, void *userdata, sd_bus_error *error) {

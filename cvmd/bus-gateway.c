@@ -71,6 +71,8 @@ static int authorize(sd_bus_message *call, struct manager *m, const char *id, en
 
 struct replay {
     const char *digest;
+    struct manager *manager;
+    bool again; /* what was remembered is no more */
     sd_bus_message *call;
     sd_bus_error *error;
 };
@@ -93,25 +95,31 @@ static int answered(sd_bus_message *call, struct manager *m, const char *client,
     return key[0] ? store_get_key(m->store, client, key, replay, &p) : 0;
 }
 
+static void keep_key(struct manager *m, const char *client, const char *key, const char *digest, const char *kind,
+                     const char *what) {
+    uint64_t now = now_usec(CLOCK_REALTIME);
+    int r;
+
+    (void)store_expire_keys(m->store, now - KEY_KEEP_USEC);
+    r = store_put_key(m->store, &(struct store_key){.client = client,
+                                                     .key = key,
+                                                     .digest = digest,
+                                                     .kind = kind,
+                                                     .operation = what,
+                                                     .created = now});
+    if (r < 0)
+        log_error("An idempotency key of %s %s cannot be kept: %s", kind, what, strerror(-r));
+}
+
 static int reply_operation(sd_bus_message *call, struct manager *m, const char *client, const char *key,
                            const char *digest, int r, const struct operation *op) {
-    uint64_t now = now_usec(CLOCK_REALTIME);
     const char *kind;
 
     if (r < 0)
         return r;
     kind = operation_kind_to_string(op->kind);
-    if (key[0]) {
-        (void)store_expire_keys(m->store, now - KEY_KEEP_USEC);
-        r = store_put_key(m->store, &(struct store_key){.client = client,
-                                                         .key = key,
-                                                         .digest = digest,
-                                                         .kind = kind,
-                                                         .operation = op->id,
-                                                         .created = now});
-        if (r < 0)
-            log_error("An idempotency key of operation %s cannot be kept: %s", op->id, strerror(-r));
-    }
+    if (key[0])
+        keep_key(m, client, key, digest, kind, op->id);
     return sd_bus_reply_method_return(call, "ss", kind, op->id);
 }
 
@@ -189,25 +197,54 @@ static int method_create(sd_bus_message *call, void *userdata, sd_bus_error *err
     return reply_operation(call, m, id, key, digest, r, op);
 }
 
-/* No operation, so nothing to remember of a key: a second one finds the name taken. */
+/* No operation stands for it: what a key is remembered by is the machine's name. Returns 1: answered; 0: go on. */
+static int replay_define(void *userdata, const struct store_key *k) {
+    struct replay *p = userdata;
+    const struct machine *machine;
+    _cleanup_free_ char *path = NULL;
+    int r;
+
+    if (strcmp(k->digest, p->digest) != 0)
+        return sd_bus_error_setf(p->error, BUS_ERROR_KEY_REUSED, "the key was used for another request");
+    machine = manager_find(p->manager, k->operation);
+    if (!machine) { /* it came to nothing, or is deleted */
+        p->again = true;
+        return 0;
+    }
+    if (machine->defining)
+        return sd_bus_error_setf(p->error, BUS_ERROR_BUSY, "machine '%s' is being defined", machine->name);
+    r = machine_path(machine, &path);
+    if (r >= 0)
+        r = sd_bus_reply_method_return(p->call, "o", path);
+    return r < 0 ? r : 1;
+}
+
 static int method_define(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_(options_done) struct machine_options o;
     _cleanup_free_ char *who = NULL;
     struct manager *m = userdata;
-    const char *id, *name;
+    const char *id, *key, *digest, *name;
+    struct replay p = {.call = call, .manager = m, .error = error};
     struct client c;
     int r;
 
     options_init(&o);
-    r = sd_bus_message_read(call, "ss", &id, &name);
+    r = sd_bus_message_read(call, "ssss", &id, &key, &digest, &name);
     if (r >= 0)
         r = authorize(call, m, id, PERMISSION_DEFINE, name, &c, &who, error);
     if (r >= 0)
         r = bus_read_options(call, &o, error);
     if (r >= 0)
         r = check_reach(&c, &o, error);
-    if (r >= 0)
-        r = manager_define(m, name, &o, call, who, error);
+    if (r < 0)
+        return r;
+    p.digest = digest;
+    r = key[0] ? store_get_key(m->store, id, key, replay_define, &p) : 0;
+    if (r != 0 && !p.again)
+        return r;
+    r = manager_define(m, name, &o, call, who, error);
+    if (r >= 0 && key[0] && !p.again)
+        keep_key(m, id, key, digest, "define", name);
     return r < 0 ? r : 1; /* answered with the machine's object when its files are there */
 }
 
@@ -306,6 +343,25 @@ static int method_open_log(sd_bus_message *call, void *userdata, sd_bus_error *e
     return r < 0 ? r : sd_bus_reply_method_return(call, "h", fd);
 }
 
+/* Both ends of a console: what it prints, from the beginning, and where input goes. */
+static int method_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_close_ int console = -1, log = -1;
+    _cleanup_free_ char *who = NULL;
+    struct manager *m = userdata;
+    const char *id, *name;
+    struct client c;
+    int r;
+
+    r = sd_bus_message_read(call, "ss", &id, &name);
+    if (r >= 0)
+        r = authorize(call, m, id, PERMISSION_CONSOLE, name, &c, &who, error);
+    if (r >= 0)
+        r = bus_machine_log(m, name, &log, error);
+    if (r >= 0)
+        r = bus_machine_console(m, name, who, &console, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "hh", console, log);
+}
+
 static int method_report(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_message_ sd_bus_message *reply = NULL;
     _cleanup_free_ char *who = NULL;
@@ -398,6 +454,25 @@ static int method_delete_image(sd_bus_message *call, void *userdata, sd_bus_erro
     return reply_operation(call, m, id, key, digest, r, op);
 }
 
+static int method_collect_images(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    const char *id, *key, *digest;
+    _cleanup_free_ char *who = NULL;
+    struct manager *m = userdata;
+    struct operation *op = NULL;
+    struct client c;
+    int r;
+
+    r = sd_bus_message_read(call, "sss", &id, &key, &digest);
+    if (r >= 0)
+        r = authorize(call, m, id, PERMISSION_IMAGES, NULL, &c, &who, error);
+    if (r >= 0)
+        r = answered(call, m, id, key, digest, error);
+    if (r != 0)
+        return r;
+    r = manager_collect_images(m, who, &op, error);
+    return reply_operation(call, m, id, key, digest, r, op);
+}
+
 static int method_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_free_ char *who = NULL;
     struct manager *m = userdata;
@@ -484,6 +559,36 @@ static int method_events(sd_bus_message *call, void *userdata, sd_bus_error *err
     if (r >= 0)
         r = sd_bus_message_close_container(reply);
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+/* The whole log, of all machines: for who may read that. */
+static int method_audit_export(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    _cleanup_close_ int fd = -1;
+    uint64_t from, to;
+    struct client c;
+    const char *id;
+    int r;
+
+    r = sd_bus_message_read(call, "stt", &id, &from, &to);
+    if (r >= 0)
+        r = authorize(call, userdata, id, PERMISSION_AUDIT, NULL, &c, &who, error);
+    if (r >= 0)
+        r = bus_audit_export(userdata, from, to, &fd, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "h", fd);
+}
+
+static int method_audit_inclusion(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    struct client c;
+    const char *id;
+    uint64_t index;
+    int r;
+
+    r = sd_bus_message_read(call, "st", &id, &index);
+    if (r >= 0)
+        r = authorize(call, userdata, id, PERMISSION_AUDIT, NULL, &c, &who, error);
+    return r < 0 ? r : bus_audit_prove(call, userdata, index, error);
 }
 
 /* --- clients and certificates --- */
@@ -669,15 +774,19 @@ const sd_bus_vtable bus_gateway_vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("Access", SD_BUS_ARGS("s", client), SD_BUS_RESULT("s", name, "s", role, "s", pattern), method_access, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("s", client, "s", permission, "s", machine), SD_BUS_NO_RESULT, method_check, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Create", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "a{sv}", options), SD_BUS_RESULT("s", kind, "s", operation), method_create, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("Define", SD_BUS_ARGS("s", client, "s", name, "a{sv}", options), SD_BUS_RESULT("o", machine),
+    SD_BUS_METHOD_WITH_ARGS("Define", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "a{sv}", options), SD_BUS_RESULT("o", machine),
                             method_define, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Set", SD_BUS_ARGS("s", client, "s", machine, "t", revision, "a{sv}", options), SD_BUS_NO_RESULT, method_set, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Act", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", action, "s", machine, "t", revision, "b", force), SD_BUS_RESULT("s", kind, "s", operation), method_act, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("OpenLog", SD_BUS_ARGS("s", client, "s", machine), SD_BUS_RESULT("h", file), method_open_log, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("OpenConsole", SD_BUS_ARGS("s", client, "s", machine), SD_BUS_RESULT("h", console, "h", log), method_open_console, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Report", SD_BUS_ARGS("s", client, "s", machine, "ay", nonce), SD_BUS_RESULT("ay", report), method_report, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Evidence", SD_BUS_ARGS("s", client, "s", machine, "ay", nonce), SD_BUS_RESULT("s", evidence), method_evidence, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ImportImage", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "s", kind, "h", file, "s", image), SD_BUS_RESULT("s", kind, "s", operation), method_import_image, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("DeleteImage", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", image), SD_BUS_RESULT("s", kind, "s", operation), method_delete_image, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("CollectImages", SD_BUS_ARGS("s", client, "s", key, "s", digest), SD_BUS_RESULT("s", kind, "s", operation), method_collect_images, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("AuditExport", SD_BUS_ARGS("s", client, "t", from, "t", to), SD_BUS_RESULT("h", file), method_audit_export, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("AuditInclusion", SD_BUS_ARGS("s", client, "t", index), SD_BUS_RESULT("s", entry, "as", proof, "s", checkpoint), method_audit_inclusion, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", client, "s", operation), SD_BUS_NO_RESULT, method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Events", SD_BUS_ARGS("s", client, "t", after, "s", machine, "u", limit), SD_BUS_RESULT("t", last, "b", more, "a" BUS_AUDIT_ENTRY, entries), method_events, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ListClients", SD_BUS_ARGS("s", client), SD_BUS_RESULT("a(sssstt)", clients), method_list_clients, SD_BUS_VTABLE_UNPRIVILEGED),

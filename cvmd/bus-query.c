@@ -57,23 +57,14 @@ int bus_list_machines(sd_bus_message *call, void *userdata, sd_bus_error *error)
     return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
-int bus_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    _cleanup_free_ char *who = NULL;
-    _cleanup_close_ int fd = -1;
-    const char *name;
+int bus_machine_console(struct manager *m, const char *name, const char *who, int *ret, sd_bus_error *error) {
     struct machine *k;
     int r;
 
-    r = sd_bus_message_read(call, "s", &name);
+    r = find_named(m, name, &k, error);
     if (r < 0)
         return r;
-    r = polkit_authorize(call, userdata, POLKIT_CONSOLE, name, bus_open_console, userdata, &who, error);
-    if (r <= 0)
-        return r < 0 ? r : 1;
-    r = find_named(userdata, name, &k, error);
-    if (r < 0)
-        return r;
-    r = console_attach(k, &fd);
+    r = console_attach(k, ret);
     if (r == -ENOTTY)
         return sd_bus_error_setf(
             error, BUS_ERROR_NOT_RUNNING,
@@ -82,8 +73,24 @@ int bus_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error) 
     if (r < 0)
         return sd_bus_error_setf(error, BUS_ERROR_FAILED, "the console of '%s' cannot be opened: %s", k->name,
                                  strerror(-r));
-    audit(userdata, k, "console", who, "console opened");
-    return sd_bus_reply_method_return(call, "h", fd);
+    audit(m, k, "console", who, "console opened");
+    return 0;
+}
+
+int bus_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    _cleanup_close_ int fd = -1;
+    const char *name;
+    int r;
+
+    r = sd_bus_message_read(call, "s", &name);
+    if (r < 0)
+        return r;
+    r = polkit_authorize(call, userdata, POLKIT_CONSOLE, name, bus_open_console, userdata, &who, error);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    r = bus_machine_console(userdata, name, who, &fd, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "h", fd);
 }
 
 int bus_machine_log(struct manager *m, const char *name, int *ret, sd_bus_error *error) {

@@ -114,6 +114,8 @@ int bus_list_machines(sd_bus_message *call, void *userdata, sd_bus_error *error)
 struct store_audit;
 /* Appends a BUS_AUDIT_ENTRY. 0 or a negative errno. */
 int bus_append_audit(sd_bus_message *reply, const struct store_audit *a);
+/* A socket to a running machine's console; the caller closes. */
+int bus_machine_console(struct manager *m, const char *name, const char *who, int *ret, sd_bus_error *error);
 /* What a machine printed, for reading. */
 int bus_machine_log(struct manager *m, const char *name, int *ret, sd_bus_error *error);
 int bus_get_operation(sd_bus_message *call, void *userdata, sd_bus_error *error);
@@ -127,6 +129,10 @@ int bus_read_audit(sd_bus_message *call, void *userdata, sd_bus_error *error);
 /* --- bus-audit.c --- */
 #define BUS_AUDIT_INTERFACE "org.cvmd1.Audit"
 extern const sd_bus_vtable bus_audit_vtable[];
+/* The reading end of a pipe with the export of [@from, @to); @to 0: all. The caller closes. */
+int bus_audit_export(struct manager *m, uint64_t from, uint64_t to, int *ret, sd_bus_error *error);
+/* Answers @call with an entry, its proof, a checkpoint. */
+int bus_audit_prove(sd_bus_message *call, struct manager *m, uint64_t index, sd_bus_error *error);
 
 /* --- bus-operation.c --- */
 extern const sd_bus_vtable bus_operation_vtable[];

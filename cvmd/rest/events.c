@@ -35,6 +35,7 @@ static int read_entry(sd_bus_message *m, json_object *o, uint64_t *id, const cha
     json_object_object_add(o, "event", json_object_new_string(*event));
     json_object_object_add(o, "machine", machine[0] ? json_object_new_string(machine) : NULL);
     json_object_object_add(o, "uuid", uuid[0] ? json_object_new_string(uuid) : NULL);
+    json_object_object_add(o, "reason_code", json_object_new_uint64(reason));
     json_object_object_add(o, "reason", text[0] ? json_object_new_string(text) : NULL);
     json_object_object_add(o, "message", json_object_new_string(message));
     json_object_object_add(o, "who", who[0] ? json_object_new_string(who) : NULL);

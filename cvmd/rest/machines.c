@@ -114,7 +114,7 @@ void machines_create(struct request *req) {
     }
     if (request_call_new(req, start ? "Create" : "Define", &m) < 0)
         return;
-    r = start ? request_append_key(req, m) : 0;
+    r = request_append_key(req, m);
     if (r >= 0)
         r = sd_bus_message_append(m, "s", name);
     if (r >= 0)

@@ -68,6 +68,20 @@ void image_delete(struct request *req) {
         request_call(req, m, on_operation);
 }
 
+void images_collect(struct request *req) {
+    sd_bus_message *m;
+    int r;
+
+    if (request_call_new(req, "CollectImages", &m) < 0)
+        return;
+    r = request_append_key(req, m);
+    if (r < 0) {
+        sd_bus_message_unref(m);
+        reply_errno(req, r);
+    } else
+        request_call(req, m, on_operation);
+}
+
 void images_upload(struct request *req) {
     static const char *const known[] = {"name", "kind", "digest", NULL};
     const char *name = request_query(req, "name"), *kind = request_query(req, "kind"), *digest = request_query(req, "digest");

@@ -4,6 +4,7 @@
 #include "attest/json.h"
 #include "events.h"
 #include "routes.h"
+#include "stream.h"
 #include "upload.h"
 
 #include <errno.h>
@@ -35,6 +36,12 @@ void request_free(struct request *req) {
     if (req->waits)
         req->waits->req = NULL;
     follower_free(req->follower);
+    stream_free(req->stream);
+    for (struct request **p = &req->rest->keyed; *p; p = &(*p)->next_keyed)
+        if (*p == req) {
+            *p = req->next_keyed;
+            break;
+        }
     upload_free(req->upload);
     if (req->response)
         MHD_destroy_response(req->response);

@@ -39,6 +39,8 @@ struct request {
     void (*on_reply)(struct request *req, sd_bus_message *reply);
     struct waitlist *waits; /* the entry of a waitlist that is this request's */
     struct follower *follower;
+    struct stream *stream;
+    struct request *next_keyed;
     char *machine; /* that a call is about, for its continuation */
     uint64_t started;
 };

@@ -56,6 +56,8 @@ struct feed;
 struct peer;
 struct tls;
 struct upload;
+struct stream;
+struct request;
 
 struct rest {
     sd_event *event;
@@ -72,6 +74,8 @@ struct rest {
     unsigned nr_peers, nr_followers;
     sd_event_source *tick;
     struct metrics metrics;
+    struct stream *streams;
+    struct request *keyed; /* under way, with an Idempotency-Key */
     uint64_t started;  /* CLOCK_REALTIME */
     unsigned inflight; /* requests under way */
     bool stopping;

@@ -22,6 +22,8 @@ const struct route routes[] = {
     {"POST", "/v1/machines/{name}/actions/{action}", machine_action, PERMISSION_CONTROL, .machine = true,
      .by_cvmd = true, .body = BODY_JSON},
     {"GET", "/v1/machines/{name}/log", machine_log, PERMISSION_CONSOLE, .machine = true, .by_cvmd = true},
+    {"GET", "/v1/machines/{name}/console", console_get, PERMISSION_CONSOLE, .machine = true, .by_cvmd = true},
+    {"POST", "/v1/machines/{name}/console/{stream}", console_input, PERMISSION_CONSOLE, .machine = true, .body = BODY_BYTES},
     {"POST", "/v1/machines/{name}/report", machine_report, PERMISSION_REPORT, .machine = true, .by_cvmd = true,
      .body = BODY_JSON},
 
@@ -30,6 +32,7 @@ const struct route routes[] = {
 
     {"GET", "/v1/images", images_list, PERMISSION_READ},
     {"POST", "/v1/images", images_upload, PERMISSION_IMAGES, .body = BODY_UPLOAD},
+    {"POST", "/v1/images/collect", images_collect, PERMISSION_IMAGES, .by_cvmd = true, .body = BODY_JSON},
     {"GET", "/v1/images/{digest}", image_get, PERMISSION_READ},
     {"DELETE", "/v1/images/{digest}", image_delete, PERMISSION_IMAGES, .by_cvmd = true},
 
@@ -39,6 +42,11 @@ const struct route routes[] = {
 
     {"GET", "/v1/host", host_get, PERMISSION_READ},
     {"GET", "/v1/audit", audit_list, PERMISSION_AUDIT, .by_cvmd = true},
+    {"GET", "/v1/audit/export", audit_export, PERMISSION_AUDIT, .by_cvmd = true},
+    {"GET", "/v1/audit/inclusion", audit_inclusion, PERMISSION_AUDIT, .by_cvmd = true},
+    {"GET", "/v1/audit/consistency", audit_consistency, PERMISSION_READ},
+    {"GET", "/v1/audit/key", audit_key, PERMISSION_READ},
+    {"GET", "/v1/audit/checkpoint", audit_checkpoint, PERMISSION_READ},
     {"GET", "/v1/events", events_stream, PERMISSION_AUDIT, .by_cvmd = true},
 
     {"POST", "/v1/enrol", enrol, .open = true, .body = BODY_JSON},

@@ -7,7 +7,7 @@
 
 #include "request.h"
 
-enum body { BODY_NONE, BODY_JSON, BODY_UPLOAD };
+enum body { BODY_NONE, BODY_JSON, BODY_UPLOAD, BODY_BYTES };
 
 struct route {
     const char *method;
@@ -46,8 +46,12 @@ void machine_log(struct request *req);
 void machine_report(struct request *req);
 void machine_evidence(struct request *req);
 
+void console_get(struct request *req);
+void console_input(struct request *req);
+
 void images_list(struct request *req);
 void images_upload(struct request *req);
+void images_collect(struct request *req);
 void image_get(struct request *req);
 void image_delete(struct request *req);
 
@@ -57,6 +61,11 @@ void operation_cancel(struct request *req);
 
 void host_get(struct request *req);
 void audit_list(struct request *req);
+void audit_export(struct request *req);
+void audit_inclusion(struct request *req);
+void audit_consistency(struct request *req);
+void audit_key(struct request *req);
+void audit_checkpoint(struct request *req);
 void events_stream(struct request *req);
 
 void enrol(struct request *req);

@@ -5,6 +5,7 @@
 #include "events.h"
 #include "metrics.h"
 #include "routes.h"
+#include "stream.h"
 #include "tls.h"
 #include "upload.h"
 
@@ -55,7 +56,7 @@ static enum MHD_Result queue(struct request *req) {
 
     if (!req->response && !req->shared)
         return MHD_NO; /* out of memory: the connection ends */
-    if (!req->follower)
+    if (!req->follower && !req->stream)
         peer_phase(req->peer, PHASE_RESPONSE, 0);
     else
         peer_phase(req->peer, PHASE_STREAM, 0);
@@ -87,6 +88,18 @@ static int find_route(struct request *req, const char *method) {
     return r;
 }
 
+/* One request under a key of a client at a time. */
+static int claim_key(struct request *req) {
+    for (struct request *other = req->rest->keyed; other; other = other->next_keyed)
+        if (other->peer->access == req->peer->access && strcmp(other->key, req->key) == 0) {
+            reply_problem(req, PROBLEM_IN_PROGRESS, "a request with this key is not answered yet");
+            return -EBUSY;
+        }
+    req->next_keyed = req->rest->keyed;
+    req->rest->keyed = req;
+    return 0;
+}
+
 /* Answers what can be told from the fields alone, before a body is read. */
 static int check_fields(struct request *req) {
     const char *length = request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -104,7 +117,7 @@ static int check_fields(struct request *req) {
         reply_problem(req, PROBLEM_MEDIA_TYPE, "send application/json%s", patch ? " or application/merge-patch+json" : "");
         return -EINVAL;
     }
-    if (req->route->body == BODY_UPLOAD && !media_type_is(type, "application/octet-stream")) {
+    if ((req->route->body == BODY_UPLOAD || req->route->body == BODY_BYTES) && !media_type_is(type, "application/octet-stream")) {
         reply_problem(req, PROBLEM_MEDIA_TYPE, "send application/octet-stream");
         return -EINVAL;
     }
@@ -112,7 +125,7 @@ static int check_fields(struct request *req) {
         reply_problem(req, PROBLEM_BAD_REQUEST, "Idempotency-Key must be 1 to %u visible characters", IDEMPOTENCY_KEY_MAX);
         return -EINVAL;
     }
-    return 0;
+    return key ? claim_key(req) : 0;
 }
 
 /* Who asks, may he; then the route's handler. Runs again when what it waited for is there. */
@@ -359,6 +372,7 @@ void server_stop(struct rest *rest) {
     for (unsigned i = 0; i < rest->nr_listeners; i++)
         (void)MHD_quiesce_daemon(rest->listeners[i].daemon);
     events_end(rest);
+    streams_end(rest);
     server_kick(rest);
 }
 

@@ -114,7 +114,8 @@ class Gateway(harness.Plane):
 
     def stream(self, path, until, headers=(), tls=None, user=None):
         """An answer without an end, up to where `until` likes what came."""
-        argv = ["curl", "-sS", "-i", "-N", *(x for h in headers for x in ("-H", h)), *self.address_of(path, tls)]
+        # By itself curl keeps the fields until something of the body comes.
+        argv = ["stdbuf", "-o0", "curl", "-sS", "-i", "-N", *(x for h in headers for x in ("-H", h)), *self.address_of(path, tls)]
         with subprocess.Popen(self.as_user(argv, user), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as p:
             guard = threading.Timer(PATIENCE, p.kill)
             guard.start()
