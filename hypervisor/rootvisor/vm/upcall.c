@@ -80,10 +80,10 @@ static bool map_meta(struct guardian *g, const struct cvm_protect *p)
 	return true;
 }
 
-/* One entry may last so long: far above any operation, and the host is back before its users give up. */
+/* One call may last so long: far above any operation, and the host is back before its users give up. */
 #define TIME_OUT_S	20u
 
-/* In units of the VMX-preemption timer, which every entry starts anew. SDM vol. 3, 26.5.1 and A.6. */
+/* In units of the VMX-preemption timer; exits save what is left of it, or NMIs could start it anew for ever. SDM vol. 3, 26.5.1 and A.6. */
 static u64 time_out(void)
 {
 	u64 ticks = rv_boot.tsc_khz * 1000 * TIME_OUT_S >> (hw_caps.misc & 31);
@@ -100,10 +100,8 @@ static void init_vmcs(struct pcpu *c, struct guardian *g)
 			    PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR3_LOAD | PROC_CR8_LOAD | PROC_CR8_STORE |
 			    PROC_MOV_DR | (g->vm ? PROC_UNCOND_IO : 0) | PROC_MONITOR | PROC_SECONDARY,
 			    PROC2_EPT | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED,
-			    EXIT_HOST64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER,
+			    EXIT_HOST64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_SAVE_TIMER,
 			    ENTRY_IA32E | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
-	if (vmread(VMCS_PIN_CTLS) & PIN_PREEMPTION_TIMER)
-		vmwrite(VMCS_PREEMPTION_TIMER, time_out());
 	vmwrite(VMCS_EXCEPTION_BITMAP, 0xffffffff);
 	vmwrite(VMCS_EPTP, pa(g->ept_root) | 6 | 3 << 3);
 	vmwrite(VMCS_VPID, (u16)(0xfff2 + (g->vm ? 1 : 0)));
@@ -210,6 +208,8 @@ restart:;
 	struct gregs regs = { .r = { [R_RDI] = g->mb->op, [R_RSI] = CVM_G_MAILBOX } };
 
 	vmcs_load(c, &g->vmcs);
+	if (!brought && vmread(VMCS_PIN_CTLS) & PIN_PREEMPTION_TIMER)
+		vmwrite(VMCS_PREEMPTION_TIMER, time_out());
 	vmwrite(VMCS_GUEST_RIP, h->entry);
 	vmwrite(VMCS_GUEST_RSP, h->stack_top);
 	vmwrite(VMCS_GUEST_RFLAGS, 2);

@@ -18,5 +18,6 @@ bool frame_has(const u8 *frame, u32 word);
 /* The guest ended with a shut-down exit (how), and its VM is in that state, for ever. */
 void expect_stopped(struct vm1 *vm, u32 how, u32 reason);
 void expect_running(struct vm1 *vm);
+void nmi_storm(bool on);		/* the second CPU sends this one NMIs without end */
 
 #endif

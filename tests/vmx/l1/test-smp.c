@@ -2,7 +2,7 @@
 /* A second CPU of the hostile host, against what the first one runs. smp.c brings it up. */
 #include "attacks.h"
 
-enum job { NONE, LOOK, WRITE, SWAP };
+enum job { NONE, LOOK, WRITE, SWAP, NMI };
 
 static volatile enum job job;
 static volatile u64 rounds;		/* of the job */
@@ -10,6 +10,7 @@ static volatile u32 *volatile target;	/* LOOK, WRITE: a page */
 static volatile u64 seen;		/* LOOK: rounds in which WORD stood there */
 static volatile u64 *volatile entry;	/* SWAP: an EPT12 entry, to and fro */
 static volatile u64 values[2];
+static volatile u32 nmi_to;		/* NMI: as the ICR has it */
 
 static void work(void *arg)
 {
@@ -21,6 +22,12 @@ static void work(void *arg)
 			break;
 		case WRITE:
 			target[rounds & 1023] ^= 1;
+			break;
+		case NMI:
+			*(volatile u32 *)0xfee00310 = nmi_to;
+			*(volatile u32 *)0xfee00300 = 0x4400;
+			for (volatile u32 i = 0; i < 20000; i++)	/* the other one shall get on, too */
+				;
 			break;
 		default:
 			*entry = values[rounds & 1];
@@ -39,6 +46,16 @@ static void stop(void)
 {
 	job = NONE;
 	smp_wait(1);
+}
+
+void nmi_storm(bool on)
+{
+	if (!on)
+		return stop();
+	smp_start();
+	nmi_expected = true;
+	nmi_to = *(volatile u32 *)0xfee00020 & 0xff000000;
+	give(NMI);
 }
 
 struct pointer { bool clear; u64 vmcs; u32 result; };

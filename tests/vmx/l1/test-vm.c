@@ -171,7 +171,11 @@ TEST(guardian, "attack-P7-guardian-misbehaves")
 	vm1_start_ordinary(&plain);
 	EXPECT_EQ(CMD(&a, FW_FILL, DATA, WORDS, WORD), 0);
 	EXPECT_EQ(CMD(&plain, FW_FILL, DATA, WORDS, WORD), 0);
+	if (machine_option("storm="))
+		nmi_storm(true);
 	EXPECT(!frame_has(vm1_frame(&a, DATA >> 12), WORD));		/* still no plaintext for the host */
+	if (machine_option("storm="))
+		nmi_storm(false);
 	expect_stopped(&a, CMD(&a, FW_READ, OTHER), CVM_R_GUARDIAN_FAULT);
 	EXPECT_EQ(CMD(&plain, FW_CHECK, DATA, WORDS, WORD), 0);
 	EXPECT_EQ(plain.answer[0], 0);

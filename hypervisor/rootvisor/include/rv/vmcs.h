@@ -105,6 +105,7 @@ enum {
 #define EXIT_LOAD_PAT		BIT(19)
 #define EXIT_SAVE_EFER		BIT(20)
 #define EXIT_LOAD_EFER		BIT(21)
+#define EXIT_SAVE_TIMER		BIT(22)
 /* VM-entry controls */
 #define ENTRY_LOAD_DEBUG	BIT(2)
 #define ENTRY_IA32E		BIT(9)
