@@ -30,9 +30,9 @@ huge_pages() {
 }
 
 failed=0
-case ,$steps, in *,control,*|*,control-registers,*|*,injection,*|*,port,*|*,integrity,*|*,replay,*|*,swap,*) start ordinary ordinary ;; esac
+case ,$steps, in *,control,*|*,control-registers,*|*,injection,*|*,port,*|*,integrity,*|*,replay,*|*,swap,*|*,kills,*) start ordinary ordinary ;; esac
 case ,$steps, in *,vcpus,*) export MACHINE_OPTIONS='-smp 2' ;; esac
-case ,$steps, in *,protected-memory,*|*,protected-registers,*|*,injection,*|*,port,*|*,integrity,*|*,vcpus,*) start protected protected ;; esac
+case ,$steps, in *,protected-memory,*|*,protected-registers,*|*,injection,*|*,port,*|*,integrity,*|*,vcpus,*|*,kills,*) start protected protected ;; esac
 unset MACHINE_OPTIONS
 for step in $(echo "$steps" | tr , ' '); do
     case $step in
@@ -43,6 +43,7 @@ for step in $(echo "$steps" | tr , ' '); do
         injection) /lab/steps/injection.sh protected ordinary || failed=1 ;;
         vcpus) /lab/steps/vcpus.sh protected || failed=1 ;;
         port) /lab/steps/port.sh protected ordinary || failed=1 ;;
+        kills) /lab/steps/kills.sh protected ordinary || failed=1 ;;
         rootvisor) /lab/steps/rootvisor.sh || failed=1 ;;
         integrity) /lab/steps/integrity.sh protected ordinary || failed=1 ;;
         keys) /lab/steps/keys.sh || failed=1 ;;
@@ -56,9 +57,10 @@ for step in $(echo "$steps" | tr , ' '); do
         pagelife)
             export MACHINE_LOCK=off
             start pageable ordinary
-            export MACHINE_OPTIONS='-M max-ram-below-4g=112M'
+            mount -t cgroup2 none /sys/fs/cgroup && echo +memory > /sys/fs/cgroup/cgroup.subtree_control && mkdir /sys/fs/cgroup/paged
+            export MACHINE_OPTIONS='-M max-ram-below-4g=112M' MACHINE_CGROUP=/sys/fs/cgroup/paged
             start paged protected 192
-            unset MACHINE_OPTIONS MACHINE_LOCK
+            unset MACHINE_OPTIONS MACHINE_LOCK MACHINE_CGROUP
             /lab/steps/pagelife.sh paged pageable || failed=1 ;;
     esac
     echo "LAB {\"stage\":\"$step\",\"tsc\":$(labctl tsc)}"

@@ -46,6 +46,20 @@ out=$(grep -c '"did":"pageout"' "$attack_tmp/pressure")
 [ "$out" = 6 ] || verdict=false
 finding pagelife.pressure 'swapped out again and again, the guest computes the right result' "$verdict" "$out times; $answer"
 
+# --- a memory cgroup: half of what the guest has may stay ---
+cgroup=/sys/fs/cgroup/paged
+mark=$(machine_mark "$name") unsealed=$(counter unsealed)
+have=$(cat $cgroup/memory.current) most=$(($(cat $cgroup/memory.current) / 2))
+echo $most > $cgroup/memory.max
+held=$(cat $cgroup/memory.current) swapped=$(cat $cgroup/memory.swap.current)
+answer=$(machine_ask "$name" 'sum 4096')
+case $answer in *' ok '*) verdict=true ;; *) verdict=false ;; esac
+[ "$held" -le $most ] && [ "$swapped" -gt 1048576 ] && [ "$(counter unsealed)" -gt "$unsealed" ] || verdict=false
+finding pagelife.cgroup 'its cgroup allows half of its memory: swapped, the guest computes the right result' "$verdict" \
+    "had $have, then $held in memory, $swapped in swap, $(($(counter unsealed) - unsealed)) pages unsealed; $answer"
+guest_intact pagelife.cgroup.check 'and finds its memory intact' "$name"
+echo max > $cgroup/memory.max
+
 # --- huge pages ---
 expect_found pagelife.collapse.control 'pages of the ordinary guest collapse into huge ones' pagelife "$other_pid" collapse
 guest_intact pagelife.collapse.control.check 'and it finds its memory intact' "$other"
