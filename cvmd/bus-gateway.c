@@ -812,11 +812,15 @@ const sd_bus_vtable bus_clients_vtable[] = {
 };
 
 void bus_clients_changed(struct manager *m) {
-    if (m->bus)
-        (void)sd_bus_emit_signal(m->bus, BUS_MANAGER_PATH, BUS_GATEWAY_INTERFACE, "ClientsChanged", NULL);
+    sd_bus *bus;
+
+    BUS_FOREACH(bus, m)
+        (void)sd_bus_emit_signal(bus, BUS_MANAGER_PATH, BUS_GATEWAY_INTERFACE, "ClientsChanged", NULL);
 }
 
 void bus_audit_appended(struct manager *m) {
-    if (m->bus)
-        (void)sd_bus_emit_signal(m->bus, BUS_MANAGER_PATH, BUS_GATEWAY_INTERFACE, "AuditAppended", NULL);
+    sd_bus *bus;
+
+    BUS_FOREACH(bus, m)
+        (void)sd_bus_emit_signal(bus, BUS_MANAGER_PATH, BUS_GATEWAY_INTERFACE, "AuditAppended", NULL);
 }

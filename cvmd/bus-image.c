@@ -40,15 +40,15 @@ int bus_image_enumerate(sd_bus *bus, const char *prefix, void *userdata, char **
 void bus_image_added(struct image *image) {
     _cleanup_free_ char *path = NULL;
 
-    if (image->manager->bus && image_object_path(image, &path) >= 0)
-        (void)sd_bus_emit_object_added(image->manager->bus, path);
+    if (image_object_path(image, &path) >= 0)
+        bus_emit_added(image->manager, path);
 }
 
 void bus_image_removed(struct image *image) {
     _cleanup_free_ char *path = NULL;
 
-    if (image->manager->bus && image_object_path(image, &path) >= 0)
-        (void)sd_bus_emit_object_removed(image->manager->bus, path);
+    if (image_object_path(image, &path) >= 0)
+        bus_emit_removed(image->manager, path);
 }
 
 #define GETTER(fn)                                                                                           \

@@ -24,7 +24,7 @@ const struct bus_place bus_places[] = {
 };
 const size_t nr_bus_places = ELEMENTSOF(bus_places);
 
-static int attach(sd_bus *bus, struct manager *m) {
+int bus_attach_objects(sd_bus *bus, struct manager *m) {
     int r = sd_bus_add_object_manager(bus, NULL, BUS_MANAGER_PATH);
 
     for (const struct bus_place *p = bus_places; r >= 0 && p < bus_places + nr_bus_places; p++)
@@ -39,7 +39,7 @@ static int attach(sd_bus *bus, struct manager *m) {
 }
 
 int bus_attach(struct manager *m) {
-    int r = attach(m->bus, m);
+    int r = bus_attach_objects(m->bus, m);
 
     if (r >= 0)
         r = sd_bus_request_name(m->bus, BUS_NAME, 0);
@@ -48,38 +48,62 @@ int bus_attach(struct manager *m) {
     return r;
 }
 
+void bus_emit_added(struct manager *m, const char *path) {
+    sd_bus *bus;
+
+    BUS_FOREACH(bus, m)
+        (void)sd_bus_emit_object_added(bus, path);
+}
+
+void bus_emit_removed(struct manager *m, const char *path) {
+    sd_bus *bus;
+
+    BUS_FOREACH(bus, m)
+        (void)sd_bus_emit_object_removed(bus, path);
+}
+
+static void emit_changed(struct manager *m, const char *path, const char *interface, const char *const *names) {
+    sd_bus *bus;
+
+    BUS_FOREACH(bus, m)
+        (void)sd_bus_emit_properties_changed_strv(bus, path, interface, (char **)names);
+}
+
 void bus_machine_added(struct machine *m) {
     _cleanup_free_ char *path = NULL;
 
-    if (m->manager->bus && machine_path(m, &path) >= 0)
-        (void)sd_bus_emit_object_added(m->manager->bus, path);
+    if (machine_path(m, &path) >= 0)
+        bus_emit_added(m->manager, path);
 }
 
 void bus_machine_removed(struct machine *m) {
     _cleanup_free_ char *path = NULL;
 
-    if (m->manager->bus && machine_path(m, &path) >= 0)
-        (void)sd_bus_emit_object_removed(m->manager->bus, path);
+    if (machine_path(m, &path) >= 0)
+        bus_emit_removed(m->manager, path);
+}
+
+static void machine_changed(struct machine *m, const char *const *names) {
+    _cleanup_free_ char *path = NULL;
+
+    m->revision = next_revision(m->revision);
+    if (machine_path(m, &path) >= 0)
+        emit_changed(m->manager, path, BUS_MACHINE_INTERFACE, names);
 }
 
 void bus_machine_changed(struct machine *m) {
-    _cleanup_free_ char *path = NULL;
+    static const char *const names[] = {"State", "Reason", "LaunchDigest", "Console", "Revision", NULL};
 
-    m->revision = next_revision(m->revision);
-    if (m->manager->bus && machine_path(m, &path) >= 0)
-        (void)sd_bus_emit_properties_changed(m->manager->bus, path, BUS_MACHINE_INTERFACE, "State", "Reason",
-                                             "LaunchDigest", "Console", "Revision", NULL);
+    machine_changed(m, names);
 }
 
 void bus_machine_settings_changed(struct machine *m) {
-    _cleanup_free_ char *path = NULL;
+    static const char *const names[] = {"Memory",      "VCPUs",       "CommandLine", "Initrd",        "KernelImage",
+                                        "InitrdImage", "Description", "Labels",      "Autostart",     "Restart",
+                                        "CPUShares",   "CPUQuota",    "IOWeight",    "Network",       "Disks",
+                                        "RestartNeeded", "Revision",  NULL};
 
-    m->revision = next_revision(m->revision);
-    if (m->manager->bus && machine_path(m, &path) >= 0)
-        (void)sd_bus_emit_properties_changed(
-            m->manager->bus, path, BUS_MACHINE_INTERFACE, "Memory", "VCPUs", "CommandLine", "Initrd",
-            "KernelImage", "InitrdImage", "Description", "Labels", "Autostart", "Restart", "CPUShares",
-            "CPUQuota", "IOWeight", "Network", "Disks", "RestartNeeded", "Revision", NULL);
+    machine_changed(m, names);
 }
 
 void bus_reply_call(sd_bus_message **call, const sd_bus_error *error) {
@@ -96,24 +120,24 @@ void bus_reply_call(sd_bus_message **call, const sd_bus_error *error) {
 void bus_operation_added(struct operation *op) {
     _cleanup_free_ char *path = NULL;
 
-    if (op->manager->bus && operation_path(op, &path) >= 0)
-        (void)sd_bus_emit_object_added(op->manager->bus, path);
+    if (operation_path(op, &path) >= 0)
+        bus_emit_added(op->manager, path);
 }
 
 void bus_operation_removed(struct operation *op) {
     _cleanup_free_ char *path = NULL;
 
-    if (op->manager->bus && operation_path(op, &path) >= 0)
-        (void)sd_bus_emit_object_removed(op->manager->bus, path);
+    if (operation_path(op, &path) >= 0)
+        bus_emit_removed(op->manager, path);
 }
 
 void bus_operation_changed(struct operation *op) {
+    static const char *const names[] = {"State",   "Done",    "Total", "Unit",   "Error",
+                                        "Message", "Started", "Ended", "Result", NULL};
     _cleanup_free_ char *path = NULL;
 
-    if (op->manager->bus && operation_path(op, &path) >= 0)
-        (void)sd_bus_emit_properties_changed(op->manager->bus, path, BUS_OPERATION_INTERFACE, "State", "Done",
-                                             "Total", "Unit", "Error", "Message", "Started", "Ended",
-                                             "Result", NULL);
+    if (operation_path(op, &path) >= 0)
+        emit_changed(op->manager, path, BUS_OPERATION_INTERFACE, names);
 }
 
 static void strv_free(char **l) {

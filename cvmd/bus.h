@@ -61,10 +61,25 @@ struct machine;
 #define BUS_ERROR_TOO_MANY_REQUESTS "org.cvmd1.Error.TooManyRequests" /* text ends "retry after N s" */
 #define BUS_ERROR_FAILED "org.cvmd1.Error.Failed"
 
+/* Put all objects on a connection. */
+int bus_attach_objects(sd_bus *bus, struct manager *m);
 /* Put all objects on m->bus and ask for the name. */
 int bus_attach(struct manager *m);
 
-/* Signals; no effect while there is no bus. */
+/* --- bus-peer.c --- */
+/* Serve on the sockets that the service manager handed over. Returns how many, or a negative errno, logged. */
+int bus_listen(struct manager *m);
+void bus_peers_free(struct manager *m);
+
+/* The @i-th connection that signals go to, from 0: the bus, then the clients of cvmd.socket; NULL: not that one. */
+sd_bus *bus_nth(const struct manager *m, size_t i);
+#define BUS_FOREACH(b, m)                                                                                              \
+    for (size_t _i = 0; _i <= (m)->nr_peers; _i++)                                                                     \
+        if (((b) = bus_nth(m, _i)) != NULL)
+
+/* Signals; no effect while there is neither bus nor peer. */
+void bus_emit_added(struct manager *m, const char *path);
+void bus_emit_removed(struct manager *m, const char *path);
 void bus_machine_added(struct machine *m);
 void bus_machine_changed(struct machine *m);
 void bus_machine_settings_changed(struct machine *m);

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define BUS_RETRY_USEC 1000000u
+
 struct options {
     struct config_source source;
     const char *bus_address;
@@ -111,6 +113,44 @@ static int connect_bus(const char *address, sd_bus **ret) {
     return 0;
 }
 
+/* When the bus goes, cvmd ends: the service manager starts it again, with the bus or for cvmd.socket alone. */
+static int join_bus(struct manager *m, const char *address) {
+    int r = connect_bus(address, &m->bus);
+
+    if (r >= 0)
+        r = sd_bus_set_exit_on_disconnect(m->bus, true);
+    if (r >= 0)
+        r = sd_bus_attach_event(m->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
+    if (r < 0)
+        m->bus = sd_bus_close_unref(m->bus);
+    return r;
+}
+
+struct later {
+    struct manager *manager;
+    const char *address;
+};
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+    struct later *l = userdata;
+
+    (void)usec;
+    if (join_bus(l->manager, l->address) >= 0) {
+        int r = bus_attach(l->manager);
+
+        if (r >= 0)
+            log_notice("The bus is there");
+        return r < 0 ? sd_event_exit(l->manager->event, r) : 0;
+    }
+    (void)sd_event_source_set_time_relative(source, BUS_RETRY_USEC);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int wait_for_bus(struct manager *m, const struct options *o, struct later *later) {
+    *later = (struct later){.manager = m, .address = o->bus_address};
+    return sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, BUS_RETRY_USEC, 0, on_retry, later);
+}
+
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
@@ -143,8 +183,9 @@ static int setup_event(sd_event **ret) {
 static int run(const struct options *o, struct config *config) {
     _cleanup_(sd_event_unrefp) sd_event *event = NULL;
     _cleanup_(manager_freep) struct manager *m = NULL;
+    struct later later;
     struct cvm_error e = {0};
-    int r;
+    int listeners, r;
 
     r = config_load(config, &o->source, &e);
     if (r < 0) {
@@ -165,20 +206,20 @@ static int run(const struct options *o, struct config *config) {
     }
     m->source = &o->source;
     r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, m);
-    if (r >= 0)
-        r = connect_bus(o->bus_address, &m->bus);
-    /* The service manager starts cvmd again, with the bus. */
-    if (r >= 0)
-        r = sd_bus_set_exit_on_disconnect(m->bus, true);
-    if (r >= 0)
-        r = sd_bus_attach_event(m->bus, event, SD_EVENT_PRIORITY_NORMAL);
-    if (r < 0) {
-        log_error("The bus cannot be reached: %s", strerror(-r));
+    if (r < 0)
         return r;
+    listeners = bus_listen(m);
+    if (listeners < 0)
+        return listeners;
+    r = join_bus(m, o->bus_address);
+    if (r < 0) {
+        log_error("The bus cannot be reached: %s%s", strerror(-r), listeners ? "; root is served on cvmd.socket" : "");
+        if (!listeners)
+            return r;
     }
     r = manager_start(m);
     if (r >= 0)
-        r = bus_attach(m);
+        r = m->bus ? bus_attach(m) : wait_for_bus(m, o, &later);
     if (r < 0)
         return r;
 
@@ -192,7 +233,8 @@ static int run(const struct options *o, struct config *config) {
     if (inbox_jobs(m->inbox)) {
         /* A thread waits for libvirt. The store says what it was doing; the next start goes on. */
         log_notice("Ended with %u operations under way", inbox_jobs(m->inbox));
-        sd_bus_flush(m->bus);
+        if (m->bus)
+            sd_bus_flush(m->bus);
         store_close(TAKE_PTR(m->store));
         _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
     }

@@ -168,6 +168,7 @@ void manager_free(struct manager *m) {
     sd_event_source_disable_unref(m->release);
     sd_event_source_disable_unref(m->reconnect);
     polkit_free(m);
+    bus_peers_free(m);
     virt_free(m->virt);
     for (size_t i = 0; i < m->nr_machines; i++)
         machine_free(m->machines[i]);

@@ -17,7 +17,9 @@ struct manager {
     struct config *config;
     const struct config_source *source; /* where to read it again; NULL: nowhere */
     sd_event *event;
-    sd_bus *bus;
+    sd_bus *bus; /* NULL: no bus, or not yet */
+    struct bus_peer *peers; /* connections of cvmd.socket */
+    size_t nr_peers;
     struct store *store;
     struct inbox *inbox;
     struct virt *virt;

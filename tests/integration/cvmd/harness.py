@@ -134,7 +134,8 @@ class Plane:
     def spawn(self, argv, **kw):
         kw.setdefault("stdout", self.log)
         kw.setdefault("stderr", self.log)
-        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, **kw)
+        kw.setdefault("stdin", subprocess.DEVNULL)
+        p = subprocess.Popen(argv, **kw)
         self.children.append(p)
         return p
 
@@ -146,13 +147,14 @@ class Plane:
         self.bus = self.spawn(["dbus-daemon", f"--config-file={config}", "--nofork"])
         wait_for("the bus", socket.exists)
 
-    def start_cvmd(self):
+    def start_cvmd(self, wait=True, **kw):
         # CVMD_TEST_UNDER: a program and its arguments, in whose hands cvmd runs. CVMD_TEST_CVMD: another build of it.
         self.cvmd = self.spawn([*shlex.split(os.environ.get("CVMD_TEST_UNDER", "")),
                                 os.environ.get("CVMD_TEST_CVMD", str(self.build / "tests/unit/cvmd-fake")), f"--config={self.config}",
                                 f"--bus-address={self.address}", "--domain-type=qemu"],
-                               env=dict(os.environ, CVMD_FAKE_ROOTVISOR=str(self.commands)))
-        wait_for("cvmd", lambda: self.cvmctl("list", check=None).returncode == 0)
+                               env=dict(os.environ, CVMD_FAKE_ROOTVISOR=str(self.commands)), **kw)
+        if wait:
+            wait_for("cvmd", lambda: self.cvmctl("list", check=None).returncode == 0)
 
     def kill_cvmd(self):
         self.cvmd.send_signal(signal.SIGKILL)
