@@ -73,7 +73,8 @@ static void check_boot(const char *root, struct check *c) {
         set(c, CHECK_UNKNOWN, "not readable");
     else if (exists(root, "/sys/firmware/efi"))
         set(c, CHECK_BAD,
-            "UEFI: RootVisor starts through GRUB in BIOS mode only; switch the firmware to BIOS (CSM)");
+            "UEFI: RootVisor starts through GRUB in BIOS mode only. From UEFI, Linux would come up without the firmware's "
+            "runtime services, and no such start was ever tried; switch the firmware to BIOS (CSM)");
     else
         set(c, CHECK_GOOD, "BIOS");
 }
@@ -88,6 +89,8 @@ static void check_secure_boot(const char *root, struct check *c) {
     c->name = "Secure Boot";
     if (!exists(root, "/sys/firmware/efi"))
         set(c, CHECK_GOOD, "off: the host boots in BIOS mode");
+    else if (!has_entries(root, "/sys/firmware/efi/efivars"))
+        set(c, CHECK_UNKNOWN, "not readable: mount efivarfs on /sys/firmware/efi/efivars");
     else if (path_below(root, variable, p, NULL) < 0 ||
              cvm_read_file(p, 16, (void **)&value, &size, NULL) < 0)
         set(c, CHECK_GOOD, "the firmware has none");
@@ -118,12 +121,15 @@ static void check_iommu(const char *root, struct check *c) {
 }
 
 static void check_grub(const char *root, struct check *c) {
+    bool efi = exists(root, "/sys/firmware/efi");
+    const char *package = efi ? "grub-efi-amd64" : "grub-pc";
+
     c->name = "GRUB";
     if (!exists(root, "/usr/sbin/grub-mkconfig") || !exists(root, "/etc/grub.d"))
-        set(c, CHECK_BAD, "grub-mkconfig is missing: install grub-pc");
-    else if (!exists(root, "/boot/grub/i386-pc/multiboot2.mod") &&
-             !exists(root, "/usr/lib/grub/i386-pc/multiboot2.mod"))
-        set(c, CHECK_BAD, "its module multiboot2 is missing: install grub-pc");
+        set(c, CHECK_BAD, "grub-mkconfig is missing: install %s", package);
+    else if (!exists(root, efi ? "/boot/grub/x86_64-efi/multiboot2.mod" : "/boot/grub/i386-pc/multiboot2.mod") &&
+             !exists(root, efi ? "/usr/lib/grub/x86_64-efi/multiboot2.mod" : "/usr/lib/grub/i386-pc/multiboot2.mod"))
+        set(c, CHECK_BAD, "its module multiboot2 is missing: install %s", package);
     else
         set(c, CHECK_GOOD, "with multiboot2");
 }
