@@ -111,6 +111,21 @@ TEST(work, "vcpus-two-share-one-vm")
 	expect_running(&a);
 }
 
+/* A vCPU that spins with PAUSE, interrupts masked, gives the host its turn, again and again: the one it waits for may need this CPU. */
+TEST(spin, "vcpus-spinning-exits")
+{
+	start_two();
+	EXPECT_EQ(CMD(&b, FW_WRITE, FW_CODE, 0xfceb90f3), 0);		/* 1: pause; jmp 1b */
+	EXPECT_EQ(CMD(&b, FW_EXEC), EXIT_PAUSE);
+	EXPECT_EQ(vmread(VMCS_EXIT_QUALIFICATION), 0);
+	l2_skip();
+	EXPECT_EQ(l2_run(&b.g), EXIT_PAUSE);
+	EXPECT_EQ(l2_run(&b.g), EXIT_PAUSE);				/* also if the host does nothing about it */
+	EXPECT_EQ(CMD(&a, FW_HOLD), 0);
+	EXPECT_EQ(a.answer[0], 0);
+	expect_running(&a);
+}
+
 /* One stops: the other one, in the middle of an exit, never comes back either; and all frames go home. */
 TEST(end, "vcpus-end-together")
 {
