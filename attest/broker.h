@@ -18,7 +18,7 @@
 #include "util.h"
 
 #define CVM_BROKER_SESSIONS 4096 /* at most at one time */
-#define CVM_BROKER_SESSION_SECONDS 300
+#define CVM_BROKER_SESSION_SECONDS 900 /* evidence may travel by courier */
 #define CVM_BROKER_EVIDENCE_MAX (256u << 10) /* bytes, so that sessions cannot fill the memory */
 #define CVM_BROKER_SESSION_HEX 64
 #define CVM_BROKER_COOKIE "kbs-session-id"

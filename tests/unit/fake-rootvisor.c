@@ -30,6 +30,7 @@ static uint64_t counts[16];
 static unsigned nr_events, overwritten;
 static int fail_next;
 static uint64_t features = CVM_F_SMP;
+static uint64_t counter, open_report[CVM_MAX_VMS]; /* of the newest report of a VM that no key answered */
 
 void fake_rootvisor_present(int p) {
     present = p;
@@ -336,11 +337,13 @@ int rootvisor_vm_report(struct rootvisor *rv, uint32_t id, const uint8_t user_da
     memcpy(rep.uuid, vm->uuid, 16);
     memcpy(rep.user_data, user_data, 64);
     rep.platform = features;
+    rep.counter = open_report[id % CVM_MAX_VMS] = ++counter;
     fixture_sign(rv->fixture, &rep, (uint8_t *)ret);
     return 0;
 }
 
-/* Refuses as a Guardian does that never asked; one that opens blobs is in tests/integration/broker. */
+/* Refuses as a Guardian does what answers no report, and what it has taken once. It opens nothing: Guardians that do are in
+ * tests/integration/broker. */
 int rootvisor_key_put(struct rootvisor *rv, uint32_t id, const struct cvm_key_blob *blob) {
     int r = catch_up(rv);
     struct cvm_vm_info *vm = find_id(id);
@@ -349,7 +352,12 @@ int rootvisor_key_put(struct rootvisor *rv, uint32_t id, const struct cvm_key_bl
         return r;
     if (!vm || vm->state != CVM_VM_RUNNING)
         return vm ? -EBUSY : -ENOENT;
-    return blob->magic == CVM_KEY_MAGIC && blob->version == CVM_KEY_VERSION ? -ESTALE : -EINVAL;
+    if (blob->magic != CVM_KEY_MAGIC || blob->version != CVM_KEY_VERSION)
+        return -EINVAL;
+    if (!open_report[id % CVM_MAX_VMS] || blob->counter != open_report[id % CVM_MAX_VMS])
+        return -ESTALE;
+    open_report[id % CVM_MAX_VMS] = 0;
+    return 0;
 }
 
 int rootvisor_events(struct rootvisor *rv, uint64_t first, struct cvm_event_page *ret) {
