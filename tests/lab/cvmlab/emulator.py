@@ -73,7 +73,8 @@ class Config:
     disk: pathlib.Path | None = None
     disk2: pathlib.Path | None = None
     boot: str = "cdrom"
-    com2_port: int | None = None        # of a server on this machine: the second serial port
+    com2_port: int | None = None        # of servers on this machine: the second serial port
+    com3_port: int | None = None        # and the third
     ips: int = 50_000_000
 
     def text(self, bochs: Bochs, workdir: pathlib.Path) -> str:
@@ -97,8 +98,9 @@ class Config:
             f"com1: enabled=1, mode=file, dev={workdir}/serial.txt",
             f"boot: {self.boot}",
         ]
-        if self.com2_port:
-            lines.append(f"com2: enabled=1, mode=socket-client, dev=127.0.0.1:{self.com2_port}")
+        for name, port in (("com2", self.com2_port), ("com3", self.com3_port)):
+            if port:
+                lines.append(f"{name}: enabled=1, mode=socket-client, dev=127.0.0.1:{port}")
         for name, image in (("ata0-master", self.disk), ("ata0-slave", self.disk2)):
             if image:
                 lines.append(f'{name}: type=disk, path="{image}", mode=flat')

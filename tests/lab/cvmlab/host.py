@@ -9,9 +9,8 @@ import pathlib
 import re
 import shutil
 import subprocess
-import time
 
-from . import attacks, boot, emulator, guest, image, packages, tpm
+from . import attacks, boot, courier, disk, emulator, guest, image, packages, tpm
 from .emulator import LabError
 from .paths import LAB, TOP
 
@@ -33,7 +32,7 @@ class Options:
     append: str = ""
     rootvisor_options: str = ""
     tpm: bool | None = None     # None: if the scenario wants one (a file `tpm` in its folder)
-    timeout: float = 3000
+    timeout: float = 6000
     hang: float = 400
     files: dict[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
@@ -101,6 +100,8 @@ def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Pa
     shutil.copyfile(packages.kernel().vmlinuz, guest_dir / "vmlinuz")
     (guest_dir / "initrd.img").write_bytes(guest.initrd())
     (guest_dir / "cmdline").write_text(guest.CMDLINE)
+    if with_tenant(name):
+        add_disk(guest_dir, options.build, work)
     tools = tree / "bin"
     tools.mkdir()
     for name, program in attacks.tools().items():
@@ -115,6 +116,29 @@ def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Pa
     return disk
 
 
+def with_tenant(name: str) -> bool:
+    """A scenario with a file `tpm`: its host has a TPM, and a tenant that answers while it runs."""
+    return (SCENARIOS / name / "tpm").exists()
+
+
+def add_disk(guest_dir: pathlib.Path, build: pathlib.Path, work: pathlib.Path):
+    """What a guest needs whose disk the tenant encrypted. The key stays with the tenant (WORK/tenant); the host gets to know what to
+    search for, disguised. For the control, a key that is handed to an ordinary guest in the ordinary way: in its initrd."""
+    tenant = work / "tenant"
+    shutil.rmtree(tenant, ignore_errors=True)
+    tenant.mkdir()
+    made = disk.make(tenant, build / "cvmctl/cvmctl", 16384)
+    shutil.copyfile(made.image, guest_dir / "disk.img")
+    (guest_dir / "disk.sha256").write_text(made.sha256)
+    (guest_dir / "disk.disguised").write_text(made.disguised)
+    (guest_dir / "initrd-disk.img").write_bytes(guest.disk_initrd(packages.kernel()))
+    (guest_dir / "cmdline-disk").write_text(f"{guest.CMDLINE} libata.dma=0 cvm.key=required cvm.key.wait=86400")
+    ordinary = disk.Disk(made.image, tenant / "ordinary.key", "")
+    ordinary.key.write_bytes(os.urandom(32))
+    (guest_dir / "initrd-key.img").write_bytes(guest.initrd() + ordinary.key_archive())
+    (guest_dir / "ordinary.disguised").write_text(ordinary.disguised)
+
+
 def add_tpm(anchor: tpm.Tpm, overlay: pathlib.Path, options: Options, grub: str, files: dict[str, pathlib.Path]):
     """What the host needs to use the TPM at its serial line, and what firmware would have measured."""
     serial = overlay / "usr/lib/lab/tpm-serial"
@@ -127,20 +151,13 @@ def add_tpm(anchor: tpm.Tpm, overlay: pathlib.Path, options: Options, grub: str,
     unit = overlay / "etc/systemd/system/cvmd.service.d/lab.conf"
     unit.parent.mkdir(parents=True)
     unit.write_text("[Service]\nDeviceAllow=/dev/ttyS1 rw\n")
-    # Enrolling takes minutes of emulated time, in which nobody needs libvirtd: Debian's ends after two of them,
-    # and did not come back here (libvirtd.socket failed; it requires virtlockd.socket, which the host image masks).
-    libvirtd = overlay / "etc/systemd/system/libvirtd.service.d/lab.conf"
-    libvirtd.parent.mkdir(parents=True)
-    libvirtd.write_text("[Service]\nEnvironment=LIBVIRTD_ARGS=\n")
     (anchor.work / "firmware.log").write_bytes(anchor.play_firmware(grub, files))
     (anchor.work / "ca.pem").write_bytes(b"".join(path.read_bytes() for path in anchor.roots))
-    # The tenant's key: the host image has no tool to make one.
+    # The tenant's key.
     key = anchor.work / "tenant.key"
     packages.run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
     packages.run("openssl", "ec", "-in", key, "-pubout", "-out", anchor.work / "tenant.pem")
-    # The emulated clock stands in 2023, before these certificates.
-    (anchor.work / "now").write_text(f"{int(time.time())}\n")
-    options.files |= {"tpm.d/tenant.key": key, "tpm.d/now": anchor.work / "now", "tpm.d/firmware.log": anchor.work / "firmware.log", "tpm.d/ca.pem": anchor.work / "ca.pem"}
+    options.files |= {"tpm.d/firmware.log": anchor.work / "firmware.log"}
 
 
 def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, show=print, on_fact=None) -> Outcome:
@@ -151,7 +168,7 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     base = image.base()
     files = {"vmlinuz": base.vmlinuz, "initrd.img": base.initrd}
     rootvisor = None
-    with_tpm = options.rootvisor and ((SCENARIOS / name / "tpm").exists() if options.tpm is None else options.tpm)
+    with_tpm = options.rootvisor and (with_tenant(name) if options.tpm is None else options.tpm)
     if options.rootvisor:
         images = artefacts(options)
         own = f"{options.rootvisor_options} {'tpm=com2' if with_tpm else ''}".strip()
@@ -177,8 +194,13 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     config = emulator.Config(memory_mib=options.memory_mib, cpus=options.cpus, cdrom=work / "boot.iso",
                              disk=disk, disk2=second)
     config.com2_port = anchor.serial_port if anchor else None
-    emulated = emulator.Run(bochs, config, work)
     steps, figures, stages, status = [], [], {}, None
+    asked = None
+    if with_tenant(name):
+        asked = courier.Courier(SCENARIOS / "common/tenant", work / "tenant", environment(options, work),
+                                lambda line: said(line, steps, show, on_fact))
+        config.com3_port = asked.serial_port
+    emulated = emulator.Run(bochs, config, work)
     try:
         for line in emulated.lines(options.timeout, options.hang):
             show(line)
@@ -205,6 +227,8 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
                 on_fact(fact)
     finally:
         emulated.stop()
+        if asked:
+            asked.stop()
         if anchor:
             anchor.stop()
         for large in (disk, second):
@@ -228,24 +252,33 @@ def save(out: pathlib.Path, fact: dict):
         (out / name).unlink(missing_ok=True)
 
 
+def environment(options: Options, work: pathlib.Path) -> dict[str, str]:
+    """Of the tenant's programs."""
+    return dict(os.environ, BUILD=str(options.build), WORK=str(work), TOP=str(TOP))
+
+
+def said(line: str, steps: list[dict], show, on_fact):
+    """A line of the tenant's; a LAB line may be a step."""
+    show(line)
+    if line.startswith("LAB {"):
+        fact = json.loads(line[4:])
+        if "step" in fact:
+            steps.append(step_of(fact))
+            if on_fact:
+                on_fact(fact)
+
+
 def outside(name: str, options: Options, work: pathlib.Path, show=print, on_fact=None) -> list[dict]:
     """Runs the scenario's `outside`, if it has one, on this machine after the host has ended: the tenant's
     part. Its LAB lines are steps too."""
     script = SCENARIOS / name / "outside"
     if not script.exists():
         return []
-    env = dict(os.environ, BUILD=str(options.build), WORK=str(work), TOP=str(TOP))
     done = subprocess.run([script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", env=env, timeout=300)
+                          text=True, errors="replace", env=environment(options, work), timeout=600)
     steps = []
     for line in done.stdout.splitlines():
-        show(line)
-        if line.startswith("LAB {"):
-            fact = json.loads(line[4:])
-            if "step" in fact:
-                steps.append(step_of(fact))
-                if on_fact:
-                    on_fact(fact)
+        said(line, steps, show, on_fact)
     if done.returncode and all(step["ok"] for step in steps):
         steps.append({"id": "outside", "title": "the tenant's part runs", "ok": False,
                       "detail": f"status {done.returncode}: {done.stdout[-300:]}"})

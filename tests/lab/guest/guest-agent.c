@@ -16,6 +16,7 @@
  *   key HEX              compares /cvm/disk.key with these bytes, disguised
  *   port KIND            KIND protected or ordinary: what cvm-guest(1) says here; and that nobody without the right
  *                        to the port reaches the Guardian
+ *   disk SHA256          runs /bin/open-disk (cvmlab/guest.py), which opens the LUKS2 disk with that key; its contents' digest
  *   sum [KIB]            a long computation over memory with a known result
  *   load KIND N          KIND cpu, memory or process: ticks of N rounds (load.h)
  *   both ROUNDS          two processes, each bound to a CPU of its own, hand a number to and fro and compute on it
@@ -560,6 +561,44 @@ static void port_command(const char *kind) {
     }
 }
 
+/* --- its disk -------------------------------------------------------------------------- */
+
+/* One line of what it prints, and its verdict. */
+static void disk_command(const char *digest) {
+    char text[400];
+    size_t n = 0;
+    ssize_t r;
+    int out[2], status;
+    uint64_t start = __rdtsc();
+    if (pipe(out) < 0) {
+        say("GUEST: disk FAIL pipe: %s", strerror(errno));
+        return;
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(out[1], 1);
+        dup2(out[1], 2);
+        close(out[0]);
+        close(out[1]);
+        execl("/bin/open-disk", "open-disk", (char *)NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    while (n < sizeof text - 1 && (r = read(out[0], text + n, sizeof text - 1 - n)) > 0)
+        n += (size_t)r;
+    close(out[0]);
+    text[n] = 0;
+    uint64_t ticks = __rdtsc() - start;
+    for (char *p = text; *p; p++)
+        if (*p == '\n')
+            *p = p[1] ? ';' : ' ';
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        say("GUEST: disk FAIL fork: %s", strerror(errno));
+    else
+        say("GUEST: disk %s %s, ticks %llu", status == 0 && strstr(text, digest) ? "ok" : "FAIL", text,
+            (unsigned long long)ticks);
+}
+
 /* --- the console ------------------------------------------------------------------------ */
 
 static int read_line(char *line, size_t size) {
@@ -622,6 +661,8 @@ static void obey(char *line) {
         both_command(strtoull(first, NULL, 0));
     else if (!strcmp(word, "port") && first)
         port_command(first);
+    else if (!strcmp(word, "disk") && first)
+        disk_command(first);
     else if (!strcmp(word, "sum"))
         sum_command(first ? strtoull(first, NULL, 0) : 4096);
     else if (!strcmp(word, "load") && first && second) {
