@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lab"))
-from cvmlab import courier  # noqa: E402
+from cvmlab import courier, serialline  # noqa: E402
 
 TENANT = """#!/bin/sh
 case $1 in
@@ -30,7 +30,7 @@ class Test(unittest.TestCase):
         (folder / "tenant").chmod(0o755)
         self.lines = []
         self.courier = courier.Courier(folder / "tenant", folder, dict(os.environ, NAME="the test"), self.lines.append)
-        self.line = socket.create_connection((courier.LISTEN, self.courier.serial_port), timeout=60)
+        self.line = socket.create_connection((serialline.LISTEN, self.courier.serial_port), timeout=60)
         self.stream = self.line.makefile("rwb")
 
     def tearDown(self):

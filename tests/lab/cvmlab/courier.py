@@ -5,9 +5,9 @@ its third serial port; the scenario's `tenant VERB IN OUT` answers, a process of
 import pathlib
 import socket
 import subprocess
-import threading
 
-LISTEN = "127.0.0.1"
+from .serialline import SerialLine
+
 LINE_MAX = 128
 FILE_MAX = 1 << 20
 
@@ -18,11 +18,8 @@ class Courier:
     def __init__(self, script: pathlib.Path, work: pathlib.Path, env: dict[str, str], on_line):
         """script: the scenario's `tenant`; work: a folder of the tenant's own; on_line gets each line that it prints."""
         self.script, self.work, self.env, self.on_line = script, work, env, on_line
-        self._stream = None
-        self._listener = socket.create_server((LISTEN, 0))
-        self.serial_port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        self._line = SerialLine(self._serve)
+        self.serial_port = self._line.port
 
     def __enter__(self):
         return self
@@ -31,30 +28,19 @@ class Courier:
         self.stop()
 
     def stop(self):
-        for stream in (self._stream, self._listener):
-            if stream:
-                try:
-                    stream.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-                stream.close()
-        self._thread.join(60)
+        self._line.close()
         self._run("end", b"")
 
-    def _serve(self):
-        try:
-            self._stream, _ = self._listener.accept()
-            with self._stream.makefile("rb") as stream:
-                while line := stream.readline(LINE_MAX):
-                    # What the kernel's driver sends when it looks for the port begins no line of ours.
-                    words = line.split()
-                    if len(words) != 2 or not words[0].isalpha() or not words[1].isdigit() or int(words[1]) > FILE_MAX:
-                        self.on_line(f"courier: not a question: {line!r}")
-                        continue
-                    status, answer = self._run(words[0].decode(), stream.read(int(words[1])))
-                    self._stream.sendall(f"{status} {len(answer)}\n".encode() + answer)
-        except OSError:
-            pass                # the emulator was stopped
+    def _serve(self, connection: socket.socket):
+        with connection.makefile("rb") as stream:
+            while line := stream.readline(LINE_MAX):
+                # What the kernel's driver sends when it looks for the port begins no line of ours.
+                words = line.split()
+                if len(words) != 2 or not words[0].isalpha() or not words[1].isdigit() or int(words[1]) > FILE_MAX:
+                    self.on_line(f"courier: not a question: {line!r}")
+                    continue
+                status, answer = self._run(words[0].decode(), stream.read(int(words[1])))
+                connection.sendall(f"{status} {len(answer)}\n".encode() + answer)
 
     def _run(self, verb: str, question: bytes) -> tuple[int, bytes]:
         """Status and answer; of a failure, what the tenant said."""

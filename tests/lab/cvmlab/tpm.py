@@ -14,14 +14,13 @@ import shutil
 import socket
 import struct
 import subprocess
-import threading
 import time
 
 from .emulator import LabError
+from .serialline import LISTEN, SerialLine
 
 HEADER = 10             # of commands and answers: tag, size, code
 LARGEST = 4096
-LISTEN = "127.0.0.1"
 BANKS = (("sha256", 0x0B), ("sha384", 0x0C))
 EV_SEPARATOR, EV_S_CRTM_VERSION, EV_IPL = 4, 8, 13
 
@@ -76,13 +75,11 @@ class Tpm:
         for folder in (self.ca, self.state):
             folder.mkdir(parents=True)
         self.commands = 0
-        self._upstream = self._listener = self._downstream = None
+        self._upstream = None
         self._manufacture(",".join(name for name, _ in BANKS))
         self.process, self.port = self._start()
-        self._listener = socket.create_server((LISTEN, 0))
-        self.serial_port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        self._line = SerialLine(self._serve)
+        self.serial_port = self._line.port
 
     def __enter__(self):
         return self
@@ -171,37 +168,25 @@ class Tpm:
         if answer[6:10] != bytes(4):
             raise LabError(f"swtpm refuses command {code:#x}: {answer.hex()}")
 
-    def _serve(self):
+    def _serve(self, stream: socket.socket):
         """Follows the serial line until the emulator ends. Bytes that begin no command are dropped."""
-        try:
-            self._downstream, _ = self._listener.accept()
-            self._downstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            data = b""
-            while chunk := self._downstream.recv(LARGEST):
-                data += chunk
-                while len(data) >= HEADER:
-                    # 8001h, 8002h: what a probing driver sends is no command.
-                    if data[:1] != b"\x80" or data[1] not in (1, 2) or not size_of(data):
-                        data = data[1:]
-                        continue
-                    if len(data) < size_of(data):
-                        break
-                    command, data = data[:size_of(data)], data[size_of(data):]
-                    self.commands += 1
-                    self._downstream.sendall(self.transact(command))
-        except OSError:
-            pass                # the emulator was stopped
+        data = b""
+        while chunk := stream.recv(LARGEST):
+            data += chunk
+            while len(data) >= HEADER:
+                # 8001h, 8002h: what a probing driver sends is no command.
+                if data[:1] != b"\x80" or data[1] not in (1, 2) or not size_of(data):
+                    data = data[1:]
+                    continue
+                if len(data) < size_of(data):
+                    break
+                command, data = data[:size_of(data)], data[size_of(data):]
+                self.commands += 1
+                stream.sendall(self.transact(command))
 
     def disconnect(self):
         """Ends the serial line; the TPM goes on, for others."""
-        for stream in (self._downstream, self._listener):
-            if stream:
-                try:
-                    stream.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-                stream.close()
-        self._thread.join(10)
+        self._line.close()
         if self._upstream:
             self._upstream.close()
 

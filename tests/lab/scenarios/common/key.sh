@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sourced by scenarios whose host has a TPM and whose tenant is at the other end of `labctl ask`: part 9, a disk key.
 # shellcheck shell=sh
-disk=/lab/guest/disk.img key=$(cat guest/disk.disguised)
+tenants_disk=/lab/guest/disk.img
 
 tenant() { # tenant VERB [IN]: the answer comes to $tmp/answer
     labctl ask "$1" "${2:-/dev/null}" "$tmp/answer" || { cat "$tmp/answer"; return 1; }
@@ -15,7 +15,7 @@ enrol() {
 }
 # ordered NAME INITRD: launched, and waiting in cvmboot
 ordered() {
-    cvmctl launch "$1" --kernel /lab/guest/vmlinuz --initrd "$2" --cmdline "$(cat guest/cmdline-disk)" --memory 128M --disk "$disk" &&
+    cvmctl launch "$1" --kernel /lab/guest/vmlinuz --initrd "$2" --cmdline "$(cat guest/cmdline-disk)" --memory 128M --disk "$tenants_disk" &&
         cvmctl console "$1" --follow-until 'waiting up to' --timeout 900
 }
 evidence_for() { # evidence_for NAME: a nonce of the tenant's, evidence that answers it
@@ -64,7 +64,7 @@ disk_opened() { # disk_opened NAME
     step 9.8 'stock cryptsetup in the guest opens the disk, IDE by port I/O' ask "$1" "disk $(cat guest/disk.sha256)"
 }
 key_searched() { # key_searched NAME
-    attack 9 steps/disk-key.sh "$1" "$key" --carried "$tmp/bus" "$tmp/sealed" "$disk"
+    attack 9 steps/disk-key.sh "$1" "$(cat guest/disk.disguised)" --carried "$tmp/bus" "$tmp/sealed" "$tenants_disk"
 }
 key_refused() {
     step 9.10 'the initrd changed by one byte: the key does not come' refuse
