@@ -13,9 +13,9 @@ enrol() {
     cvmctl host endorsement -o "$tmp/endorsement" && tenant enrol "$tmp/endorsement" && mv "$tmp/answer" "$tmp/challenge" &&
         cvmctl host activate "$tmp/challenge" -o "$tmp/response" && tenant enrolled "$tmp/response" && cat "$tmp/answer"
 }
-# ordered NAME INITRD: launched, and waiting in cvmboot
+# ordered NAME INITRD DISK: launched, and waiting in cvmboot
 ordered() {
-    cvmctl launch "$1" --kernel /lab/guest/vmlinuz --initrd "$2" --cmdline "$(cat guest/cmdline-disk)" --memory 128M --disk "$tenants_disk" &&
+    cvmctl launch "$1" --kernel /lab/guest/vmlinuz --initrd "$2" --cmdline "$(cat guest/cmdline-disk)" --memory 128M --disk "$3" &&
         cvmctl console "$1" --follow-until 'waiting up to' --timeout 900
 }
 evidence_for() { # evidence_for NAME: a nonce of the tenant's, evidence that answers it
@@ -41,13 +41,18 @@ refuse() {
     size=$(wc -c < guest/initrd-disk.img)
     cp guest/initrd-disk.img "$tmp/initrd" && printf '\125' | dd of="$tmp/initrd" bs=1 seek=$((size / 2)) conv=notrunc
     cmp -s guest/initrd-disk.img "$tmp/initrd" && printf '\252' | dd of="$tmp/initrd" bs=1 seek=$((size / 2)) conv=notrunc
-    ordered changed "$tmp/initrd" && evidence_for changed && tenant refuse "$tmp/evidence.changed" && cat "$tmp/answer"
+    # A copy: QEMU locks the disk of the guest that runs.
+    cp "$tenants_disk" /lab/guest/copy.img && ordered changed "$tmp/initrd" /lab/guest/copy.img && evidence_for changed && tenant refuse "$tmp/evidence.changed" && cat "$tmp/answer"
 }
-old_key() { ! cvmctl key put changed "$tmp/sealed"; }
+old_key() {
+    cvmctl key put changed "$tmp/sealed" > "$tmp/put" 2>&1
+    status=$?
+    cat "$tmp/put"
+    [ $status = 5 ] && grep 'refused the key: it answers no report' "$tmp/put"
+}
 waits_still() { # its kernel has not begun
-    cvmctl console changed --log > "$tmp/console"
-    tail -n 1 "$tmp/console"
-    ! grep -e 'disk key is there' -e GUEST "$tmp/console"
+    cvmctl console changed --log > "$tmp/console" && tail -n 1 "$tmp/console" | grep 'waiting up to' &&
+        ! grep -e 'disk key is there' -e GUEST "$tmp/console"
 }
 
 host_enrolled() {
@@ -56,7 +61,7 @@ host_enrolled() {
         step 9.3 'a tenant enrols the host: EK certificate, credential activation' enrol
 }
 key_released() { # key_released NAME
-    step 9.4 'a protected guest with an encrypted disk waits for its key' ordered "$1" /lab/guest/initrd-disk.img &&
+    step 9.4 'a protected guest with an encrypted disk waits for its key' ordered "$1" /lab/guest/initrd-disk.img "$tenants_disk" &&
         step 9.6 'the sealed key comes back to the host' release "$1" &&
         step 9.7 'cvmctl hands it to the Guardian' put "$1"
 }
