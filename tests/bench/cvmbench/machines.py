@@ -37,11 +37,6 @@ class Settings:
         return 256 if self.quick else 1024
 
     @property
-    def swap(self) -> int:
-        """Pages that a guest touches again once it is swapped out; 0: none is."""
-        return 0 if self.quick else 16384
-
-    @property
     def idle_seconds(self) -> int:
         """Of the emulated host's clock."""
         return 30
@@ -135,7 +130,7 @@ class Machines:
                 "--build", s.build, "--bochs", self.emulator().path, "--timeout", str(s.timeout),
                 "--host-script", HERE / "host" / "mini.sh", "--host-program", HERE / "host" / "benchctl.c",
                 "--host-program", HERE / "host" / "load.c",
-                "--append", f"quiet bench.exits={s.rounds} bench.pages={s.pages} bench.swap={s.swap}"]
+                "--append", f"quiet bench.exits={s.rounds} bench.pages={s.pages}"]
         say(f"mini host {side(rootvisor)}: guests, exits, sealing (a minute or more)")
         start, facts, init, last = time.monotonic(), {}, None, ""
         log = s.out / f"mini-{'rootvisor' if rootvisor else 'native'}.log"

@@ -133,28 +133,7 @@ def sealing(m: Machines) -> list[Figure]:
         Figure("unsealing a page, on top of the guest's touch", INSTRUCTIONS, (cold - warm) / again),
         Figure("pages sealed by reading all the guest's memory", "pages", sealed),
     ]
-    if m.settings.swap:
-        figures += swapping(m)
     return figures + program(m, "count-gcm", "") + program(m, "bench-seal", "in user space: ")
-
-
-def swapping(m: Machines) -> list[Figure]:
-    """64 MiB of a guest out to the host's compressed memory and back by the guest's touch."""
-    def out(run, name):
-        return run.span(f"{name}.out").busy_ticks * 65536 / run.fact(f"{name}.out")["did"]["swapped_kib"]
-
-    def back(run, name):
-        first, again = (run.fact(f"{name}.{when}")["ticks"] for when in ("in", "again"))
-        return (first - again) * 16384 / run.fact(f"{name}.in")["n"]
-
-    native, ours = m.mini(False), m.mini(True)
-    figures = []
-    for title, cost in (("out", out), ("back in", back)):
-        plain = cost(ours, "ordinary-swap")
-        figures.append(Figure(f"swapping 64 MiB {title}, ordinary guest", INSTRUCTIONS, plain, cost(native, "ordinary-swap")))
-        figures.append(Figure(f"swapping 64 MiB {title}, protected against ordinary", INSTRUCTIONS,
-                              cost(ours, "protected-swap"), plain))
-    return figures
 
 
 def taking(m: Machines) -> list[Figure]:

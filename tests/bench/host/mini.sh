@@ -3,14 +3,13 @@
 # The host script of the mini host (tests/lab/mini --host-script): the smallest KVM guest, an ordinary guest
 # in QEMU and, on RootVisor, the same guest protected. Every fact is one line LAB {"bench":NAME,...}, said
 # at the end, when no VM starts or stops any more: RootVisor writes to the same serial line.
-# Words of the kernel command line: bench.exits=N, bench.pages=N (of the marker), bench.seal=yes, bench.swap=N (pages; 0: no swap).
-exits=500 pages=512 seal=yes swap=16384
+# Words of the kernel command line: bench.exits=N, bench.pages=N (of the marker), bench.seal=yes.
+exits=500 pages=512 seal=yes
 for word in $(cat /proc/cmdline); do
     case $word in
         bench.exits=*) exits=${word#*=} ;;
         bench.pages=*) pages=${word#*=} ;;
         bench.seal=*) seal=${word#*=} ;;
-        bench.swap=*) swap=${word#*=} ;;
     esac
 done
 mkdir -p /dev/pts /tmp/bench
@@ -24,15 +23,14 @@ note() { # note NAME [MORE-JSON]: what passed since mark
     echo "bench: $1"
 }
 
-# start NAME [QEMU-OPTION...]: memory is locked if $lock is on, as that of a protected guest has to be.
-lock=on
+# start NAME [QEMU-OPTION...]: memory is locked, as that of a protected guest has to be.
 start() {
     name=$1
     shift
     mark
     qemu-system-x86_64 -name "$name" -nodefaults -no-user-config -display none -no-reboot \
         -M pc-i440fx-7.2,accel=kvm,vmport=off,smm=off -cpu host,-vmx,pmu=off -m 128 -no-hpet \
-        -overcommit mem-lock=$lock -global apic-common.vapic=off -rtc base=utc \
+        -overcommit mem-lock=on -global apic-common.vapic=off -rtc base=utc \
         -chardev pty,id=console,logfile="/tmp/bench/$name.log",logappend=off -serial chardev:console \
         "$@" -kernel /guest/vmlinuz -initrd /guest/initrd.img -append "$(cat /guest/cmdline)" \
         > "/tmp/bench/$name.out" 2>&1 &
@@ -84,19 +82,6 @@ seal_of() {
     ask 'sum 1024'
 }
 
-# All of the guest's RAM goes to compressed memory; then the guest touches $swap pages of it, twice.
-swap_of() {
-    ask "marker 37290d336c6b0f1d63 $swap"
-    mark
-    out=$(pagelife "$qemu" pageout) || finish 1 "$name: $out"
-    note "$name.out" "\"did\":$out"
-    for when in in again; do
-        mark
-        ask check
-        note "$name.$when" "\"n\":$swap,\"ticks\":${answer##* }"
-    done
-}
-
 load_of() { # load_of KIND ROUNDS
     ask "load $1 1"
     mark
@@ -130,25 +115,10 @@ note host.load "\"n\":$((exits / 2)),\"ticks\":$ticks"
 start ordinary
 workload
 stop
-protected=
-[ -e /sys/firmware/acpi/tables/CVMD ] && protected='-bios /guest/cvmboot.rom'
-if [ "$protected" ]; then
-    start protected $protected
+if [ -e /sys/firmware/acpi/tables/CVMD ]; then
+    start protected -bios /guest/cvmboot.rom
     workload
     stop
-fi
-if [ "$swap" != 0 ]; then
-    for module in zsmalloc lzo-rle zram; do insmod "/lab/$module.ko" || finish 1 "no $module"; done
-    echo 400M > /sys/block/zram0/disksize && mkswap /dev/zram0 && swapon /dev/zram0 || finish 1 'no swap'
-    lock=off
-    start ordinary-swap -m 192
-    swap_of
-    stop
-    if [ "$protected" ]; then
-        start protected-swap $protected -m 192
-        swap_of
-        stop
-    fi
 fi
 sleep 2
 while read -r line; do
