@@ -2,9 +2,12 @@
 /*
  * The smallest KVM user: a real-mode guest of one page that exits by port I/O, CPUID and MMIO,
  * touches memory, and says what it saw. Prints instructions (TSC ticks of the emulator) for one exit.
- *   kvmtest [ROUNDS]
+ *   kvmtest [ROUNDS] [move]	move: from CPU to CPU, after every 50 exits to user space
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdint.h>
@@ -69,11 +72,29 @@ static void die(const char *what) {
 
 static struct kvm_run *vcpu;
 static int vcpu_fd;
+static bool moving;
+static unsigned moves;
+
+/* The vCPU's thread is this one: KVM takes the VMCS along. */
+static void move(void) {
+    static unsigned exits;
+    unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t set;
+
+    if (++exits % 50)
+        return;
+    CPU_ZERO(&set);
+    CPU_SET(++moves % cpus, &set);
+    if (sched_setaffinity(0, sizeof set, &set) < 0)
+        die("sched_setaffinity");
+}
 
 /* Runs until an exit that is not `port` OUT or MMIO write of the loop; counts the loop's exits. */
 static unsigned run_to(uint16_t end_port, uint16_t *value) {
     unsigned loops = 0;
     for (;;) {
+        if (moving)
+            move();
         if (ioctl(vcpu_fd, KVM_RUN, 0) < 0) {
             if (errno == EINTR)
                 continue;
@@ -113,9 +134,10 @@ static unsigned run_to(uint16_t end_port, uint16_t *value) {
 int main(int argc, char **argv) {
     unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 1000;
     if (rounds == 0 || rounds > 60000) {
-        fprintf(stderr, "usage: kvmtest [1..60000]\n");
+        fprintf(stderr, "usage: kvmtest [1..60000] [move]\n");
         return 2;
     }
+    moving = argc > 2 && !strcmp(argv[2], "move");
     setvbuf(stdout, NULL, _IOLBF, 0);
     int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (kvm < 0)
@@ -187,6 +209,8 @@ int main(int argc, char **argv) {
         printf("KVM: FAIL KVM_GET_REGS says ax=%#llx instead of %#x\n", regs.rax & 0xffff, want_sum);
         return 1;
     }
+    if (moving)
+        printf("KVM: moved %u times\n", moves);
     printf("KVM: ok\n");
     return 0;
 }

@@ -42,6 +42,7 @@ void smp_barrier(void);				/* in what smp_all() runs: until all got here */
 void smp_clean(void);				/* all done, and out of VMX operation */
 void smp_wake(u32 apic_id);			/* sends it to smp_entry; by mailbox, or by SIPI */
 extern const u8 smp_entry[];
+void relax(void);				/* in a loop that waits for another CPU */
 void smp_vmx_start(void);			/* VMXON on this CPU, if it is not the first one */
 u64 smp_exit_stack(u32 cpu);
 #define APIC(reg)	(*(volatile u32 *)(0xfee00000ull + (reg)))

@@ -4,6 +4,8 @@
 #define MAILBOX_WAKE	1
 #define PATIENCE	1000000000ull
 
+void relax(void) { __asm__ volatile("pause" : : : "memory"); }
+
 /* ACPI 6.5, 5.2.12.19: APIC id and address, then the command, which the CPU takes back. */
 void smp_wake(u32 apic_id)
 {

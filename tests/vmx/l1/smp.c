@@ -24,8 +24,6 @@ u64 smp_exit_stack(u32 cpu)
 	return (u64)(cpus[cpu].exit_stack + sizeof(cpus[cpu].exit_stack));
 }
 
-static inline void relax(void) { __asm__ volatile("pause" : : : "memory"); }
-
 static void do_job(void)
 {
 	struct cpu *c = &cpus[cpu_id()];
