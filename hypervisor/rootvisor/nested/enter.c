@@ -249,7 +249,6 @@ static void ordinary_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 	if (reason == EXIT_VMCALL && guest_call(c, v))
 		return;
 	if (reason == EXIT_EXCEPTION_NMI && INTR_TYPE(vmread(VMCS_EXIT_INTR_INFO)) == INTR_TYPE_NMI) {
-		nmi_exit();
 		if (!c->nmi_pending || !(F12(v, VMCS_PIN_CTLS) & PIN_NMI))
 			return;		/* a kick; or the host takes it when it runs */
 		c->nmi_pending = false;
@@ -287,6 +286,8 @@ void nested_run(struct pcpu *c)
 		v->launched12 = true;
 	c->stats.exits++;
 	c->stats.by_reason[(reason & 0xffff) < CVM_EXIT_REASONS ? reason & 0xffff : 0]++;
+	if (reason == EXIT_EXCEPTION_NMI && INTR_TYPE(vmread(VMCS_EXIT_INTR_INFO)) == INTR_TYPE_NMI)
+		nmi_exit();		/* whatever becomes of the exit: else no kick would ever come through again */
 	if (v->vm)
 		vm_handle_exit(c, v, reason);
 	else

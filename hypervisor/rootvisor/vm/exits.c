@@ -22,7 +22,6 @@ static void on_exception(struct pcpu *c, struct vcpu12 *v)
 	u64 info = vmread(VMCS_EXIT_INTR_INFO);
 
 	if (INTR_TYPE(info) == INTR_TYPE_NMI) {
-		nmi_exit();
 		if (!c->nmi_pending)
 			return;			/* RootVisor's own */
 		c->nmi_pending = false;
