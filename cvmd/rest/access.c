@@ -185,10 +185,5 @@ void access_deny(struct request *req, enum permission p, const char *machine) {
     if (r < 0)
         return;
     r = sd_bus_message_append(m, "ss", permission_to_string(p), machine ?: "");
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-        return;
-    }
-    request_call(req, m, on_check);
+    request_call(req, m, r, on_check);
 }

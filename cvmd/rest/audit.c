@@ -42,11 +42,7 @@ static void call(struct request *req, const char *member, uint64_t a, uint64_t b
     r = sd_bus_message_append(m, "t", a);
     if (r >= 0 && two)
         r = sd_bus_message_append(m, "t", b);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_reply);
+    request_call(req, m, r, on_reply);
 }
 
 void audit_export(struct request *req) {
@@ -111,15 +107,13 @@ static void call_public(struct request *req, const char *member, const uint64_t 
     sd_bus_message *m;
     int r = sd_bus_message_new_method_call(req->rest->bus, &m, CVMD_NAME, CVMD_PATH, "org.cvmd1.Audit", member);
 
-    if (r >= 0 && argument) {
-        r = sd_bus_message_append(m, "t", *argument);
-        if (r < 0)
-            sd_bus_message_unref(m);
-    }
-    if (r < 0)
+    if (r < 0) {
         reply_errno(req, r);
-    else
-        request_call(req, m, on_reply);
+        return;
+    }
+    if (argument)
+        r = sd_bus_message_append(m, "t", *argument);
+    request_call(req, m, r, on_reply);
 }
 
 void audit_consistency(struct request *req) {

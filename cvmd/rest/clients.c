@@ -39,11 +39,7 @@ void enrol(struct request *req) {
     if (request_call_new(req, "Enrol", &m) < 0)
         return;
     r = sd_bus_message_append(m, "ss", token, csr);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_enrolled);
+    request_call(req, m, r, on_enrolled);
 }
 
 static json_object *time_or_null(uint64_t usec) {
@@ -81,7 +77,7 @@ void clients_list(struct request *req) {
     sd_bus_message *m;
 
     if (request_call_new(req, "ListClients", &m) >= 0)
-        request_call(req, m, on_clients);
+        request_call(req, m, 0, on_clients);
 }
 
 void client_self(struct request *req) {
@@ -107,11 +103,7 @@ void client_delete(struct request *req) {
     if (request_call_new(req, "RemoveClient", &m) < 0)
         return;
     r = sd_bus_message_append(m, "s", req->params[0]);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_removed);
+    request_call(req, m, r, on_removed);
 }
 
 static void on_token(struct request *req, sd_bus_message *reply) {
@@ -160,9 +152,5 @@ void tokens_create(struct request *req) {
     if (request_call_new(req, "CreateToken", &m) < 0)
         return;
     r = sd_bus_message_append(m, "sssu", name, role, pattern, (uint32_t)lifetime);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_token);
+    request_call(req, m, r, on_token);
 }

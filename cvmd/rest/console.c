@@ -53,11 +53,7 @@ void console_get(struct request *req) {
     if (request_call_new(req, "OpenConsole", &m) < 0)
         return;
     r = sd_bus_message_append(m, "s", req->params[0]);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_console);
+    request_call(req, m, r, on_console);
 }
 
 void console_input(struct request *req) {

@@ -120,11 +120,7 @@ void audit_list(struct request *req) {
     if (request_call_new(req, "Events", &m) < 0)
         return;
     r = append_events(m, after, request_query(req, "machine"), limit);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_audit);
+    request_call(req, m, r, on_audit);
 }
 
 /* --- the stream --- */
@@ -536,9 +532,5 @@ void events_stream(struct request *req) {
     if (request_call_new(req, "Events", &m) < 0)
         return;
     r = append_events(m, UINT64_MAX, NULL, 1);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_allowed);
+    request_call(req, m, r, on_allowed);
 }

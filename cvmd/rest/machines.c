@@ -119,12 +119,7 @@ void machines_create(struct request *req) {
         r = sd_bus_message_append(m, "s", name);
     if (r >= 0)
         r = body_append_options(m, o);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-        return;
-    }
-    request_call(req, m, start ? on_launched : on_defined);
+    request_call(req, m, r, start ? on_launched : on_defined);
 }
 
 static void on_changed(struct request *req, sd_bus_message *reply) {
@@ -166,12 +161,7 @@ void machine_patch(struct request *req) {
     r = sd_bus_message_append(m, "st", req->params[0], revision);
     if (r >= 0)
         r = body_append_options(m, o);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-        return;
-    }
-    request_call(req, m, on_changed);
+    request_call(req, m, r, on_changed);
 }
 
 /* --- what becomes an operation --- */
@@ -194,12 +184,7 @@ static void act(struct request *req, const char *action, uint64_t revision, bool
     r = request_append_key(req, m);
     if (r >= 0)
         r = sd_bus_message_append(m, "sstb", action, req->params[0], revision, (int)force);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-        return;
-    }
-    request_call(req, m, on_operation);
+    request_call(req, m, r, on_operation);
 }
 
 void machine_delete(struct request *req) {
@@ -264,7 +249,7 @@ void machine_stats(struct request *req) {
     if (r < 0)
         reply_errno(req, r);
     else
-        request_call(req, m, on_stats);
+        request_call(req, m, 0, on_stats);
 }
 
 static void on_log(struct request *req, sd_bus_message *reply) {
@@ -319,11 +304,7 @@ void machine_log(struct request *req) {
     if (request_call_new(req, "OpenLog", &m) < 0)
         return;
     r = sd_bus_message_append(m, "s", req->params[0]);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_log);
+    request_call(req, m, r, on_log);
 }
 
 static void on_report(struct request *req, sd_bus_message *reply) {
@@ -376,11 +357,7 @@ static void with_nonce(struct request *req, const char *member, void (*on_reply)
     r = sd_bus_message_append(m, "s", req->params[0]);
     if (r >= 0)
         r = sd_bus_message_append_array(m, 'y', nonce, sizeof(nonce));
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_reply);
+    request_call(req, m, r, on_reply);
 }
 
 void machine_report(struct request *req) {

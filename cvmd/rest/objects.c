@@ -61,11 +61,7 @@ void image_delete(struct request *req) {
     r = request_append_key(req, m);
     if (r >= 0)
         r = sd_bus_message_append(m, "s", req->params[0]);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_operation);
+    request_call(req, m, r, on_operation);
 }
 
 void images_collect(struct request *req) {
@@ -75,11 +71,7 @@ void images_collect(struct request *req) {
     if (request_call_new(req, "CollectImages", &m) < 0)
         return;
     r = request_append_key(req, m);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_operation);
+    request_call(req, m, r, on_operation);
 }
 
 void images_upload(struct request *req) {
@@ -108,11 +100,7 @@ void images_upload(struct request *req) {
     r = request_append_key(req, m);
     if (r >= 0)
         r = sd_bus_message_append(m, "sshs", name, kind, upload_fd(req->upload), digest);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_operation);
+    request_call(req, m, r, on_operation);
 }
 
 /* --- operations --- */
@@ -165,11 +153,7 @@ void operation_cancel(struct request *req) {
     if (request_call_new(req, "Cancel", &m) < 0)
         return;
     r = sd_bus_message_append(m, "s", req->params[0]);
-    if (r < 0) {
-        sd_bus_message_unref(m);
-        reply_errno(req, r);
-    } else
-        request_call(req, m, on_cancelled);
+    request_call(req, m, r, on_cancelled);
 }
 
 /* --- host --- */
@@ -195,5 +179,5 @@ void host_get(struct request *req) {
     if (r < 0)
         reply_errno(req, r);
     else
-        request_call(req, m, on_host);
+        request_call(req, m, 0, on_host);
 }

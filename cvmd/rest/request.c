@@ -240,12 +240,13 @@ static int on_call_reply(sd_bus_message *reply, void *userdata, sd_bus_error *re
     return 0;
 }
 
-void request_call(struct request *req, sd_bus_message *m, void (*on_reply)(struct request *req, sd_bus_message *reply)) {
-    int r;
-
-    req->on_reply = on_reply;
-    req->rest->metrics.calls++;
-    r = sd_bus_call_async(req->rest->bus, &req->slot, m, on_call_reply, req, CALL_TIMEOUT_USEC);
+void request_call(struct request *req, sd_bus_message *m, int r,
+                  void (*on_reply)(struct request *req, sd_bus_message *reply)) {
+    if (r >= 0) {
+        req->on_reply = on_reply;
+        req->rest->metrics.calls++;
+        r = sd_bus_call_async(req->rest->bus, &req->slot, m, on_call_reply, req, CALL_TIMEOUT_USEC);
+    }
     sd_bus_message_unref(m);
     if (r < 0)
         reply_errno(req, r);

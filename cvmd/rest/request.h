@@ -80,12 +80,14 @@ struct MHD_Response *response_from_json(json_object *o, const char *type);
 
 /**
  * request_call - call a method of org.cvmd1.Gateway, naming the client first
- * @reply: runs with the answer; errors are answered by reply_error()
+ * @r: what appending to the message came to; a negative errno is answered, and nothing is called
+ * @on_reply: runs with the answer; errors are answered by reply_error()
  *
- * The message is made by request_call_new(), to which the caller appends.
+ * The message is made by request_call_new(), to which the caller appends; request_call() takes it.
  */
 int request_call_new(struct request *req, const char *member, sd_bus_message **ret);
-void request_call(struct request *req, sd_bus_message *m, void (*on_reply)(struct request *req, sd_bus_message *reply));
+void request_call(struct request *req, sd_bus_message *m, int r,
+                  void (*on_reply)(struct request *req, sd_bus_message *reply));
 
 /* Authorize, then run the handler; or once more. In server.c. */
 void request_run(struct request *req);
