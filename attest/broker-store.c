@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,15 +14,12 @@
 #include "json.h"
 #include "key.h"
 
-#define IV_SIZE 12u
-#define TAG_SIZE 16u
 #define WRAP_MAGIC "CVMWRAP1"
-#define TOKEN_MAGIC "CVMTOKN1"
+#define MAGIC_SIZE CVM_BROKER_WRAP_MAGIC_SIZE
 #define RESOURCE_FILE_MAX 65536u
 #define INSTANCES_MAX (32u << 20) /* a million VMs */
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
-CVM_DEFINE_CLEANUP(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_free)
 
 static int path_of(const struct cvm_broker_store *s, char *path, const char *fmt, const char *name) {
     char tail[512];
@@ -234,40 +230,37 @@ int cvm_broker_resource_load(const struct cvm_broker_store *s, const char *name,
     return r < 0 ? cvm_error_set(e, r == -ENOENT ? -EINVAL : r, "'%s': %.250s", path, why.text) : 0;
 }
 
-/* AES-256-GCM over a key, bound to the resource's name. @encrypt or back; -EBADMSG. */
-static int wrap(const struct cvm_broker_store *s, const char *name, const uint8_t *iv, const uint8_t *in, size_t size,
-                uint8_t *out, uint8_t *tag, bool encrypt, struct cvm_error *e) {
-    _cleanup_(EVP_CIPHER_CTX_freep) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-    int n = 0;
-
-    if (!c)
-        return -ENOMEM;
-    if (s->token)
-        return s->token->crypt(s->token, encrypt, iv, name, in, size, out, tag, e);
-    if (EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, s->wrap_key, iv, encrypt) != 1 ||
-        EVP_CipherUpdate(c, NULL, &n, (const uint8_t *)name, (int)strlen(name)) != 1 ||
-        EVP_CipherUpdate(c, out, &n, in, (int)size) != 1 ||
-        (!encrypt && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) != 1))
-        return -EIO;
-    if (EVP_CipherFinal_ex(c, out + n, &n) != 1)
-        return encrypt ? -EIO : -EBADMSG;
-    return !encrypt || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag) == 1 ? 0 : -EIO;
+/* Whoever wraps this store's keys. @out: CVM_BROKER_WRAPPED_MAX bytes. */
+static int crypt_key(const struct cvm_broker_store *s, bool wrap, const char *name, const uint8_t *in, size_t size, uint8_t *out,
+                     size_t *ret, struct cvm_error *e) {
+    return s->token ? s->token->crypt(s->token, wrap, name, in, size, out, ret, e)
+                    : cvm_broker_gcm(s->wrap_key, wrap, name, in, size, out, ret);
 }
 
-/* A wrapped file: magic, IV, tag, ciphertext. */
-#define WRAP_HEAD (sizeof(WRAP_MAGIC) - 1 + IV_SIZE + TAG_SIZE)
-
+/* What wraps this store's keys: the first bytes of their files, and its name. */
 static const char *magic(const struct cvm_broker_store *s) {
-    return s->token ? TOKEN_MAGIC : WRAP_MAGIC;
+    return s->token ? s->token->magic : WRAP_MAGIC;
 }
 
+static const char *title(const struct cvm_broker_store *s) {
+    return s->token ? s->token->title : "wrapping key";
+}
+
+/* With the magic of any of them. */
 static bool is_wrapped(const uint8_t *buf, size_t n) {
-    return n >= 8 && (memcmp(buf, WRAP_MAGIC, 8) == 0 || memcmp(buf, TOKEN_MAGIC, 8) == 0);
+    static const char *const all[] = {WRAP_MAGIC, CVM_BROKER_PKCS11_MAGIC, CVM_BROKER_VAULT_MAGIC};
+
+    for (unsigned i = 0; i < ELEMENTSOF(all); i++)
+        if (n >= MAGIC_SIZE && memcmp(buf, all[i], MAGIC_SIZE) == 0)
+            return true;
+    return false;
 }
 
 int cvm_broker_key_load(const struct cvm_broker_store *s, const char *name, uint8_t *key, size_t *size,
                         struct cvm_error *e) {
     _cleanup_cvm_free_ uint8_t *buf = NULL;
+    uint8_t out[CVM_BROKER_WRAPPED_MAX];
+    struct cvm_error why = {""};
     char path[PATH_MAX];
     size_t n = 0;
     int r;
@@ -276,26 +269,30 @@ int cvm_broker_key_load(const struct cvm_broker_store *s, const char *name, uint
     if (r == 0)
         r = check_mode(path, e);
     if (r == 0)
-        r = cvm_read_file(path, CVM_KEY_MAX + WRAP_HEAD, (void **)&buf, &n, e);
+        r = cvm_read_file(path, MAGIC_SIZE + CVM_BROKER_WRAPPED_MAX, (void **)&buf, &n, e);
     if (r < 0)
         return r;
     if (!s->wrapped && !s->token && is_wrapped(buf, n)) {
-        r = cvm_error_set(e, -EBADMSG, "'%s' is wrapped, and no %s was given", path,
-                          buf[3] == 'W' ? "wrapping key" : "token");
+        r = cvm_error_set(e, -EBADMSG, "'%s' is wrapped, and what wraps it was not given", path);
     } else if (!s->wrapped && !s->token) {
         if (n < 1 || n > CVM_KEY_MAX)
             r = cvm_error_set(e, -EINVAL, "'%s' has %zu bytes, a key has 1 to %u", path, n, CVM_KEY_MAX);
         else
             memcpy(key, buf, *size = n);
-    } else if (n <= WRAP_HEAD || memcmp(buf, magic(s), 8)) {
-        r = cvm_error_set(e, -EBADMSG, "'%s' is not wrapped with a %s, but the store has one", path,
-                          s->token ? "token" : "wrapping key");
+    } else if (n <= MAGIC_SIZE || memcmp(buf, magic(s), MAGIC_SIZE)) {
+        r = cvm_error_set(e, -EBADMSG, "'%s' is not wrapped with a %s, but the store has one", path, title(s));
     } else {
-        *size = n - WRAP_HEAD;
-        r = wrap(s, name, buf + 8, buf + WRAP_HEAD, *size, key, buf + 8 + IV_SIZE, false, e);
-        if (r == -EBADMSG)
-            cvm_error_set(e, r, "'%s' is not wrapped with this store's key for this resource", path);
+        r = crypt_key(s, false, name, buf + MAGIC_SIZE, n - MAGIC_SIZE, out, size, &why);
+        if (r == 0 && (*size < 1 || *size > CVM_KEY_MAX))
+            r = -EBADMSG;
+        if (r == 0)
+            memcpy(key, out, *size);
+        else
+            cvm_error_set(e, r, "'%s' %s%s%.200s", path,
+                          r == -EBADMSG ? "is not wrapped with this store's key for this resource" : "cannot be unwrapped",
+                          *why.text ? ": " : "", why.text);
     }
+    OPENSSL_cleanse(out, sizeof(out));
     OPENSSL_cleanse(buf, n);
     return r;
 }
@@ -319,7 +316,8 @@ static int make_directories(const struct cvm_broker_store *s, const char *name) 
 int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_broker_resource *r,
                              const char *policy_path, const void *key, size_t size, struct cvm_error *e) {
     _cleanup_(json_object_putp) json_object *o = json_object_new_object();
-    uint8_t out[WRAP_HEAD + CVM_KEY_MAX];
+    uint8_t out[MAGIC_SIZE + CVM_BROKER_WRAPPED_MAX];
+    struct cvm_error why = {""};
     json_object *list;
     char path[PATH_MAX];
     int err;
@@ -341,13 +339,11 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
     if (err < 0)
         return cvm_error_set(e, err, "cannot make folders in '%s': %s", s->directory, strerror(-err));
     if (s->wrapped || s->token) {
-        memcpy(out, magic(s), 8);
-        if (RAND_bytes(out + 8, IV_SIZE) != 1)
-            return -EIO;
-        err = wrap(s, r->name, out + 8, key, size, out + WRAP_HEAD, out + 8 + IV_SIZE, true, e);
+        memcpy(out, magic(s), MAGIC_SIZE);
+        err = crypt_key(s, true, r->name, key, size, out + MAGIC_SIZE, &size, &why);
         if (err < 0)
-            return cvm_error_set(e, err, "cannot wrap the key%s%.300s", e && *e->text ? ": " : "", e ? e->text : "");
-        size += WRAP_HEAD;
+            return cvm_error_set(e, err, "cannot wrap the key%s%.300s", *why.text ? ": " : "", why.text);
+        size += MAGIC_SIZE;
     } else
         memcpy(out, key, size);
     err = path_of(s, path, "resources/%s.key", r->name);

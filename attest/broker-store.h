@@ -8,7 +8,7 @@
  *   revoked.json                      hosts and versions that get nothing any more; may be absent
  *   enrolment.pub, enrolments/NAME    key that signed them, and records of hosts' TPMs; may be absent
  *   resources/REPO/TYPE/TAG.json      who gets that key
- *   resources/REPO/TYPE/TAG.key       the key, 1 to CVM_KEY_MAX bytes, wrapped if the store has a wrapping key or a token
+ *   resources/REPO/TYPE/TAG.key       the key, 1 to CVM_KEY_MAX bytes, wrapped if the store has a wrapping key, a token or Vault
  *   resources/REPO/TYPE/TAG.instances the VMs that got it, 32 bytes each, oldest first
  *   log.jws                           releases and refusals, each line signed and chained to the one before
  */
@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "broker-wrap.h"
 #include "enrolment.h"
 #include "cvm/key.h"
 #include "cvm/report.h"
@@ -27,16 +28,8 @@
 #define CVM_BROKER_NAME_MAX 64 /* bytes of each part of a resource's name */
 #define CVM_BROKER_WARNINGS 8
 #define CVM_BROKER_ENROLMENTS 256
-#define CVM_BROKER_LEASE 3600     /* seconds, if the resource says nothing */
-#define CVM_BROKER_WRAP_KEY 32    /* bytes, AES-256 */
+#define CVM_BROKER_LEASE 3600 /* seconds, if the resource says nothing */
 #define CVM_BROKER_LOG_TYPE "vnd.cvmd.broker-event+json"
-
-/* Where the wrapping key is not here: AES-256-GCM by somebody who has it (a PKCS#11 token). */
-struct cvm_broker_token {
-    /* @iv: 12 bytes; @aad: text; @out: @size bytes; @tag: 16 bytes, in or out. 0; -EBADMSG; another errno with @e. */
-    int (*crypt)(struct cvm_broker_token *t, bool encrypt, const uint8_t *iv, const char *aad, const uint8_t *in, size_t size,
-                 uint8_t *out, uint8_t *tag, struct cvm_error *e);
-};
 
 struct cvm_broker_store {
     char *directory;
@@ -97,7 +90,7 @@ bool cvm_broker_name_ok(const char *name);
 int cvm_broker_resource_load(const struct cvm_broker_store *s, const char *name, struct cvm_broker_resource *ret,
                              struct cvm_error *e);
 
-/* Its key: CVM_KEY_MAX bytes at most. -EBADMSG: not wrapped with this store's key for this name. */
+/* Its key: CVM_KEY_MAX bytes at most. -EBADMSG: not wrapped with this store's key for this name; -EAGAIN: who has that key cannot be asked now. */
 int cvm_broker_key_load(const struct cvm_broker_store *s, const char *name, uint8_t *key, size_t *size,
                         struct cvm_error *e);
 

@@ -18,6 +18,9 @@
 #define ERROR_TYPE "https://github.com/confidential-containers/kbs/errors/"
 #define PATH_RESOURCE "/kbs/v0/resource/"
 #define LEASES 4096
+#define KEY_UNAVAILABLE "key.unavailable"
+#define KEY_UNREADABLE "key.unreadable"
+#define UNAVAILABLE_SECONDS 5u
 #define ID_SIZE (CVM_BROKER_SESSION_HEX / 2)
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
@@ -451,12 +454,22 @@ static int decide(struct cvm_broker *b, const struct session *s, const struct cv
     }
     r = cvm_broker_key_load(b->store, res->name, key, &size, e);
     if (r < 0) {
-        event->code = "key.unreadable";
+        event->code = r == -EAGAIN ? KEY_UNAVAILABLE : KEY_UNREADABLE;
         return r == -ENOMEM ? r : 1;
     }
     r = cvm_key_release(&v->report, key, size, blob);
     OPENSSL_cleanse(key, sizeof(key));
     return r;
+}
+
+/* How the keys are kept is for the log, not for who asks. */
+static int reply_refusal(struct cvm_broker_reply *ret, const struct cvm_broker_event *event) {
+    if (strcmp(event->code, KEY_UNAVAILABLE) == 0) {
+        ret->retry_after = UNAVAILABLE_SECONDS;
+        return reply_error(ret, 503, "Busy", event->code, "the key cannot be had at the moment");
+    }
+    return reply_error(ret, 403, "PolicyDeny", event->code,
+                       strcmp(event->code, KEY_UNREADABLE) ? event->detail : "the broker cannot read this key");
 }
 
 static int release(struct cvm_broker *b, const struct cvm_broker_request *q, struct session *s,
@@ -493,7 +506,7 @@ static int release(struct cvm_broker *b, const struct cvm_broker_request *q, str
     if (cvm_broker_log(b->store, &event) < 0)
         return reply_error(ret, 500, "Internal", "log.failed", "the log cannot be written, so nothing is released");
     if (r == 1)
-        return reply_error(ret, 403, "PolicyDeny", event.code, event.detail);
+        return reply_refusal(ret, &event);
     s->released = true;
     if (!res->any_instance)
         supersede(b, q, res, &s->verdict->report);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <p11-kit/p11-kit.h>
 #include <p11-kit/uri.h>
 #include <pthread.h>
@@ -11,6 +12,7 @@
 
 #define IV_SIZE 12u
 #define TAG_SIZE 16u
+#define HEAD_SIZE (IV_SIZE + TAG_SIZE)
 #define PIN_MAX 255u
 
 struct token {
@@ -132,52 +134,79 @@ static int find_key(struct token *t, struct cvm_error *e) {
     return 0;
 }
 
-static int crypt(struct cvm_broker_token *base, bool encrypt, const uint8_t *iv, const char *aad, const uint8_t *in,
-                 size_t size, uint8_t *out, uint8_t *tag, struct cvm_error *e) {
+/* Behind the magic: IV, tag, ciphertext; a module gives and takes the ciphertext with the tag behind it. */
+static int crypt(struct cvm_broker_token *base, bool wrap, const char *name, const uint8_t *in, size_t size, uint8_t *out,
+                 size_t *ret, struct cvm_error *e) {
     struct token *t = (struct token *)base;
-    uint8_t buf[CVM_KEY_MAX + TAG_SIZE];
-    CK_GCM_PARAMS gcm = {.iv_ptr = (uint8_t *)iv,
+    uint8_t iv[IV_SIZE], buf[CVM_KEY_MAX + TAG_SIZE], both[CVM_KEY_MAX + TAG_SIZE];
+    CK_GCM_PARAMS gcm = {.iv_ptr = iv,
                          .iv_len = IV_SIZE,
                          .iv_bits = 8 * IV_SIZE,
-                         .aad_ptr = (uint8_t *)aad,
-                         .aad_len = strlen(aad),
+                         .aad_ptr = (uint8_t *)name,
+                         .aad_len = strlen(name),
                          .tag_bits = 8 * TAG_SIZE};
     CK_MECHANISM mechanism = {CKM_AES_GCM, &gcm, sizeof(gcm)};
     CK_ULONG n = sizeof(buf);
     CK_RV rv;
 
-    if (size > CVM_KEY_MAX)
-        return -EMSGSIZE;
+    if (wrap ? size > CVM_KEY_MAX : size < HEAD_SIZE || size - HEAD_SIZE > CVM_KEY_MAX)
+        return wrap ? -EMSGSIZE : -EBADMSG;
+    if (wrap && RAND_bytes(iv, sizeof(iv)) != 1)
+        return -EIO;
+    if (!wrap) {
+        memcpy(iv, in, IV_SIZE);
+        size -= HEAD_SIZE;
+        memcpy(both, in + HEAD_SIZE, size);
+        memcpy(both + size, in + IV_SIZE, TAG_SIZE);
+    }
     pthread_mutex_lock(&t->lock);
-    if (encrypt) {
+    if (wrap) {
         rv = t->module->C_EncryptInit(t->session, &mechanism, t->key);
         if (rv == CKR_OK)
             rv = t->module->C_Encrypt(t->session, (uint8_t *)in, size, buf, &n);
     } else {
-        uint8_t both[CVM_KEY_MAX + TAG_SIZE];
-
-        memcpy(both, in, size);
-        memcpy(both + size, tag, TAG_SIZE);
         rv = t->module->C_DecryptInit(t->session, &mechanism, t->key);
         if (rv == CKR_OK)
             rv = t->module->C_Decrypt(t->session, both, size + TAG_SIZE, buf, &n);
     }
     pthread_mutex_unlock(&t->lock);
-    if (rv == CKR_OK && n == size + (encrypt ? TAG_SIZE : 0)) {
-        memcpy(out, buf, size);
-        if (encrypt)
-            memcpy(tag, buf + size, TAG_SIZE);
-    } else if (rv == CKR_OK) {
+    if (rv == CKR_OK && n != size + (wrap ? TAG_SIZE : 0))
         rv = CKR_GENERAL_ERROR;
+    if (rv == CKR_OK && wrap) {
+        memcpy(out, iv, IV_SIZE);
+        memcpy(out + IV_SIZE, buf + size, TAG_SIZE);
+    }
+    if (rv == CKR_OK) {
+        memcpy(out + (wrap ? HEAD_SIZE : 0), buf, size);
+        *ret = size + (wrap ? HEAD_SIZE : 0);
     }
     OPENSSL_cleanse(buf, sizeof(buf));
     if (rv == CKR_OK)
         return 0;
     /* Modules do not agree on what a tag that does not fit is called. */
-    if (!encrypt && (rv == CKR_ENCRYPTED_DATA_INVALID || rv == CKR_ENCRYPTED_DATA_LEN_RANGE || rv == CKR_GENERAL_ERROR ||
-                     rv == CKR_FUNCTION_FAILED))
+    if (!wrap && (rv == CKR_ENCRYPTED_DATA_INVALID || rv == CKR_ENCRYPTED_DATA_LEN_RANGE || rv == CKR_GENERAL_ERROR ||
+                  rv == CKR_FUNCTION_FAILED))
         return -EBADMSG;
-    return failed(e, -EIO, encrypt ? "cannot encrypt" : "cannot decrypt", rv);
+    return failed(e, -EIO, wrap ? "cannot encrypt" : "cannot decrypt", rv);
+}
+
+static void token_close(struct cvm_broker_token *base) {
+    struct token *t = (struct token *)base;
+
+    if (t->session)
+        t->module->C_CloseSession(t->session);
+    if (t->modules && t->uri && p11_kit_uri_get_module_path(t->uri)) {
+        if (t->modules[0]) {
+            p11_kit_module_finalize(t->modules[0]);
+            p11_kit_module_release(t->modules[0]);
+        }
+        free(t->modules);
+    } else if (t->modules) {
+        p11_kit_modules_finalize_and_release(t->modules);
+    }
+    p11_kit_uri_free(t->uri);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
 }
 
 int broker_token_open(const char *uri, const char *pin, struct cvm_broker_token **ret, struct cvm_error *e) {
@@ -188,7 +217,8 @@ int broker_token_open(const char *uri, const char *pin, struct cvm_broker_token 
 
     if (!t)
         return -ENOMEM;
-    t->base.crypt = crypt;
+    t->base = (struct cvm_broker_token){
+        .magic = CVM_BROKER_PKCS11_MAGIC, .title = "token", .crypt = crypt, .close = token_close};
     pthread_mutex_init(&t->lock, NULL);
     t->uri = p11_kit_uri_new();
     r = t->uri ? 0 : -ENOMEM;
@@ -207,30 +237,9 @@ int broker_token_open(const char *uri, const char *pin, struct cvm_broker_token 
     if (r == 0)
         r = find_key(t, e);
     if (r < 0) {
-        broker_token_close(&t->base);
+        token_close(&t->base);
         return r;
     }
     *ret = &t->base;
     return 0;
-}
-
-void broker_token_close(struct cvm_broker_token *base) {
-    struct token *t = (struct token *)base;
-
-    if (!t)
-        return;
-    if (t->session)
-        t->module->C_CloseSession(t->session);
-    if (t->modules && t->uri && p11_kit_uri_get_module_path(t->uri)) {
-        if (t->modules[0]) {
-            p11_kit_module_finalize(t->modules[0]);
-            p11_kit_module_release(t->modules[0]);
-        }
-        free(t->modules);
-    } else if (t->modules) {
-        p11_kit_modules_finalize_and_release(t->modules);
-    }
-    p11_kit_uri_free(t->uri);
-    pthread_mutex_destroy(&t->lock);
-    free(t);
 }

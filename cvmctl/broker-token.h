@@ -9,12 +9,11 @@
  * broker_token_open - find an AES-256 key in a token, and log in
  * @uri: PKCS#11 URI (RFC 7512): token and object as far as they tell them apart; module-path, or the system's modules
  * @pin: of the token, or NULL: pin-value or the file pin-source of the URI
- * @ret: broker_token_close()
+ * @ret: its close()
  *
  * Returns 0; -EINVAL for a bad URI; -ENOENT if no token or no key fits; -ENOTUNIQ if several do; -EACCES if the
  * PIN is wrong; -EIO for what else a module says.
  */
 int broker_token_open(const char *uri, const char *pin, struct cvm_broker_token **ret, struct cvm_error *e);
-void broker_token_close(struct cvm_broker_token *t);
 
 #endif

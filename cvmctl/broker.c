@@ -6,6 +6,7 @@
 
 #include "broker-server.h"
 #include "broker-token.h"
+#include "broker-vault.h"
 #include "output.h"
 
 #include "attest/json.h"
@@ -25,6 +26,7 @@
 #define CERTIFICATE_DAYS 825
 #define WRAP_CREDENTIAL "cvm-broker.wrap-key"
 #define PIN_CREDENTIAL "cvm-broker.pin"
+#define VAULT_CREDENTIAL "cvm-broker.vault-token"
 
 CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 CVM_DEFINE_CLEANUP(X509 *, X509_free)
@@ -42,6 +44,10 @@ enum {
     OPT_WRAP_KEY,
     OPT_TOKEN,
     OPT_PIN_FILE,
+    OPT_VAULT,
+    OPT_VAULT_CA,
+    OPT_VAULT_TOKEN_FILE,
+    OPT_VAULT_TIMEOUT,
     OPT_HOST,
     OPT_DIGEST,
     OPT_MIN_SVN,
@@ -55,6 +61,7 @@ struct broker_options {
     unsigned nr_listed[2];
     uint64_t min_svn;
     bool has_min_svn;
+    struct broker_vault_options vault;
     struct broker_server_options server;
     struct cvm_broker_resource resource;
 };
@@ -72,6 +79,11 @@ static const struct verb_option wrap_options[] = {
     {"token", OPT_TOKEN, "URI", "PKCS#11 URI of an AES key in a token that wraps them instead"},
     {"pin-file", OPT_PIN_FILE, "FILE",
      "the token's PIN (default: the systemd credential " PIN_CREDENTIAL ",\nthen pin-source of the URI)"},
+    {"vault", OPT_VAULT, "URL", "https://HOST:PORT/MOUNT/KEY: a key of Vault's transit engine that wraps them"},
+    {"vault-ca", OPT_VAULT_CA, "FILE", "certificates that may sign for Vault (default: the system's)"},
+    {"vault-token-file", OPT_VAULT_TOKEN_FILE, "FILE",
+     "token for Vault, read at every use (default: the systemd credential\n" VAULT_CREDENTIAL ")"},
+    {"vault-timeout", OPT_VAULT_TIMEOUT, "SECONDS", "give up on Vault after so long (default: 10)"},
     {0},
 };
 static const struct verb_option add_options[] = {
@@ -123,6 +135,20 @@ static int take_option(struct broker_options *o, int c) {
         return 0;
     case OPT_PIN_FILE:
         o->pin_file = optarg;
+        return 0;
+    case OPT_VAULT:
+        o->vault.url = optarg;
+        return 0;
+    case OPT_VAULT_CA:
+        o->vault.ca = optarg;
+        return 0;
+    case OPT_VAULT_TOKEN_FILE:
+        o->vault.token_file = optarg;
+        return 0;
+    case OPT_VAULT_TIMEOUT:
+        if (parse_number(optarg, 1, 120, &n) < 0)
+            return -EINVAL;
+        o->vault.timeout = (unsigned)n;
         return 0;
     case OPT_KEY:
         o->key = optarg;
@@ -297,21 +323,24 @@ static int verb_init(int argc, char **argv) {
 
 /* --- the others ------------------------------------------------------------------------- */
 
+/* Is there a credential of that name? @path: PATH_MAX bytes. */
+static bool credential_path(const char *credential, char *path) {
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+
+    if (!credentials)
+        return false;
+    snprintf(path, PATH_MAX, "%s/%s", credentials, credential);
+    return access(path, F_OK) == 0;
+}
+
 /* A file that was named, or a credential that systemd decrypted for this service. 1: read; 0: there is none. */
 static int load_secret(const char *path, const char *credential, size_t max, void **ret, size_t *size, struct cvm_error *e) {
-    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
     char name[PATH_MAX];
     int r;
 
-    if (!path) {
-        if (!credentials)
-            return 0;
-        snprintf(name, sizeof(name), "%s/%s", credentials, credential);
-        if (access(name, F_OK) < 0)
-            return 0;
-        path = name;
-    }
-    r = cvm_read_file(path, max, ret, size, e);
+    if (!path && !credential_path(credential, name))
+        return 0;
+    r = cvm_read_file(path ?: name, max, ret, size, e);
     return r < 0 ? r : 1;
 }
 
@@ -345,9 +374,31 @@ static int open_token(const struct broker_options *o, struct cvm_broker_token **
     return r;
 }
 
+static int open_vault(const struct broker_options *o, struct cvm_broker_token **ret, struct cvm_error *e) {
+    struct broker_vault_options v = o->vault;
+    char path[PATH_MAX];
+
+    if (!v.token_file && !credential_path(VAULT_CREDENTIAL, path))
+        return cvm_error_set(e, -EACCES, "no token for Vault: --vault-token-file, or the credential " VAULT_CREDENTIAL);
+    v.token_file = v.token_file ?: path;
+    return broker_vault_open(&v, ret, e);
+}
+
 static void close_store(struct cvm_broker_store *s) {
-    broker_token_close(s->token);
+    if (s->token)
+        s->token->close(s->token);
     cvm_broker_store_close(s);
+}
+
+/* 0, or an exit status. */
+static int check_wrapping(const char *verb, const struct broker_options *o) {
+    if (!!o->token + !!o->wrap_key + !!o->vault.url > 1)
+        return usage_error(verb, "--token, --vault and --wrap-key exclude each other");
+    if (o->pin_file && !o->token)
+        return usage_error(verb, "--pin-file is for --token");
+    if (!o->vault.url && (o->vault.ca || o->vault.token_file || o->vault.timeout))
+        return usage_error(verb, "--vault-ca, --vault-token-file and --vault-timeout are for --vault");
+    return 0;
 }
 
 static int open_store(const char *verb, const char *directory, const struct broker_options *o,
@@ -356,16 +407,17 @@ static int open_store(const char *verb, const char *directory, const struct brok
     struct cvm_error e = {""};
     int r, wrapped;
 
-    if (o->token && o->wrap_key)
-        return usage_error(verb, "--token and --wrap-key exclude each other");
-    if (o->pin_file && !o->token)
-        return usage_error(verb, "--pin-file is for --token");
-    r = wrapped = o->token ? 0 : load_wrap_key(o->wrap_key, key, &e);
+    r = check_wrapping(verb, o);
+    if (r != 0)
+        return r;
+    r = wrapped = o->token || o->vault.url ? 0 : load_wrap_key(o->wrap_key, key, &e);
     if (r >= 0) {
         r = cvm_broker_store_open(directory, wrapped ? key : NULL, ret, &e);
         OPENSSL_cleanse(key, sizeof(key));
         if (r == 0 && o->token)
             r = open_token(o, &ret->token, &e);
+        if (r == 0 && o->vault.url)
+            r = open_vault(o, &ret->token, &e);
         if (r < 0)
             close_store(ret);
     }

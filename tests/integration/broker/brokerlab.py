@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A real broker, a host whose Guardians are real, and a relay between them that is free to cheat."""
+"""A real broker, a host whose Guardians are real, a relay between them that is free to cheat, and what stands in for Vault."""
 
 import base64
+import hashlib
+import hmac
 import http.client
+import http.server
 import json
 import os
 import pathlib
 import ssl
 import subprocess
+import threading
 import time
 
 
@@ -52,11 +56,11 @@ def run(cvmctl, *args, environment=None):
 
 
 class Broker:
-    def __init__(self, cvmctl, store: pathlib.Path, *options, environment=None):
+    def __init__(self, cvmctl, store: pathlib.Path, *options, environment=None, stderr=None):
         self.store = store
         self.cvmctl = cvmctl
         self.process = subprocess.Popen([cvmctl, "broker", "serve", str(store), "--listen", "127.0.0.1:0", *options],
-                                        stdout=subprocess.PIPE, text=True, env=dict(os.environ, **(environment or {})))
+                                        stdout=subprocess.PIPE, stderr=stderr, text=True, env=dict(os.environ, **(environment or {})))
         line = self.process.stdout.readline()
         if not line.startswith("Listening on "):
             raise RuntimeError(f"the broker said {line!r}")
@@ -128,3 +132,80 @@ class Session:
         """Status, and the blob or the error."""
         status, answer = self.request("GET", f"/kbs/v0/resource/{name}")
         return (status, decode(answer["blob"])) if status == 200 else (status, answer)
+
+
+class Vault:
+    """Answers on loopback as the documents of Vault's transit engine say: POST /v1/MOUNT/encrypt/KEY and .../decrypt/KEY over TLS, with
+    X-Vault-Token. Its cipher is none of Vault's; what counts is that nobody without `secret` can undo it. `answer`, if set, is asked
+    first: status and object (or bytes), or None."""
+
+    def __init__(self, directory: pathlib.Path, mount="data/transit", key="broker"):
+        self.certificate, private = directory / "vault.crt", directory / "vault.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                        "/CN=vault", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", private, "-out", self.certificate],
+                       check=True, capture_output=True, timeout=300)
+        self.mount, self.key, self.token = mount, key, "hvs." + os.urandom(20).hex()
+        self.secret, self.answer, self.seen = os.urandom(32), None, []
+        self.released = threading.Event()   # lets a request go that `answer` holds
+        vault = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                vault.seen.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+                status, body = vault.reply(self.path, self.headers, vault.seen[-1][1])
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                try:
+                    self.send_response(status)
+                    self.send_header("Content-Type", "application/json")
+                    if status // 100 == 3:
+                        self.send_header("Location", vault.url("elsewhere"))
+                    self.send_header("Content-Length", str(len(data)))
+                    self.end_headers()
+                    self.wfile.write(data)
+                except OSError:
+                    pass    # whoever asked has given up
+
+            def log_message(self, *_):
+                pass
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, private)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # a handshake that the client refuses
+        # The handshake in the connection's own thread.
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def url(self, key=None) -> str:
+        return f"https://127.0.0.1:{self.server.server_address[1]}/{self.mount}/{key or self.key}"
+
+    def close(self):
+        self.released.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+    def mask(self, size: int) -> bytes:
+        return hashlib.shake_256(self.secret).digest(size)
+
+    def reply(self, path, headers, body):
+        if self.answer and (answer := self.answer(path, body)):
+            return answer
+        if headers.get("X-Vault-Token") != self.token or headers.get("X-Vault-Request") != "true":
+            return 403, {"errors": ["permission denied"]}
+        if not path.startswith(f"/v1/{self.mount}/") or path.rsplit("/", 1)[1] != self.key:
+            return 404, {"errors": []}
+        asked, way = json.loads(body), path.split("/")[-2]
+        if way == "encrypt":
+            plain = base64.b64decode(asked["plaintext"], validate=True)
+            text = bytes(a ^ b for a, b in zip(plain, self.mask(len(plain))))
+            sealed = hmac.digest(self.secret, text, "sha256") + text
+            return 200, {"data": {"ciphertext": "vault:v1:" + base64.b64encode(sealed).decode(), "key_version": 1}}
+        sealed = base64.b64decode(asked["ciphertext"].removeprefix("vault:v1:"), validate=True)
+        if way != "decrypt" or not hmac.compare_digest(hmac.digest(self.secret, sealed[32:], "sha256"), sealed[:32]):
+            return 400, {"errors": ["cipher: message authentication failed"]}
+        return 200, {"data": {"plaintext": base64.b64encode(bytes(a ^ b for a, b in zip(sealed[32:], self.mask(len(sealed) - 32)))).decode()}}
