@@ -16,20 +16,24 @@ static int reply_operation(sd_bus_message *call, int r, const struct operation *
     return r < 0 ? r : sd_bus_reply_method_return(call, "o", path);
 }
 
+/* A machine's name and options, which the caller may give it; as polkit_authorize(). @o is always initialized. */
+static int read_definition(sd_bus_message *call, struct manager *m, sd_bus_message_handler_t handler, const char **name,
+                           struct machine_options *o, char **who, sd_bus_error *error) {
+    int r = sd_bus_message_read(call, "s", name);
+
+    options_init(o);
+    if (r >= 0)
+        r = bus_read_options(call, o, error);
+    return r < 0 ? r : polkit_authorize(call, m, POLKIT_DEFINE, *name, handler, m, who, error);
+}
+
 static int method_launch(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_(options_done) struct machine_options o;
     _cleanup_free_ char *who = NULL;
     struct operation *op = NULL;
     const char *name;
-    int r;
+    int r = read_definition(call, userdata, method_launch, &name, &o, &who, error);
 
-    options_init(&o);
-    r = sd_bus_message_read(call, "s", &name);
-    if (r >= 0)
-        r = bus_read_options(call, &o, error);
-    if (r < 0)
-        return r;
-    r = polkit_authorize(call, userdata, POLKIT_DEFINE, name, method_launch, userdata, &who, error);
     if (r <= 0)
         return r < 0 ? r : 1;
     r = manager_launch(userdata, name, &o, who, &op, error);
@@ -40,15 +44,8 @@ static int method_define(sd_bus_message *call, void *userdata, sd_bus_error *err
     _cleanup_(options_done) struct machine_options o;
     _cleanup_free_ char *who = NULL;
     const char *name;
-    int r;
+    int r = read_definition(call, userdata, method_define, &name, &o, &who, error);
 
-    options_init(&o);
-    r = sd_bus_message_read(call, "s", &name);
-    if (r >= 0)
-        r = bus_read_options(call, &o, error);
-    if (r < 0)
-        return r;
-    r = polkit_authorize(call, userdata, POLKIT_DEFINE, name, method_define, userdata, &who, error);
     if (r <= 0)
         return r < 0 ? r : 1;
     r = manager_define(userdata, name, &o, call, who, error);
@@ -59,15 +56,8 @@ static int method_set_properties(sd_bus_message *call, void *userdata, sd_bus_er
     _cleanup_(options_done) struct machine_options o;
     _cleanup_free_ char *who = NULL;
     const char *name;
-    int r;
+    int r = read_definition(call, userdata, method_set_properties, &name, &o, &who, error);
 
-    options_init(&o);
-    r = sd_bus_message_read(call, "s", &name);
-    if (r >= 0)
-        r = bus_read_options(call, &o, error);
-    if (r < 0)
-        return r;
-    r = polkit_authorize(call, userdata, POLKIT_DEFINE, name, method_set_properties, userdata, &who, error);
     if (r <= 0)
         return r < 0 ? r : 1;
     r = manager_set_properties(userdata, name, &o, call, who, error);

@@ -77,16 +77,20 @@ int bus_machine_console(struct manager *m, const char *name, const char *who, in
     return 0;
 }
 
+/* The machine whose console the caller may have; as polkit_authorize(). */
+static int read_machine(sd_bus_message *call, struct manager *m, sd_bus_message_handler_t handler, const char **name,
+                        char **who, sd_bus_error *error) {
+    int r = sd_bus_message_read(call, "s", name);
+
+    return r < 0 ? r : polkit_authorize(call, m, POLKIT_CONSOLE, *name, handler, m, who, error);
+}
+
 int bus_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_free_ char *who = NULL;
     _cleanup_close_ int fd = -1;
     const char *name;
-    int r;
+    int r = read_machine(call, userdata, bus_open_console, &name, &who, error);
 
-    r = sd_bus_message_read(call, "s", &name);
-    if (r < 0)
-        return r;
-    r = polkit_authorize(call, userdata, POLKIT_CONSOLE, name, bus_open_console, userdata, &who, error);
     if (r <= 0)
         return r < 0 ? r : 1;
     r = bus_machine_console(userdata, name, who, &fd, error);
@@ -114,12 +118,8 @@ int bus_open_log(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_free_ char *who = NULL;
     _cleanup_close_ int fd = -1;
     const char *name;
-    int r;
+    int r = read_machine(call, userdata, bus_open_log, &name, &who, error);
 
-    r = sd_bus_message_read(call, "s", &name);
-    if (r < 0)
-        return r;
-    r = polkit_authorize(call, userdata, POLKIT_CONSOLE, name, bus_open_log, userdata, &who, error);
     if (r <= 0)
         return r < 0 ? r : 1;
     r = bus_machine_log(userdata, name, &fd, error);

@@ -103,7 +103,7 @@ int bus_image_find(sd_bus *bus, const char *path, const char *interface, void *u
                    sd_bus_error *error);
 int bus_image_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***nodes, sd_bus_error *error);
 
-/* --- bus-gateway.c --- */
+/* --- bus-gateway.c, bus-clients.c --- */
 extern const sd_bus_vtable bus_gateway_vtable[];
 extern const sd_bus_vtable bus_clients_vtable[];
 void bus_clients_changed(struct manager *m);

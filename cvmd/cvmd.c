@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,7 +17,6 @@
 
 struct options {
     struct config_source source;
-    const char *bus_address;
     bool check;
 };
 
@@ -62,7 +62,8 @@ static int parse_argv(int argc, char **argv, struct options *o) {
             o->check = true;
             break;
         case OPT_BUS:
-            o->bus_address = optarg;
+            if (setenv("DBUS_SYSTEM_BUS_ADDRESS", optarg, 1) < 0)
+                return -errno;
             break;
         case OPT_URI:
             o->source.libvirt_uri = optarg;
@@ -92,30 +93,9 @@ static int parse_argv(int argc, char **argv, struct options *o) {
     return 1;
 }
 
-static int connect_bus(const char *address, sd_bus **ret) {
-    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-    int r;
-
-    if (!address)
-        return sd_bus_open_system(ret);
-    r = sd_bus_new(&bus);
-    if (r >= 0)
-        r = sd_bus_set_address(bus, address);
-    if (r >= 0)
-        r = sd_bus_set_bus_client(bus, true);
-    if (r >= 0)
-        r = sd_bus_negotiate_creds(bus, true, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID);
-    if (r >= 0)
-        r = sd_bus_start(bus);
-    if (r < 0)
-        return r;
-    *ret = TAKE_PTR(bus);
-    return 0;
-}
-
 /* When the bus goes, cvmd ends: the service manager starts it again, with the bus or for cvmd.socket alone. */
-static int join_bus(struct manager *m, const char *address) {
-    int r = connect_bus(address, &m->bus);
+static int join_bus(struct manager *m) {
+    int r = sd_bus_open_system(&m->bus);
 
     if (r >= 0)
         r = sd_bus_set_exit_on_disconnect(m->bus, true);
@@ -126,29 +106,23 @@ static int join_bus(struct manager *m, const char *address) {
     return r;
 }
 
-struct later {
-    struct manager *manager;
-    const char *address;
-};
-
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
-    struct later *l = userdata;
+    struct manager *m = userdata;
 
     (void)usec;
-    if (join_bus(l->manager, l->address) >= 0) {
-        int r = bus_attach(l->manager);
+    if (join_bus(m) >= 0) {
+        int r = bus_attach(m);
 
         if (r >= 0)
             log_notice("The bus is there");
-        return r < 0 ? sd_event_exit(l->manager->event, r) : 0;
+        return r < 0 ? sd_event_exit(m->event, r) : 0;
     }
     (void)sd_event_source_set_time_relative(source, BUS_RETRY_USEC);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static int wait_for_bus(struct manager *m, const struct options *o, struct later *later) {
-    *later = (struct later){.manager = m, .address = o->bus_address};
-    return sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, BUS_RETRY_USEC, 0, on_retry, later);
+static int wait_for_bus(struct manager *m) {
+    return sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, BUS_RETRY_USEC, 0, on_retry, m);
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
@@ -183,7 +157,6 @@ static int setup_event(sd_event **ret) {
 static int run(const struct options *o, struct config *config) {
     _cleanup_(sd_event_unrefp) sd_event *event = NULL;
     _cleanup_(manager_freep) struct manager *m = NULL;
-    struct later later;
     struct cvm_error e = {0};
     int listeners, r;
 
@@ -211,7 +184,7 @@ static int run(const struct options *o, struct config *config) {
     listeners = bus_listen(m);
     if (listeners < 0)
         return listeners;
-    r = join_bus(m, o->bus_address);
+    r = join_bus(m);
     if (r < 0) {
         log_error("The bus cannot be reached: %s%s", strerror(-r), listeners ? "; root is served on cvmd.socket" : "");
         if (!listeners)
@@ -219,7 +192,7 @@ static int run(const struct options *o, struct config *config) {
     }
     r = manager_start(m);
     if (r >= 0)
-        r = m->bus ? bus_attach(m) : wait_for_bus(m, o, &later);
+        r = m->bus ? bus_attach(m) : wait_for_bus(m);
     if (r < 0)
         return r;
 

@@ -16,7 +16,7 @@ static const char get_token[] = "SELECT id, name, role, pattern, created, expire
 static const char delete_token[] = "DELETE FROM client_tokens WHERE id = ?1";
 static const char expire_tokens[] = "DELETE FROM client_tokens WHERE expires < ?1";
 static const char put_key[] =
-    "INSERT INTO idempotency (client, key, digest, kind, operation, created) VALUES (?1,?2,?3,?4,?5,?6)";
+    "INSERT OR REPLACE INTO idempotency (client, key, digest, kind, operation, created) VALUES (?1,?2,?3,?4,?5,?6)";
 static const char get_key[] = "SELECT digest, kind, operation FROM idempotency WHERE client = ?1 AND key = ?2";
 static const char expire_keys[] = "DELETE FROM idempotency WHERE created < ?1";
 

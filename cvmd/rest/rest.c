@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -23,7 +24,7 @@
 #define END_USEC 3000000u
 
 struct options {
-    const char *bus_address, *names, *key, *certificate, *authority;
+    const char *names, *key, *certificate, *authority;
 };
 
 static void help(void) {
@@ -82,7 +83,8 @@ static int parse_argv(int argc, char **argv, struct options *o, struct rest *res
     while (r >= 0 && (c = getopt_long(argc, argv, "h", longopts, NULL)) >= 0)
         switch (c) {
         case OPT_BUS:
-            o->bus_address = optarg;
+            if (setenv("DBUS_SYSTEM_BUS_ADDRESS", optarg, 1) < 0)
+                return -errno;
             break;
         case OPT_NAMES:
             o->names = optarg;
@@ -137,25 +139,6 @@ static int parse_argv(int argc, char **argv, struct options *o, struct rest *res
         return -EINVAL;
     }
     return r < 0 ? r : 1;
-}
-
-static int connect_bus(const char *address, sd_bus **ret) {
-    _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-    int r;
-
-    if (!address)
-        return sd_bus_open_system(ret);
-    r = sd_bus_new(&bus);
-    if (r >= 0)
-        r = sd_bus_set_address(bus, address);
-    if (r >= 0)
-        r = sd_bus_set_bus_client(bus, true);
-    if (r >= 0)
-        r = sd_bus_start(bus);
-    if (r < 0)
-        return r;
-    *ret = TAKE_PTR(bus);
-    return 0;
 }
 
 static int on_clients_changed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -225,8 +208,8 @@ static int setup_event(struct rest *rest) {
     return r;
 }
 
-static int setup_bus(struct rest *rest, const char *address) {
-    int r = connect_bus(address, &rest->bus);
+static int setup_bus(struct rest *rest) {
+    int r = sd_bus_open_system(&rest->bus);
 
     if (r >= 0)
         r = sd_bus_set_exit_on_disconnect(rest->bus, true);
@@ -266,7 +249,7 @@ static int run(struct rest *rest, const struct options *o) {
         log_error("The event loop cannot be set up: %s", strerror(-r));
         return r;
     }
-    r = setup_bus(rest, o->bus_address);
+    r = setup_bus(rest);
     if (r < 0) {
         log_error("The bus cannot be reached: %s", strerror(-r));
         return r;

@@ -136,6 +136,36 @@ static void wait_started(const char *name) {
     until(name, MACHINE_STARTING);
 }
 
+/* Launched, and protected with that many frames; "": not protected yet. */
+static struct machine *run_protected(const char *name, const char *frames) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    t.config.launch_timeout = 60; /* however slow this machine is: who tests the time-out launches by himself */
+    assert_int_equal(launch(name, false, &error), 0);
+    wait_started(name);
+    if (frames[0]) {
+        command("protect", name, frames);
+        until(name, MACHINE_RUNNING);
+    }
+    return manager_find(t.m, name);
+}
+
+static struct machine *run_unprotected(const char *name) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+    assert_int_equal(launch(name, true, &error), 0);
+    until(name, MACHINE_RUNNING);
+    return manager_find(t.m, name);
+}
+
+/* As if cvmd had ended while the machine had that state, and started anew. */
+static void restart_with(struct machine *k, enum machine_state s) {
+    k->state = s;
+    assert_int_equal(machine_save(k), 0);
+    stop_manager();
+    start_manager();
+}
+
 static int collect(void *userdata, const struct store_audit *a) {
     char *s = userdata;
 
@@ -156,10 +186,7 @@ static void test_life(void **state) {
     struct machine *k;
 
     (void)state;
-    assert_int_equal(launch("a", false, &error), 0);
-    wait_started("a");
-    command("protect", "a", "1000");
-    until("a", MACHINE_RUNNING);
+    run_protected("a", "1000");
     k = manager_find(t.m, "a");
     assert_int_equal(k->vm.frames, 1000);
     machine_refresh(k);
@@ -174,10 +201,7 @@ static void test_violation(void **state) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
     (void)state;
-    assert_int_equal(launch("v", false, &error), 0);
-    wait_started("v");
-    command("protect", "v", "100");
-    until("v", MACHINE_RUNNING);
+    run_protected("v", "100");
     command("stop", "v", "1 7");
     until("v", MACHINE_FAILED);
     assert_non_null(strstr(manager_find(t.m, "v")->reason, "integrity"));
@@ -189,10 +213,7 @@ static void test_violation_seen_late(void **state) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
     (void)state;
-    assert_int_equal(launch("w", false, &error), 0);
-    wait_started("w");
-    command("protect", "w", "100");
-    until("w", MACHINE_RUNNING);
+    run_protected("w", "100");
     command("stop", "w", "1 7");
     lifecycle_event(t.m, VIRT_STOPPED, manager_find(t.m, "w")->uuid, "the guest powered off or was reset");
     until("w", MACHINE_FAILED);
@@ -203,10 +224,7 @@ static void test_orderly_end(void **state) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
     (void)state;
-    assert_int_equal(launch("o", false, &error), 0);
-    wait_started("o");
-    command("protect", "o", "100");
-    until("o", MACHINE_RUNNING);
+    run_protected("o", "100");
     command("stop", "o", "9 0"); /* triple fault: how a guest without ACPI resets */
     until("o", MACHINE_STOPPED);
 }
@@ -224,8 +242,7 @@ static void test_unprotected(void **state) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
     (void)state;
-    assert_int_equal(launch("u", true, &error), 0);
-    until("u", MACHINE_RUNNING);
+    run_unprotected("u");
     assert_int_equal(manager_stop(t.m, "u", false, "test", &t.op, &error), 0);
     until("u", MACHINE_STOPPED);
 }
@@ -235,8 +252,7 @@ static void test_refused(void **state) {
                                      none = SD_BUS_ERROR_NULL, ghost = SD_BUS_ERROR_NULL;
 
     (void)state;
-    assert_int_equal(launch("u", true, &exists), 0);
-    until("u", MACHINE_RUNNING);
+    run_unprotected("u");
     assert_true(launch("u", true, &exists) < 0);
     assert_string_equal(exists.name, BUS_ERROR_EXISTS);
     assert_true(manager_delete(t.m, "u", "test", &t.op, &active) < 0);
@@ -277,8 +293,7 @@ static void test_rootvisor_error(void **state) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
     (void)state;
-    assert_int_equal(launch("e", false, &error), 0);
-    wait_started("e");
+    run_protected("e", "");
     command("protect", "e", "100");
     for (int i = 0; i < 5; i++) {
         assert_int_equal(fake_rootvisor_command("bad-resume"), 0);
@@ -430,8 +445,7 @@ static void test_restart_policy(void **state) {
     struct machine *k;
 
     (void)state;
-    assert_int_equal(launch("r", false, &error), 0);
-    wait_started("r");
+    run_protected("r", "");
     k = manager_find(t.m, "r");
     k->restart = RESTART_ON_FAILURE;
     command("protect", "r", "100");
@@ -453,14 +467,10 @@ static void test_start_interrupted(void **state) {
     struct operation *op;
 
     (void)state;
-    assert_int_equal(launch("a", true, &error), 0);
-    until("a", MACHINE_RUNNING);
+    run_unprotected("a");
     assert_int_equal(operation_new(t.m, OPERATION_START, "a", "test", &op, &error), 0);
     memcpy(id, op->id, sizeof(id));
-    manager_find(t.m, "a")->state = MACHINE_STARTING;
-    assert_int_equal(machine_save(manager_find(t.m, "a")), 0);
-    stop_manager();
-    start_manager();
+    restart_with(manager_find(t.m, "a"), MACHINE_STARTING);
     until("a", MACHINE_RUNNING);
     assert_int_equal(manager_find_operation(t.m, id)->state, OPERATION_DONE);
 }
@@ -472,16 +482,12 @@ static void test_stop_interrupted(void **state) {
     struct operation *op;
 
     (void)state;
-    assert_int_equal(launch("a", true, &error), 0);
-    until("a", MACHINE_RUNNING);
+    run_unprotected("a");
     assert_int_equal(manager_kill(t.m, "a", "test", &op, &error), 0);
     until("a", MACHINE_STOPPED);
     assert_int_equal(operation_new(t.m, OPERATION_STOP, "a", "test", &op, &error), 0);
     memcpy(id, op->id, sizeof(id));
-    manager_find(t.m, "a")->state = MACHINE_STOPPING;
-    assert_int_equal(machine_save(manager_find(t.m, "a")), 0);
-    stop_manager();
-    start_manager();
+    restart_with(manager_find(t.m, "a"), MACHINE_STOPPING);
     until("a", MACHINE_STOPPED);
     assert_int_equal(manager_find_operation(t.m, id)->state, OPERATION_DONE);
 }
@@ -491,15 +497,9 @@ static void test_failure_interrupted(void **state) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
 
     (void)state;
-    assert_int_equal(launch("a", false, &error), 0);
-    wait_started("a");
-    command("protect", "a", "100");
-    until("a", MACHINE_RUNNING);
+    run_protected("a", "100");
     command("stop", "a", "1 7");
-    manager_find(t.m, "a")->state = MACHINE_STOPPING;
-    assert_int_equal(machine_save(manager_find(t.m, "a")), 0);
-    stop_manager();
-    start_manager();
+    restart_with(manager_find(t.m, "a"), MACHINE_STOPPING);
     until("a", MACHINE_FAILED);
 }
 
@@ -510,9 +510,8 @@ static void test_stop_fails(void **state) {
     struct virt *works, *broken;
 
     (void)state;
-    assert_int_equal(launch("a", false, &error), 0);
+    run_protected("a", "");
     start = t.op;
-    wait_started("a");
     works = t.m->virt;
     assert_int_equal(virt_new("test:///nowhere", t.m->inbox, lifecycle_event, t.m, &broken), 0);
     t.m->virt = broken;
@@ -536,12 +535,8 @@ static void test_late_start(void **state) {
     struct machine *k;
 
     (void)state;
-    assert_int_equal(launch("a", true, &error), 0);
-    until("a", MACHINE_RUNNING);
-    manager_find(t.m, "a")->state = MACHINE_FAILED;
-    assert_int_equal(machine_save(manager_find(t.m, "a")), 0);
-    stop_manager();
-    start_manager();
+    run_unprotected("a");
+    restart_with(manager_find(t.m, "a"), MACHINE_FAILED);
     k = manager_find(t.m, "a");
     assert_int_equal(virt_state(t.m->virt, k->uuid, &console, &e), VIRT_STATE_RUNNING);
     free(console);
@@ -607,6 +602,7 @@ static bool whole_life(bool unprotected) {
 static void kill_points(bool unprotected) {
     bool whole = false;
 
+    t.config.launch_timeout = 60;
     for (unsigned n = 0; !whole; n++) {
         struct machine *k;
 

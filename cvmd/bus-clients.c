@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The gateway's clients and their certificates: for administrators through the gateway, and org.cvmd1.Clients, for root. */
+#include "bus-gateway.h"
+#include "ca.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int append_client(void *userdata, const struct store_client *c) {
+    int r = sd_bus_message_append(userdata, "(sssstt)", c->id, c->name, c->role, c->pattern, c->created, c->expires);
+
+    return r < 0 ? r : 0;
+}
+
+static int reply_clients(sd_bus_message *call, struct manager *m) {
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    int r = sd_bus_message_new_method_return(call, &reply);
+
+    if (r >= 0)
+        r = sd_bus_message_open_container(reply, 'a', "(sssstt)");
+    if (r >= 0)
+        r = store_each_client(m->store, append_client, reply);
+    if (r >= 0)
+        r = sd_bus_message_close_container(reply);
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int reply_token(sd_bus_message *call, struct manager *m, const char *who, sd_bus_error *error) {
+    const char *name, *role, *pattern;
+    _cleanup_free_ char *token = NULL;
+    uint64_t expires;
+    uint32_t lifetime;
+    struct ca *ca;
+    int r = sd_bus_message_read(call, "sssu", &name, &role, &pattern, &lifetime);
+
+    if (r >= 0)
+        r = clients_authority(m, &ca, error);
+    if (r >= 0)
+        r = client_create_token(m, name, role, pattern, lifetime, who, &token, &expires, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "sts", token, expires, ca_fingerprint(ca));
+}
+
+/* --- through the gateway --- */
+
+static int open_clients(struct asked *a, sd_bus_message *call, struct manager *m, sd_bus_error *error) {
+    int r = gateway_open(a, call, m, error);
+
+    return r < 0 ? r : gateway_allow(a, PERMISSION_CLIENTS, NULL);
+}
+
+int gateway_list_clients(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    int r = open_clients(&a, call, userdata, error);
+
+    return r < 0 ? r : reply_clients(call, userdata);
+}
+
+int gateway_remove_client(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    const char *victim;
+    int r = open_clients(&a, call, userdata, error);
+
+    if (r >= 0)
+        r = sd_bus_message_read(call, "s", &victim);
+    if (r >= 0)
+        r = client_remove(userdata, victim, a.who, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+}
+
+int gateway_create_token(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    int r = open_clients(&a, call, userdata, error);
+
+    return r < 0 ? r : reply_token(call, userdata, a.who, error);
+}
+
+int gateway_enrol(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *certificate = NULL;
+    const char *id, *token, *csr;
+    struct manager *m = userdata;
+    char new_id[72];
+    struct ca *ca;
+    int r = gateway_check(call, m, error);
+
+    if (r >= 0)
+        r = sd_bus_message_read(call, "sss", &id, &token, &csr);
+    if (r >= 0)
+        r = clients_authority(m, &ca, error);
+    if (r >= 0)
+        r = client_enrol(m, token, csr, &certificate, new_id, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "sss", certificate, ca_certificate(ca), new_id);
+}
+
+int gateway_certify(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *certificate = NULL, *names_or_host = NULL;
+    char id[72], host[65] = "localhost";
+    struct manager *m = userdata;
+    const char *csr, *names;
+    struct cvm_error e = {0};
+    uint64_t expires;
+    struct ca *ca;
+    int r = gateway_check(call, m, error);
+
+    if (r >= 0)
+        r = sd_bus_message_read(call, "ss", &csr, &names);
+    if (r >= 0)
+        r = clients_authority(m, &ca, error);
+    if (r < 0)
+        return r;
+    (void)gethostname(host, sizeof(host) - 1);
+    if (asprintf(&names_or_host, "%s%s%s", names, names[0] ? "" : host, names[0] ? "" : ",localhost,127.0.0.1,::1") < 0)
+        return -ENOMEM;
+    r = ca_sign(ca, csr, host, true, names_or_host, &certificate, id, &expires, &e);
+    if (r < 0)
+        return sd_bus_error_set(error, BUS_ERROR_INVALID_ARGUMENT, e.text);
+    audit(m, NULL, "gateway-certified", NULL, "certificate for the gateway: %.200s", names_or_host);
+    return sd_bus_reply_method_return(call, "ss", certificate, ca_certificate(ca));
+}
+
+/* --- root's own --- */
+
+static int check_root(sd_bus_message *call, struct manager *m, char **who, sd_bus_error *error) {
+    uid_t uid;
+    int r = bus_caller_uid(call, &uid, error);
+
+    if (r < 0)
+        return r;
+    if (uid != 0) {
+        audit(m, NULL, "denied", NULL, "%s denied: user %u is not root", sd_bus_message_get_member(call), uid);
+        return sd_bus_error_setf(error, BUS_ERROR_DENIED, "only root may do this");
+    }
+    *who = strdup("uid 0");
+    return *who ? 0 : -ENOMEM;
+}
+
+static int root_create_token(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    int r = check_root(call, userdata, &who, error);
+
+    return r < 0 ? r : reply_token(call, userdata, who, error);
+}
+
+static int root_add(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    const char *id, *name, *role, *pattern;
+    _cleanup_free_ char *who = NULL;
+    int r = check_root(call, userdata, &who, error);
+
+    if (r >= 0)
+        r = sd_bus_message_read(call, "ssss", &id, &name, &role, &pattern);
+    if (r >= 0)
+        r = client_add(userdata, id, name, role, pattern, who, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+}
+
+static int root_list(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    int r = check_root(call, userdata, &who, error);
+
+    return r < 0 ? r : reply_clients(call, userdata);
+}
+
+static int root_remove(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    const char *id;
+    int r = check_root(call, userdata, &who, error);
+
+    if (r >= 0)
+        r = sd_bus_message_read(call, "s", &id);
+    if (r >= 0)
+        r = client_remove(userdata, id, who, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+}
+
+static int root_authority(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    struct ca *ca;
+    int r = check_root(call, userdata, &who, error);
+
+    if (r >= 0)
+        r = clients_authority(userdata, &ca, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "ss", ca_certificate(ca), ca_fingerprint(ca));
+}
+
+const sd_bus_vtable bus_clients_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD_WITH_ARGS("CreateToken", SD_BUS_ARGS("s", name, "s", role, "s", pattern, "u", lifetime), SD_BUS_RESULT("s", token, "t", expires, "s", authority), root_create_token, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Add", SD_BUS_ARGS("s", id, "s", name, "s", role, "s", pattern), SD_BUS_NO_RESULT, root_add, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssstt)", clients), root_list,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, root_remove, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Authority", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", certificate, "s", sha256), root_authority,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_END,
+};

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* org.cvmd1.Gateway: machines, and the operations upon them. */
+#include "bus-gateway.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A path names any file of the host, a bridge any of its networks: for who may do everything. */
+static int check_reach(const struct client *c, const struct machine_options *o, sd_bus_error *error) {
+    if (strcmp(c->pattern, "*") == 0)
+        return 0;
+    if (o->disks && (o->disks[0] == '/' || strstr(o->disks, "\n/")))
+        return sd_bus_error_setf(error, BUS_ERROR_DENIED, "disks by path are for an admin of all machines; import an image");
+    if (o->network && strncmp(o->network, "bridge:", 7) == 0)
+        return sd_bus_error_setf(error, BUS_ERROR_DENIED, "bridges are for an admin of all machines");
+    return 0;
+}
+
+/* The client may define @name; then its options, which are @call's and within the client's reach. */
+static int read_definition(struct asked *a, const char *name, struct machine_options *o) {
+    int r = gateway_allow(a, PERMISSION_DEFINE, name);
+
+    options_init(o);
+    if (r >= 0)
+        r = bus_read_options(a->call, o, a->error);
+    return r < 0 ? r : check_reach(&a->client, o, a->error);
+}
+
+static int open_definition(struct asked *a, sd_bus_message *call, struct manager *m, const char **name,
+                           struct machine_options *o, sd_bus_error *error) {
+    int r = gateway_open_keyed(a, call, m, error);
+
+    options_init(o);
+    if (r >= 0)
+        r = sd_bus_message_read(call, "s", name);
+    return r < 0 ? r : read_definition(a, *name, o);
+}
+
+int gateway_create(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(options_done) struct machine_options o;
+    _cleanup_(asked_done) struct asked a;
+    struct operation *op = NULL;
+    const char *name;
+    int r = open_definition(&a, call, userdata, &name, &o, error);
+
+    if (r >= 0)
+        r = gateway_answered(&a, NULL);
+    if (r != 0)
+        return r;
+    r = manager_launch(a.manager, name, &o, a.who, &op, error);
+    return gateway_reply_operation(&a, r, op);
+}
+
+/* No operation stands for it: what a key is remembered by is the machine's name. */
+static int replay_define(const struct asked *a, const struct store_key *k) {
+    const struct machine *machine = manager_find(a->manager, k->operation);
+    _cleanup_free_ char *path = NULL;
+    int r;
+
+    if (!machine) /* it came to nothing, or is deleted */
+        return 0;
+    if (machine->defining)
+        return sd_bus_error_setf(a->error, BUS_ERROR_BUSY, "machine '%s' is being defined", machine->name);
+    r = machine_path(machine, &path);
+    if (r >= 0)
+        r = sd_bus_reply_method_return(a->call, "o", path);
+    return r < 0 ? r : 1;
+}
+
+int gateway_define(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(options_done) struct machine_options o;
+    _cleanup_(asked_done) struct asked a;
+    const char *name;
+    int r = open_definition(&a, call, userdata, &name, &o, error);
+
+    if (r >= 0)
+        r = gateway_answered(&a, replay_define);
+    if (r != 0)
+        return r;
+    r = manager_define(a.manager, name, &o, call, a.who, error);
+    if (r < 0)
+        return r;
+    gateway_keep_key(&a, "define", name);
+    return 1; /* answered with the machine's object when its files are there */
+}
+
+int gateway_set(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(options_done) struct machine_options o;
+    _cleanup_(asked_done) struct asked a;
+    const char *name;
+    uint64_t revision;
+    int r = gateway_open(&a, call, userdata, error);
+
+    options_init(&o);
+    if (r >= 0)
+        r = sd_bus_message_read(call, "st", &name, &revision);
+    if (r >= 0)
+        r = read_definition(&a, name, &o);
+    if (r >= 0)
+        r = gateway_check_revision(&a, name, revision);
+    if (r >= 0)
+        r = manager_set_properties(a.manager, name, &o, call, a.who, error);
+    return r < 0 ? r : 1; /* answered when libvirt has what applies at once */
+}
+
+typedef int (*verb_fn)(struct manager *m, const char *name, const char *who, struct operation **ret, sd_bus_error *error);
+
+static const struct action {
+    const char *name;
+    enum permission permission;
+    verb_fn fn; /* NULL: stop */
+} actions[] = {
+    {"start", PERMISSION_CONTROL, manager_start_machine}, {"stop", PERMISSION_CONTROL, NULL},
+    {"kill", PERMISSION_CONTROL, manager_kill},           {"pause", PERMISSION_CONTROL, manager_pause},
+    {"resume", PERMISSION_CONTROL, manager_resume},       {"reboot", PERMISSION_CONTROL, manager_reboot},
+    {"delete", PERMISSION_DEFINE, manager_delete},
+};
+
+int gateway_act(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    const struct action *act = NULL;
+    const char *name, *machine;
+    struct operation *op = NULL;
+    uint64_t revision;
+    int r, force;
+
+    r = gateway_open_keyed(&a, call, userdata, error);
+    if (r >= 0)
+        r = sd_bus_message_read(call, "sstb", &name, &machine, &revision, &force);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < ELEMENTSOF(actions) && !act; i++)
+        if (strcmp(actions[i].name, name) == 0)
+            act = &actions[i];
+    if (!act)
+        return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "there is no action '%.32s'", name);
+    r = gateway_allow(&a, act->permission, machine);
+    if (r >= 0)
+        r = gateway_answered(&a, NULL);
+    if (r != 0)
+        return r;
+    r = gateway_check_revision(&a, machine, revision);
+    if (r >= 0)
+        r = act->fn ? act->fn(a.manager, machine, a.who, &op, error)
+                    : manager_stop(a.manager, machine, force, a.who, &op, error);
+    return gateway_reply_operation(&a, r, op);
+}
+
+int gateway_open_log(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    _cleanup_close_ int fd = -1;
+    const char *name;
+    int r = gateway_open_machine(&a, call, userdata, PERMISSION_CONSOLE, &name, error);
+
+    if (r >= 0)
+        r = bus_machine_log(a.manager, name, &fd, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "h", fd);
+}
+
+/* Both ends of a console: what it prints, from the beginning, and where input goes. */
+int gateway_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_close_ int console = -1, log = -1;
+    _cleanup_(asked_done) struct asked a;
+    const char *name;
+    int r = gateway_open_machine(&a, call, userdata, PERMISSION_CONSOLE, &name, error);
+
+    if (r >= 0)
+        r = bus_machine_log(a.manager, name, &log, error);
+    if (r >= 0)
+        r = bus_machine_console(a.manager, name, a.who, &console, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, "hh", console, log);
+}
+
+static int open_nonce(struct asked *a, sd_bus_message *call, struct manager *m, const char **name, const void **nonce,
+                      size_t *size, sd_bus_error *error) {
+    int r = gateway_open_machine(a, call, m, PERMISSION_REPORT, name, error);
+
+    if (r >= 0)
+        r = sd_bus_message_read_array(call, 'y', nonce, size);
+    return r < 0 ? r : gateway_check_revision(a, *name, 0);
+}
+
+int gateway_report(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_message_ sd_bus_message *reply = NULL;
+    _cleanup_(asked_done) struct asked a;
+    struct cvm_report report;
+    const void *nonce;
+    const char *name;
+    size_t size;
+    int r = open_nonce(&a, call, userdata, &name, &nonce, &size, error);
+
+    if (r >= 0)
+        r = bus_machine_report(manager_find(a.manager, name), nonce, size, &report, error);
+    if (r >= 0)
+        r = sd_bus_message_new_method_return(call, &reply);
+    if (r >= 0)
+        r = sd_bus_message_append_array(reply, 'y', &report, sizeof(report));
+    return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+int gateway_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    const void *nonce;
+    const char *name;
+    size_t size;
+    int r = open_nonce(&a, call, userdata, &name, &nonce, &size, error);
+
+    return r < 0 ? r : bus_send_evidence(manager_find(a.manager, name), call, nonce, size, error);
+}
+
+int gateway_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    const char *operation;
+    struct operation *op;
+    enum permission p;
+    int r;
+
+    r = gateway_open(&a, call, userdata, error);
+    if (r >= 0)
+        r = sd_bus_message_read(call, "s", &operation);
+    if (r < 0)
+        return r;
+    op = manager_find_operation(a.manager, operation);
+    p = !op || op->machine ? PERMISSION_CONTROL : PERMISSION_IMAGES;
+    if (op && (op->kind == OPERATION_LAUNCH || op->kind == OPERATION_DELETE))
+        p = PERMISSION_DEFINE;
+    r = gateway_allow(&a, op ? p : PERMISSION_READ, op ? op->machine : NULL);
+    if (r < 0)
+        return r;
+    if (!op)
+        return sd_bus_error_setf(error, BUS_ERROR_NO_SUCH_OPERATION, "there is no operation '%.64s'", operation);
+    r = operation_cancel(op, a.who, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+}
