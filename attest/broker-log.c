@@ -54,7 +54,7 @@ static int payload(const struct cvm_broker_store *s, const struct cvm_broker_eve
     return 0;
 }
 
-static int append(struct cvm_broker_store *s, const char *line, size_t size, bool sync) {
+static int append(struct cvm_broker_store *s, const char *line, size_t size) {
     uint8_t head[32];
     ssize_t n;
 
@@ -64,21 +64,45 @@ static int append(struct cvm_broker_store *s, const char *line, size_t size, boo
     n = write(s->log, line, size + 1);
     if (n < 0)
         return -errno;
-    if ((size_t)n != size + 1 || (sync && fdatasync(s->log) < 0))
+    if ((size_t)n != size + 1) {
+        s->log_broken = true;
         return -EIO;
-    s->log_behind = !sync;
+    }
     memcpy(s->log_head, head, sizeof(head));
     s->log_next++;
     return 0;
 }
 
+/* Lines before @next are on the disk. Locked; the lock is free while the disk works. */
+static int sync_to(struct cvm_broker_store *s, uint64_t next) {
+    while (s->log_safe < next && !s->log_broken) {
+        uint64_t written = s->log_next;
+        int r;
+
+        if (s->log_syncing) {
+            pthread_cond_wait(&s->log_synced, &s->log_lock);
+            continue;
+        }
+        s->log_syncing = true;
+        pthread_mutex_unlock(&s->log_lock);
+        r = fdatasync(s->log);
+        pthread_mutex_lock(&s->log_lock);
+        s->log_syncing = false;
+        /* The kernel tells an error once and then knows nothing of the pages that it lost. */
+        if (r < 0)
+            s->log_broken = true;
+        else if (s->log_safe < written)
+            s->log_safe = written;
+        pthread_cond_broadcast(&s->log_synced);
+    }
+    return s->log_safe < next ? -EIO : 0;
+}
+
 int cvm_broker_log_sync(struct cvm_broker_store *s) {
-    int r = 0;
+    int r;
 
     pthread_mutex_lock(&s->log_lock);
-    if (s->log_behind)
-        r = fdatasync(s->log) < 0 ? -errno : 0;
-    s->log_behind = r < 0;
+    r = sync_to(s, s->log_next);
     pthread_mutex_unlock(&s->log_lock);
     return r;
 }
@@ -91,7 +115,7 @@ int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *ev
     int r;
 
     pthread_mutex_lock(&s->log_lock);
-    r = payload(s, event, &o);
+    r = s->log_broken ? -EIO : payload(s, event, &o);
     if (r == 0) {
         text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
         r = cvm_jws_sign(s->signing_key, CVM_BROKER_LOG_TYPE, text, size, &line);
@@ -99,9 +123,11 @@ int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *ev
     if (r == 0) {
         size = strlen(line);
         line[size] = '\n'; /* in place of the NUL */
-        /* Who attested is there to ask for a key, which will not leave before both lines are on the disk. */
-        r = append(s, line, size, strcmp(event->event, "attested") != 0);
+        r = append(s, line, size);
     }
+    /* Who attested is there to ask for a key, which will not leave before both lines are on the disk. */
+    if (r == 0 && strcmp(event->event, "attested") != 0)
+        r = sync_to(s, s->log_next);
     pthread_mutex_unlock(&s->log_lock);
     return r;
 }

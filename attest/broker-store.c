@@ -52,7 +52,9 @@ static int open_log(struct cvm_broker_store *s, struct cvm_error *e) {
     s->log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (s->log < 0)
         return cvm_error_set(e, -errno, "'%s': %s", path, strerror(errno));
-    return cvm_broker_log_verify(path, s->point, NULL, NULL, &s->log_next, s->log_head, e);
+    r = cvm_broker_log_verify(path, s->point, NULL, NULL, &s->log_next, s->log_head, e);
+    s->log_safe = s->log_next;
+    return r;
 }
 
 /* All records, each signed by the tenant. */
@@ -94,6 +96,7 @@ int cvm_broker_store_open(const char *directory, const uint8_t *wrap_key, struct
 
     *ret = (struct cvm_broker_store){.log = -1};
     pthread_mutex_init(&ret->log_lock, NULL);
+    pthread_cond_init(&ret->log_synced, NULL);
     ret->directory = strdup(directory);
     if (!ret->directory)
         return -ENOMEM;
@@ -129,6 +132,7 @@ void cvm_broker_store_close(struct cvm_broker_store *s) {
     free(s->directory);
     OPENSSL_cleanse(s->wrap_key, sizeof(s->wrap_key));
     pthread_mutex_destroy(&s->log_lock);
+    pthread_cond_destroy(&s->log_synced);
 }
 
 bool cvm_broker_name_ok(const char *name) {

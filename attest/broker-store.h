@@ -41,10 +41,13 @@ struct cvm_broker_store {
     bool wrapped;
     uint8_t wrap_key[CVM_BROKER_WRAP_KEY];
     struct cvm_broker_token *token; /* the caller's; set after opening, in place of a wrapping key */
-    pthread_mutex_t log_lock;
+    pthread_mutex_t log_lock; /* of what follows */
+    pthread_cond_t log_synced;
     int log;
-    bool log_behind; /* its last line may not be on the disk yet */
-    uint64_t log_next; /* sequence number of the next line */
+    bool log_syncing; /* a thread brings lines to the disk */
+    bool log_broken;  /* a line did not get there: nothing more is logged, so nothing more is released */
+    uint64_t log_next;  /* sequence number of the next line */
+    uint64_t log_safe;  /* of the first one that may not be on the disk yet */
     uint8_t log_head[32];
 };
 
@@ -118,7 +121,11 @@ int cvm_broker_instance(struct cvm_broker_store *s, const char *name, const stru
 int cvm_broker_revoked(const struct cvm_broker_store *s, const struct cvm_report *report, const char **code,
                        struct cvm_error *why);
 
-/* Appends to the log; it is on the disk when this returns 0, "attested" with the next line or cvm_broker_log_sync(). */
+/*
+ * Appends to the log; it is on the disk when this returns 0, "attested" with the next line or cvm_broker_log_sync(). Threads that wait
+ * for the disk share the way there: one goes, for all lines that are written by then.
+ * -EIO if it could not be brought there: from then on nothing can be, until the store is opened again.
+ */
 int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *event);
 int cvm_broker_log_sync(struct cvm_broker_store *s);
 

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 
 #include "appraise.h"
+#include "broker-lease.h"
 #include "ear.h"
 #include "evidence.h"
 #include "json.h"
@@ -17,7 +18,6 @@
 
 #define ERROR_TYPE "https://github.com/confidential-containers/kbs/errors/"
 #define PATH_RESOURCE "/kbs/v0/resource/"
-#define LEASES 4096
 #define KEY_UNAVAILABLE "key.unavailable"
 #define KEY_UNREADABLE "key.unreadable"
 #define UNAVAILABLE_SECONDS 5u
@@ -39,20 +39,12 @@ struct session {
     struct cvm_verdict *verdict; /* by the store's own policy */
 };
 
-/* A key that was released, and when its VM must have attested again. */
-struct lease {
-    time_t end; /* 0: free */
-    unsigned seconds;
-    char resource[3 * CVM_BROKER_NAME_MAX + 3];
-    struct cvm_report report;
-};
-
 struct cvm_broker {
     struct cvm_broker_store *store;
+    struct cvm_leases *leases;
     pthread_mutex_t lock; /* of what follows */
     unsigned hint;        /* where a free session is looked for first */
     struct session session[CVM_BROKER_SESSIONS];
-    struct lease lease[LEASES];
 };
 
 int cvm_broker_open(struct cvm_broker_store *store, struct cvm_broker **ret) {
@@ -62,8 +54,12 @@ int cvm_broker_open(struct cvm_broker_store *store, struct cvm_broker **ret) {
     if (flock(store->log, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? -EBUSY : -errno;
     b = calloc(1, sizeof(*b));
-    if (!b)
+    if (b)
+        b->leases = cvm_leases_new();
+    if (!b || !b->leases) {
+        free(b);
         return -ENOMEM;
+    }
     b->store = store;
     pthread_mutex_init(&b->lock, NULL);
     *ret = b;
@@ -81,6 +77,7 @@ void cvm_broker_free(struct cvm_broker *b) {
         return;
     for (unsigned i = 0; i < CVM_BROKER_SESSIONS; i++)
         drop(&b->session[i]);
+    cvm_leases_free(b->leases);
     pthread_mutex_destroy(&b->lock);
     free(b);
 }
@@ -265,18 +262,6 @@ static const struct cvm_report *genuine(const struct cvm_verdict *v) {
     return v->has_report && v->failure != CVM_BROKEN_EVIDENCE ? &v->report : NULL;
 }
 
-/* A VM that holds a key has attested again: its lease begins anew. */
-static void renew(struct cvm_broker *b, const struct cvm_report *report, time_t now) {
-    pthread_mutex_lock(&b->lock);
-    for (unsigned i = 0; i < LEASES; i++) {
-        struct lease *l = &b->lease[i];
-
-        if (l->end && !memcmp(l->report.kex_public, report->kex_public, sizeof(report->kex_public)))
-            l->end = now + l->seconds;
-    }
-    pthread_mutex_unlock(&b->lock);
-}
-
 static int attest(struct cvm_broker *b, const struct cvm_broker_request *q, struct session *s,
                   struct cvm_broker_reply *ret) {
     _cleanup_(json_object_putp) json_object *out = json_object_new_object();
@@ -322,7 +307,7 @@ static int attest(struct cvm_broker *b, const struct cvm_broker_request *q, stru
     if (r < 0)
         return r;
     s->state = ATTESTED;
-    renew(b, &s->verdict->report, q->now);
+    cvm_leases_renew(b->leases, &s->verdict->report, q->now);
     json_object_object_add(out, "token", json_object_new_string(token));
     return reply_json(ret, 200, out);
 }
@@ -363,43 +348,22 @@ static const struct cvm_finding *objection(const struct cvm_verdict *v, const st
     return NULL;
 }
 
-static void lease_begin(struct cvm_broker *b, const struct cvm_broker_resource *res, const struct cvm_report *report,
-                        time_t now) {
-    struct lease *l = &b->lease[0];
-
-    pthread_mutex_lock(&b->lock);
-    for (unsigned i = 1; i < LEASES && l->end; i++)
-        if (b->lease[i].end < l->end)
-            l = &b->lease[i];
-    *l = (struct lease){.end = now + res->lease, .seconds = res->lease, .report = *report};
-    strcpy(l->resource, res->name);
-    pthread_mutex_unlock(&b->lock);
-}
-
 /* Whoever had the key before is no longer waited for: what it does from now on is an older state of the machine. */
 static void supersede(struct cvm_broker *b, const struct cvm_broker_request *q, const struct cvm_broker_resource *res,
                       const struct cvm_report *newest) {
-    for (unsigned i = 0; i < LEASES; i++) {
-        struct lease *l = &b->lease[i], over = {.end = 0};
+    struct cvm_lease over;
+    unsigned from = 0;
 
-        pthread_mutex_lock(&b->lock);
-        if (l->end && strcmp(l->resource, res->name) == 0 &&
-            memcmp(l->report.kex_public, newest->kex_public, sizeof(newest->kex_public))) {
-            over = *l;
-            l->end = 0;
-        }
-        pthread_mutex_unlock(&b->lock);
-        if (over.end)
-            cvm_broker_log(b->store, &(struct cvm_broker_event){
-                                         .event = "superseded",
-                                         .resource = over.resource,
-                                         .code = "instance.superseded",
-                                         .detail = "a later instance of this machine got the key",
-                                         .peer = q->peer,
-                                         .report = &over.report,
-                                         .now = q->now,
-                                     });
-    }
+    while (cvm_leases_take_others(b->leases, res->name, newest, &from, &over))
+        cvm_broker_log(b->store, &(struct cvm_broker_event){
+                                     .event = "superseded",
+                                     .resource = over.resource,
+                                     .code = "instance.superseded",
+                                     .detail = "a later instance of this machine got the key",
+                                     .peer = q->peer,
+                                     .report = &over.report,
+                                     .now = q->now,
+                                 });
 }
 
 static int send_blob(const struct cvm_key_blob *blob, struct cvm_broker_reply *ret) {
@@ -510,7 +474,7 @@ static int release(struct cvm_broker *b, const struct cvm_broker_request *q, str
     s->released = true;
     if (!res->any_instance)
         supersede(b, q, res, &s->verdict->report);
-    lease_begin(b, res, &s->verdict->report, q->now);
+    cvm_leases_begin(b->leases, res, &s->verdict->report, q->now);
     return send_blob(&blob, ret);
 }
 
@@ -550,20 +514,11 @@ int cvm_broker_handle(struct cvm_broker *b, const struct cvm_broker_request *q, 
 }
 
 unsigned cvm_broker_expire(struct cvm_broker *b, time_t now) {
-    unsigned n = 0;
+    unsigned n = 0, from = 0;
+    struct cvm_lease over;
 
     cvm_broker_log_sync(b->store);
-    for (unsigned i = 0; i < LEASES; i++) {
-        struct lease over = {.end = 0};
-
-        pthread_mutex_lock(&b->lock);
-        if (b->lease[i].end && b->lease[i].end <= now) {
-            over = b->lease[i];
-            b->lease[i].end = 0;
-        }
-        pthread_mutex_unlock(&b->lock);
-        if (!over.end)
-            continue;
+    for (; cvm_leases_take_over(b->leases, now, &from, &over); n++)
         cvm_broker_log(b->store, &(struct cvm_broker_event){
                                      .event = "lease-expired",
                                      .resource = over.resource,
@@ -572,7 +527,5 @@ unsigned cvm_broker_expire(struct cvm_broker *b, time_t now) {
                                      .report = &over.report,
                                      .now = now,
                                  });
-        n++;
-    }
     return n;
 }

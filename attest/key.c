@@ -25,6 +25,7 @@ CVM_DEFINE_CLEANUP(json_object *, json_object_put)
  * quarter of a signature. Both are only read afterwards. */
 static EC_GROUP *p256;
 static EVP_PKEY *p256_template;
+static EVP_MD *sha256; /* so is libcrypto's search for a hash */
 static pthread_once_t p256_once = PTHREAD_ONCE_INIT;
 
 static void p256_init(void) {
@@ -35,6 +36,7 @@ static void p256_init(void) {
         OSSL_PARAM_construct_end(),
     };
 
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     p256 = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
     if (ctx && EVP_PKEY_fromdata_init(ctx) == 1)
         EVP_PKEY_fromdata(ctx, &p256_template, EVP_PKEY_KEY_PARAMETERS, params);
@@ -62,6 +64,7 @@ int cvm_point_check(const uint8_t *point) {
 static struct {
     uint8_t point[CVM_POINT_SIZE];
     EVP_PKEY *key;
+    EVP_PKEY_CTX *verify; /* ready to check a signature; NULL while a thread does */
 } kept[KEPT_KEYS];
 static unsigned next_kept;
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -83,6 +86,8 @@ static void keep(const uint8_t *point, EVP_PKEY *key) {
         return;
     pthread_mutex_lock(&kept_lock);
     EVP_PKEY_free(kept[next_kept].key);
+    EVP_PKEY_CTX_free(kept[next_kept].verify);
+    kept[next_kept].verify = NULL;
     kept[next_kept].key = key;
     memcpy(kept[next_kept].point, point, CVM_POINT_SIZE);
     next_kept = (next_kept + 1) % KEPT_KEYS;
@@ -111,6 +116,53 @@ int cvm_key_from_point(const uint8_t *point, EVP_PKEY **ret) {
     keep(point, key);
     *ret = key;
     return 0;
+}
+
+/* To find libcrypto's way to a signature takes a thirtieth of checking it: that, too, is kept. */
+static EVP_PKEY_CTX *take_verify(const uint8_t *point) {
+    EVP_PKEY_CTX *ctx = NULL;
+
+    pthread_mutex_lock(&kept_lock);
+    for (unsigned i = 0; !ctx && i < KEPT_KEYS; i++)
+        if (kept[i].verify && memcmp(kept[i].point, point, CVM_POINT_SIZE) == 0) {
+            ctx = kept[i].verify;
+            kept[i].verify = NULL;
+        }
+    pthread_mutex_unlock(&kept_lock);
+    return ctx;
+}
+
+static void put_verify(const uint8_t *point, EVP_PKEY_CTX *ctx) {
+    pthread_mutex_lock(&kept_lock);
+    for (unsigned i = 0; ctx && i < KEPT_KEYS; i++)
+        if (kept[i].key && !kept[i].verify && memcmp(kept[i].point, point, CVM_POINT_SIZE) == 0) {
+            kept[i].verify = ctx;
+            ctx = NULL;
+        }
+    pthread_mutex_unlock(&kept_lock);
+    EVP_PKEY_CTX_free(ctx);
+}
+
+int cvm_key_verify_digest(const uint8_t *point, const uint8_t *digest, const uint8_t *der, size_t len) {
+    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *ctx = take_verify(point);
+    int r;
+
+    if (!ctx) {
+        r = cvm_key_from_point(point, &key);
+        if (r < 0)
+            return r;
+        ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+        if (!ctx)
+            return -ENOMEM;
+        if (EVP_PKEY_verify_init(ctx) != 1) {
+            EVP_PKEY_CTX_free(ctx);
+            return -EIO;
+        }
+    }
+    r = EVP_PKEY_verify(ctx, der, len, digest, 32) == 1 ? 0 : -EBADMSG;
+    put_verify(point, ctx);
+    return r;
 }
 
 int cvm_key_size(EVP_PKEY *key) {
@@ -311,16 +363,12 @@ int cvm_key_load_private(const char *path, EVP_PKEY **ret, struct cvm_error *e) 
 }
 
 int cvm_key_verify(const uint8_t *point, const void *data, size_t size, const uint8_t *sig) {
-    _cleanup_(EVP_MD_CTX_freep) EVP_MD_CTX *ctx = NULL;
     _cleanup_(ECDSA_SIG_freep) ECDSA_SIG *ec = NULL;
-    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
     BIGNUM *r = NULL, *s = NULL;
     unsigned char *der = NULL;
+    uint8_t digest[32];
     int len, ret;
 
-    ret = cvm_key_from_point(point, &key);
-    if (ret < 0)
-        return ret == -EINVAL ? -EBADMSG : ret;
     ec = ECDSA_SIG_new();
     r = BN_bin2bn(sig, 32, NULL);
     s = BN_bin2bn(sig + 32, 32, NULL);
@@ -332,13 +380,10 @@ int cvm_key_verify(const uint8_t *point, const void *data, size_t size, const ui
     len = i2d_ECDSA_SIG(ec, &der);
     if (len <= 0)
         return -ENOMEM;
-    ctx = EVP_MD_CTX_new();
-    if (!ctx || EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) != 1)
-        ret = ctx ? -EIO : -ENOMEM;
-    else
-        ret = EVP_DigestVerify(ctx, der, (size_t)len, data, size) == 1 ? 0 : -EBADMSG;
+    pthread_once(&p256_once, p256_init);
+    ret = sha256 && EVP_Digest(data, size, digest, NULL, sha256, NULL) == 1 ? cvm_key_verify_digest(point, digest, der, (size_t)len) : -EIO;
     OPENSSL_free(der);
-    return ret;
+    return ret == -EINVAL ? -EBADMSG : ret;
 }
 
 int cvm_key_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t *sig) {

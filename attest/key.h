@@ -83,6 +83,9 @@ int cvm_key_load_private(const char *path, EVP_PKEY **ret, struct cvm_error *e);
  */
 int cvm_key_verify(const uint8_t *point, const void *data, size_t size, const uint8_t *sig);
 
+/* The same for a digest of 32 bytes and a signature in DER (RFC 3279, 2.2.3); -EINVAL if @point is none of the curve. */
+int cvm_key_verify_digest(const uint8_t *point, const uint8_t *digest, const uint8_t *der, size_t len);
+
 /**
  * cvm_key_sign - ECDSA, P-256 with SHA-256 or P-384 with SHA-384
  * @sig: r || s, room for CVM_SIGNATURE_MAX bytes

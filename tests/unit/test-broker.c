@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "attest/broker.h"
+#include "attest/broker-lease.h"
 #include "attest/digest.h"
 #include "attest/evidence.h"
 #include "attest/json.h"
@@ -209,6 +210,139 @@ static void test_leases(void **state) {
     assert_int_equal(cvm_broker_expire(s->broker, NOW + 120), 0); /* told once */
 }
 
+/* A VM that fetches its key again has one lease, not two. */
+static void test_one_lease(void **state) {
+    char session[CVM_BROKER_SESSION_HEX + 1];
+    struct state *s = *state;
+    uint8_t nonce[64];
+
+    for (unsigned i = 0; i < 3; i++) {
+        auth(s, NOW, session, nonce);
+        assert_int_equal(attest(s, session, nonce, NOW), 200);
+        assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW), 200);
+    }
+    assert_int_equal(cvm_broker_expire(s->broker, NOW + 60), 1);
+}
+
+static void lease_of(struct cvm_leases *l, const char *name, uint8_t vm, unsigned seconds, time_t now) {
+    struct cvm_broker_resource *res = calloc(1, sizeof(*res));
+    struct cvm_report r = {.kex_public = {4, vm}};
+
+    assert_non_null(res);
+    strcpy(res->name, name);
+    res->lease = seconds;
+    cvm_leases_begin(l, res, &r, now);
+    free(res);
+}
+
+static unsigned over(struct cvm_leases *l, time_t now) {
+    struct cvm_lease lease;
+    unsigned n = 0, from = 0;
+
+    while (cvm_leases_take_over(l, now, &from, &lease))
+        n++;
+    return n;
+}
+
+static void test_lease_table(void **state) {
+    struct cvm_leases *l = cvm_leases_new();
+    struct cvm_report one = {.kex_public = {4, 1}};
+    struct cvm_lease lease;
+    char name[64];
+    unsigned from = 0;
+
+    (void)state;
+    assert_non_null(l);
+    for (uint8_t vm = 1; vm <= 3; vm++) {
+        lease_of(l, "a/b/c", vm, 10, 100);
+        lease_of(l, "a/b/d", vm, 20, 100);
+    }
+    /* The others' on one resource, each once. */
+    assert_true(cvm_leases_take_others(l, "a/b/c", &one, &from, &lease));
+    assert_string_equal(lease.resource, "a/b/c");
+    assert_int_equal(lease.report.kex_public[1], 2);
+    assert_true(cvm_leases_take_others(l, "a/b/c", &one, &from, &lease));
+    assert_int_equal(lease.report.kex_public[1], 3);
+    assert_false(cvm_leases_take_others(l, "a/b/c", &one, &from, &lease));
+    from = 0;
+    assert_false(cvm_leases_take_others(l, "a/b/c", &one, &from, &lease));
+    cvm_leases_renew(l, &one, 105);
+    assert_int_equal(over(l, 114), 0);
+    assert_int_equal(over(l, 115), 1);  /* a/b/c of the first */
+    assert_int_equal(over(l, 120), 2);  /* a/b/d of the others */
+    assert_int_equal(over(l, 125), 1);
+    assert_int_equal(over(l, 1000), 0);
+    /* As many as there is room for, and one more: that which ends first makes room. */
+    for (unsigned i = 0; i <= CVM_BROKER_LEASES; i++) {
+        snprintf(name, sizeof(name), "a/b/%u", i);
+        lease_of(l, name, 1, 100 + i, 0);
+    }
+    assert_int_equal(over(l, 100), 0);
+    assert_int_equal(over(l, 101), 1);
+    assert_int_equal(over(l, 100 + CVM_BROKER_LEASES), CVM_BROKER_LEASES - 1);
+    cvm_leases_free(l);
+}
+
+#define WRITERS 8u
+#define LINES 50u
+
+static void *write_lines(void *p) {
+    struct cvm_broker_store *store = p;
+    struct cvm_broker_event e = {.event = "refused", .peer = "unit", .now = NOW};
+    uintptr_t bad = 0;
+
+    for (unsigned i = 0; i < LINES; i++) {
+        e.event = i % 3 ? "refused" : "attested";
+        bad += cvm_broker_log(store, &e) != 0;
+    }
+    return (void *)bad;
+}
+
+/* Threads that share the way to the disk: every line is there, the chain holds. */
+static void test_log_of_many(void **state) {
+    struct state *s = *state;
+    char path[128];
+    pthread_t thread[WRITERS];
+    struct cvm_error e = {""};
+    uint64_t first = s->store.log_next, next = 0;
+    uint8_t head[32];
+    void *bad;
+
+    for (unsigned i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, write_lines, &s->store), 0);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        assert_int_equal(pthread_join(thread[i], &bad), 0);
+        assert_null(bad);
+    }
+    assert_int_equal(cvm_broker_log_sync(&s->store), 0);
+    assert_int_equal(s->store.log_safe, s->store.log_next);
+    snprintf(path, sizeof(path), "%s/log.jws", s->dir);
+    assert_int_equal(cvm_broker_log_verify(path, s->store.point, NULL, NULL, &next, head, &e), 0);
+    assert_int_equal(next, first + WRITERS * LINES);
+    assert_memory_equal(head, s->store.log_head, sizeof(head));
+}
+
+/* What did not reach the disk is not forgotten: no key leaves any more, even if the disk does again. */
+static void test_log_that_failed(void **state) {
+    char session[CVM_BROKER_SESSION_HEX + 1];
+    struct state *s = *state;
+    int log = s->store.log, pipes[2];
+    uint8_t nonce[64];
+
+    assert_int_equal(pipe(pipes), 0);
+    auth(s, NOW, session, nonce);
+    assert_int_equal(attest(s, session, nonce, NOW), 200);
+    s->store.log = pipes[1]; /* takes the line, and cannot be brought to a disk */
+    assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW), 500);
+    assert_code(s, "log.failed");
+    s->store.log = log;
+    assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW), 500);
+    assert_code(s, "log.failed");
+    assert_int_equal(cvm_broker_log_sync(&s->store), -EIO);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
 static void test_two_brokers(void **state) {
     struct state *s = *state;
     struct cvm_broker_store store;
@@ -226,6 +360,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_policy_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_house, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leases, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_lease, setup, teardown),
+        cmocka_unit_test(test_lease_table),
+        cmocka_unit_test_setup_teardown(test_log_of_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_that_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_brokers, setup, teardown),
     };
 
