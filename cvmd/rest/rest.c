@@ -259,7 +259,8 @@ static int run(struct rest *rest, const struct options *o) {
         log_error("%s", e.text);
         return r;
     }
-    r = sd_bus_attach_event(rest->bus, rest->event, SD_EVENT_PRIORITY_NORMAL);
+    /* Before requests: what cvmd said before a request came counts for it, when both are read late. */
+    r = sd_bus_attach_event(rest->bus, rest->event, SD_EVENT_PRIORITY_NORMAL - 1);
     if (r >= 0)
         r = mirror_new(rest);
     if (r < 0) {
