@@ -9,12 +9,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "json.h"
 #include "jws.h"
 
 #define LOG_MAX (64u << 20)
+#define CUT_TRIES 10u
+#define CUT_MSEC 50
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 
@@ -156,6 +159,21 @@ static int check_line(const char *line, size_t size, const uint8_t *point, uint6
     return 0;
 }
 
+/* The whole log. A last line without its end may be one that a broker is just writing: it is given a moment. */
+static int read_whole(const char *path, char **ret, size_t *size, struct cvm_error *e) {
+    const struct timespec moment = {.tv_nsec = CUT_MSEC * 1000000L};
+
+    for (unsigned tries = CUT_TRIES;; tries--) {
+        int r = cvm_read_file(path, LOG_MAX, (void **)ret, size, e);
+
+        if (r < 0 || !*size || (*ret)[*size - 1] == '\n' || !tries)
+            return r;
+        free(*ret);
+        *ret = NULL;
+        nanosleep(&moment, NULL);
+    }
+}
+
 int cvm_broker_log_verify(const char *path, const uint8_t *point, void (*line)(void *data, json_object *event),
                           void *data, uint64_t *next, uint8_t *head, struct cvm_error *e) {
     _cleanup_cvm_free_ char *buf = NULL;
@@ -165,7 +183,7 @@ int cvm_broker_log_verify(const char *path, const uint8_t *point, void (*line)(v
     int r;
 
     memset(head, 0, 32);
-    r = cvm_read_file(path, LOG_MAX, (void **)&buf, &size, e);
+    r = read_whole(path, &buf, &size, e);
     if (r < 0)
         return r;
     for (char *p = buf, *end; p < buf + size; p = end + 1, seq++) {
