@@ -48,7 +48,7 @@ class Courier:
         into.write_bytes(question)
         out.write_bytes(b"")
         done = subprocess.run([self.script, verb, into, out], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", env=self.env, timeout=600)
+                              stderr=subprocess.STDOUT, text=True, errors="replace", env=self.env, timeout=3600)
         for line in done.stdout.splitlines():
             self.on_line(line)
         answer = out.read_bytes() if done.returncode == 0 else done.stdout[-600:].encode()

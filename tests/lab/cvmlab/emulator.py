@@ -48,9 +48,9 @@ class Bochs:
         # stands beside it.
         if os.path.exists(found + "-bin"):
             found += "-bin"
-        asked = subprocess.run([found, "--help"], stdin=subprocess.DEVNULL, timeout=20, text=True,
+        asked = subprocess.run([found, "--help"], stdin=subprocess.DEVNULL, timeout=300, text=True,
                                errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        features = subprocess.run([found, "--help", "cpu"], stdin=subprocess.DEVNULL, timeout=20, text=True,
+        features = subprocess.run([found, "--help", "cpu"], stdin=subprocess.DEVNULL, timeout=300, text=True,
                                   errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         version = re.search(r"Bochs x86 Emulator (\S+)", asked.stdout + features.stdout)
         return Bochs(found, "LTDL_LIBRARY_PATH" in asked.stdout, "\n  -rc " in asked.stdout,
