@@ -93,7 +93,6 @@ static const struct {
     {CVMD "Libvirt", PROBLEM_LIBVIRT},
     {CVMD "Store", PROBLEM_STORAGE},
     {CVMD "Cancelled", PROBLEM_WRONG_STATE},
-    {CVMD "TooManyRequests", PROBLEM_TOO_MANY_REQUESTS},
     {DBUS "NotSupported", PROBLEM_NOT_SUPPORTED},
     {DBUS "NoReply", PROBLEM_TIMEOUT},
     {DBUS "Timeout", PROBLEM_TIMEOUT},
