@@ -3,7 +3,7 @@
 # What the step scripts share. They run in the emulated host (busybox sh or dash), tools on PATH.
 # $ATTACK_BACKEND says how machines are reached: libvirt (default) or mini.
 #
-# Each finding is one line: LAB {"step":ID,"title":TEXT,"ok":BOOL,"detail":TEXT}.
+# Each finding is one line: LAB {"step":ID,"title":TEXT,"ok":BOOL,"detail":TEXT}; it stands in $ATTACK_TOLD, too, for who tells it again.
 
 attack_dir=${attack_dir:-$(dirname "$0")}
 attack_tmp=$(mktemp -d /tmp/attack.XXXXXX)
@@ -20,7 +20,7 @@ MARKER_PAGES=${MARKER_PAGES:-64}
 finding() { # finding ID TITLE true|false DETAIL
     [ "$3" = true ] || attack_failed=1
     detail=$(printf %s "$4" | tr -d '"{}\\' | tr '\n\t' '; ' | sed 's/,/, /g; s/:/: /g; s/  */ /g' | cut -c1-600)
-    echo "LAB {\"step\":\"$1\",\"title\":\"$2\",\"ok\":$3,\"detail\":\"$detail\"}"
+    echo "LAB {\"step\":\"$1\",\"title\":\"$2\",\"ok\":$3,\"detail\":\"$detail\"}" | tee -a "${ATTACK_TOLD:-/dev/null}"
 }
 
 # expect_found ID TITLE COMMAND...: the attack must succeed (the control); expect_nothing: it must run and fail.

@@ -3,6 +3,8 @@
 # The host script of the mini host (tests/lab/mini --host-script): all steps, on two QEMUs.
 # Words of the kernel command line attack.steps=A,B choose among them.
 echo 3 > /proc/sys/kernel/printk # what is no error of the kernel would cut findings on the serial line
+export ATTACK_TOLD=/tmp/told
+: > $ATTACK_TOLD
 export ATTACK_BACKEND=mini PATH="$PATH:/lab/steps"
 mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts
@@ -65,4 +67,7 @@ for step in $(echo "$steps" | tr , ' '); do
     esac
     echo "LAB {\"stage\":\"$step\",\"tsc\":$(labctl tsc)}"
 done
+# All once more, and how many there are: what a message of the kernel cut is whole now, or it is known that it is missing.
+cat $ATTACK_TOLD
+echo "LAB {\"told\":$(sort -u $ATTACK_TOLD | wc -l)}"
 finish $failed "attack steps $steps"

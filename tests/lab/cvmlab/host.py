@@ -45,10 +45,11 @@ class Outcome:
     figures: list[dict]
     stages: dict[str, int]
     status: int | None
+    cut: list[str] = dataclasses.field(default_factory=list)    # lines that another message made unreadable
 
     @property
     def passed(self) -> bool:
-        return self.status == 0 and bool(self.steps) and all(step["ok"] for step in self.steps)
+        return self.status == 0 and bool(self.steps) and all(step["ok"] for step in self.steps) and not self.cut
 
     def reason(self) -> str:
         """Why it did not pass, in one line."""
@@ -59,6 +60,8 @@ class Outcome:
             return f"step {failed[0]['id']} ({failed[0]['title']}): {failed[0]['detail']}"
         if not self.steps:
             return "the scenario reported no step"
+        if self.cut:
+            return f"what the host told was cut by another message: {self.cut[0][:200]}"
         return f"the scenario ended with status {self.status}"
 
 
@@ -194,7 +197,7 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     config = emulator.Config(memory_mib=options.memory_mib, cpus=options.cpus, cdrom=work / "boot.iso",
                              disk=disk, disk2=second)
     config.com2_port = anchor.serial_port if anchor else None
-    steps, figures, stages, status = [], [], {}, None
+    steps, figures, stages, status, cut = [], [], {}, None, []
     asked = None
     if with_tenant(name):
         asked = courier.Courier(SCENARIOS / "common/tenant", work / "tenant", environment(options, work),
@@ -204,13 +207,14 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
     try:
         for line in emulated.lines(options.timeout, options.hang):
             show(line)
-            found = re.search(r"LAB (\{.*\})\s*$", line)
+            found = re.search(r"LAB (\{.*)", line)
             if not found:
                 continue
             try:
                 fact = json.loads(found.group(1))
             except ValueError:
                 show(f"lab: not JSON: {line}")
+                cut.append(line)
                 continue
             if "step" in fact:
                 steps.append(step_of(fact))
@@ -234,7 +238,7 @@ def run(name: str, options: Options, work: pathlib.Path, bochs: emulator.Bochs, 
         for large in (disk, second):
             large.unlink(missing_ok=True)
     steps += outside(name, options, work, show, on_fact)
-    return Outcome(emulated.result(), steps, figures, stages, status)
+    return Outcome(emulated.result(), steps, figures, stages, status, cut)
 
 
 def step_of(fact: dict) -> dict:

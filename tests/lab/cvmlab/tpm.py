@@ -44,7 +44,7 @@ def receive(stream: socket.socket, count: int) -> bytes:
 
 def tool(argv: list, env: dict[str, str] | None = None) -> str:
     """What a program prints; LabError if it fails."""
-    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, timeout=60)
+    done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, timeout=600)
     if done.returncode:
         raise LabError(f"{argv[0]} failed with status {done.returncode}: {done.stderr[-1000:]}")
     return done.stdout
@@ -106,7 +106,7 @@ class Tpm:
             f"create_certs_tool_options = {self.work}/localca.options\n")
         done = subprocess.run(["swtpm_setup", "--tpm2", "--tpm-state", self.state, "--create-ek-cert", "--pcr-banks", banks,
                                "--config", self.work / "setup.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=120)
+                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=1200)
         if done.returncode:
             raise LabError(f"swtpm_setup failed with status {done.returncode}:\n{done.stdout[-2000:]}")
 
@@ -119,10 +119,10 @@ class Tpm:
                  "--server", f"type=tcp,port={port},bindaddr={LISTEN}",
                  "--ctrl", f"type=tcp,port={port + 1},bindaddr={LISTEN}", "--log", f"file={self.work}/swtpm.log,level=1"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 60
             while process.poll() is None and time.monotonic() < deadline:
                 try:
-                    self._upstream = socket.create_connection((LISTEN, port), timeout=60)
+                    self._upstream = socket.create_connection((LISTEN, port), timeout=600)
                     return process, port
                 except OSError:
                     time.sleep(0.05)

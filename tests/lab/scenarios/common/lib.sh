@@ -19,7 +19,7 @@ fact() { # fact KEY VALUE...: one LAB line; values that begin with @ are JSON, n
         esac
         shift 2
     done
-    echo "LAB {$filter}"
+    printf 'LAB {%s}\n' "$filter"
 }
 
 step() { # step ID TITLE COMMAND...
