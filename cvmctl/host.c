@@ -5,6 +5,7 @@
 #include "transport.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct field fields[] = {
     {"ProtectionLevel", "protection_level", "Protection", FORMAT_PLAIN},
@@ -19,6 +20,7 @@ static const struct field fields[] = {
     {"CPUs", "cpus", "CPUs", FORMAT_PLAIN},
     {"Features", "features", "Features", FORMAT_LIST},
     {"MemoryBacking", "memory_backing", "Guest memory", FORMAT_PLAIN},
+    {"Devices", "devices", "Devices", FORMAT_PLAIN},
     {"RamFrames", "ram_frames", "RAM frames", FORMAT_FRAMES},
     {"RootVisorFrames", "rootvisor_frames", "RootVisor frames", FORMAT_FRAMES},
     {"PrivateFrames", "private_frames", "Private frames", FORMAT_FRAMES},
@@ -52,9 +54,28 @@ static uint64_t number(json_object *o, const char *key) {
     return json_object_get_uint64(v);
 }
 
+/* A gateway elsewhere may answer anything. */
+static bool is_text(json_object *o, const char *text) {
+    return json_object_is_type(o, json_type_string) && strcmp(json_object_get_string(o), text) == 0;
+}
+
+/* DMA does not fault: what RootVisor keeps from the host's CPUs a device reads all the same, unless VT-d
+ * confines it. */
+static const char *devices(json_object *host) {
+    json_object *features = NULL;
+
+    json_object_object_get_ex(host, "Features", &features);
+    if (json_object_is_type(features, json_type_array))
+        for (size_t i = 0; i < json_object_array_length(features); i++)
+            if (is_text(json_object_array_get_idx(features, i), "vt-d"))
+                return "confined";
+    return "not confined: without VT-d one that the host commands reads and writes private memory";
+}
+
 static int verb_host(int argc, char **argv) {
     _cleanup_json_ json_object *p = NULL, *o = NULL;
     _cleanup_transport_ struct transport *t = NULL;
+    json_object *level = NULL;
     uint64_t khz;
     int r;
 
@@ -71,6 +92,8 @@ static int verb_host(int argc, char **argv) {
 
         json_object_object_add(p, "UptimeSeconds", json_object_new_uint64(s));
     }
+    if (json_object_object_get_ex(p, "ProtectionLevel", &level) && is_text(level, "protected"))
+        json_object_object_add(p, "Devices", json_object_new_string(devices(p)));
     if (arg_json) {
         o = fields_to_json(fields, ELEMENTSOF(fields), p);
         return print_json(o);
@@ -85,15 +108,17 @@ const struct verb host_verbs[] = {
      .arguments = "",
      .summary = "tell what protects this host, and its counters",
      .run = verb_host,
-     .text =
-         "Tells whether RootVisor protects this host, what it is, the memory it owns, and its exit counters.",
+     .text = "Tells whether RootVisor protects this host, what it is, the memory it owns, what its devices "
+             "can reach, and its exit\n"
+             "counters.",
      .remote = true},
     {.name = "host show", .arguments = "", .summary = "the same", .run = verb_host, .remote = true},
     {.name = "host endorsement",
      .arguments = "",
      .summary = "what a tenant needs to enrol this host's TPM",
      .run = verb_endorsement,
-     .text = "Certificate of the TPM's endorsement key, that key and the attestation key, for `cvmctl enrol make-credential`.",
+     .text = "Certificate of the TPM's endorsement key, that key and the attestation key, for `cvmctl enrol "
+             "make-credential`.",
      .options = {endorsement_options},
      .remark = "-o FILE",
      .remote = true},
