@@ -73,7 +73,19 @@ expect_found pagelife.migrate.control 'the kernel moves pages of the ordinary gu
 expect_found pagelife.migrate 'and those of the protected guest' pagelife "$pid" migrate
 guest_intact pagelife.migrate.check 'and it finds its memory intact' "$name"
 
+# --- compaction: the kernel itself moves what it likes, of both guests ---
+vmstat() { sed -n "s/^$1 //p" /proc/vmstat; }
+scanned=$(vmstat compact_migrate_scanned) moved=$(vmstat pgmigrate_success) sealed=$(counter sealed)
+echo 1 > /proc/sys/vm/compact_memory
+scanned=$(($(vmstat compact_migrate_scanned) - scanned)) moved=$(($(vmstat pgmigrate_success) - moved))
+[ $scanned -gt 0 ] && verdict=true || verdict=false
+finding pagelife.compact 'the host compacts its memory' "$verdict" \
+    "$scanned pages scanned, $moved moved, $(($(counter sealed) - sealed)) of them sealed"
+guest_intact pagelife.compact.check 'the protected guest finds its memory intact' "$name"
+guest_intact pagelife.compact.other 'so does the ordinary one' "$other"
+
 # --- KSM ---
+sealed=$(counter sealed)
 echo 100000 > /sys/kernel/mm/ksm/pages_to_scan
 echo 0 > /sys/kernel/mm/ksm/sleep_millisecs
 echo 1 > /sys/kernel/mm/ksm/run
@@ -83,7 +95,9 @@ merged=$(cat "/proc/$other_pid/ksm_merging_pages")
 [ "${merged:-0}" -gt 0 ] && verdict=true || verdict=false
 finding pagelife.ksm.control 'KSM merges pages of the ordinary guest' "$verdict" "$merged pages"
 merged=$(cat "/proc/$pid/ksm_merging_pages")
-finding pagelife.ksm 'KSM went over the protected guest' true "$merged pages merged"
+[ "$(counter sealed)" -gt "$sealed" ] && verdict=true || verdict=false
+finding pagelife.ksm 'KSM goes over the protected guest: what it read had been sealed' "$verdict" \
+    "$(($(counter sealed) - sealed)) pages sealed, $merged merged"
 guest_intact pagelife.ksm.check 'the protected guest finds its memory intact' "$name"
 guest_intact pagelife.ksm.other 'so does the ordinary one' "$other"
 echo 2 > /sys/kernel/mm/ksm/run
