@@ -6,30 +6,21 @@
 
 #define ARITH_FLAGS	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
-static void set_flags(u64 set)
+static void end(u64 flags)
 {
-	vmwrite(VMCS_GUEST_RFLAGS, (vmread(VMCS_GUEST_RFLAGS) & ~ARITH_FLAGS) | set);
-}
-
-static void succeed(void)
-{
-	set_flags(0);
+	vmwrite(VMCS_GUEST_RFLAGS, (vmread(VMCS_GUEST_RFLAGS) & ~ARITH_FLAGS) | flags);
 	guest_skip_instruction();
 }
 
-static void fail_invalid(void)
-{
-	set_flags(RFLAGS_CF);
-	guest_skip_instruction();
-}
+static void succeed(void) { end(0); }
+static void fail_invalid(void) { end(RFLAGS_CF); }
 
 void nested_vmfail(struct pcpu *c, u32 error)
 {
 	if (!c->cur12)
 		return fail_invalid();
 	F12(c->cur12, VMCS_INSTRUCTION_ERROR) = error;
-	set_flags(RFLAGS_ZF);
-	guest_skip_instruction();
+	end(RFLAGS_ZF);
 }
 
 static int operand(struct pcpu *c, struct vmx_operand *op)

@@ -61,9 +61,7 @@ struct vcpu12 *vcpu12_load(u64 gpa)
 	struct pcpu *c = this_pcpu();
 	struct vcpu12 *v = vcpu12_find(gpa);
 
-	if (v && !v->vm && !v->launching)
-		return v;
-	if (v && p->nonce == v->nonce)
+	if (v && ((!v->vm && !v->launching) || p->nonce == v->nonce))
 		return v;
 	if (v) {			/* L1 made a new VMCS in the page of a protected vCPU */
 		vm_vcpu_gone(c, v);

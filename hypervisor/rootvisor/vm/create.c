@@ -41,14 +41,10 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 		vmwrite(VMCS_PLE_WINDOW, 4096);
 	}
 	/* #DB and #AC: a guest can make endless ones in microcode. #MC is the host's. */
-	vmwrite(VMCS_EXCEPTION_BITMAP, EXC_DB | EXC_AC | EXC_MC);
-	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
-	vmwrite(VMCS_EPTP, pa(vm->ept02) | 6 | 3 << 3);
-	vmwrite(VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)));
-	vmwrite(VMCS_CR0_MASK, GUEST_CR0_OWNED);
-	vmwrite(VMCS_CR4_MASK, CR4_VMXE);
-	vmwrite(VMCS_CR0_SHADOW, CR0_PE | CR0_ET | CR0_NE);
-	vmwrite(VMCS_CR4_SHADOW, 0);
+	VMCS_SET({ VMCS_EXCEPTION_BITMAP, EXC_DB | EXC_AC | EXC_MC }, { VMCS_MSR_BITMAP, pa(v->msr_bitmap02) },
+		 { VMCS_EPTP, pa(vm->ept02) | 6 | 3 << 3 }, { VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)) },
+		 { VMCS_CR0_MASK, GUEST_CR0_OWNED }, { VMCS_CR4_MASK, CR4_VMXE },
+		 { VMCS_CR0_SHADOW, CR0_PE | CR0_ET | CR0_NE }, { VMCS_CR4_SHADOW, 0 });
 }
 
 /* Contact map 1.4: flat 32-bit, unpaged as KVM's cache has it from cvmboot's first stage. */

@@ -6,7 +6,6 @@
 #include "cvm/report.h"
 #include "nested/nested.h"
 
-#define VM_MAX_GFN	(BIT(24) - 1)		/* 64 GiB of guest-physical space */
 #define SEALED_PAGES	512u			/* bitmap pages: 32,768 gfns each */
 
 /* ---- upcall.c ---- */

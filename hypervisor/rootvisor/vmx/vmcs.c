@@ -49,11 +49,8 @@ static void init_host_state(struct pcpu *c)
 	vmwrite(VMCS_HOST_CR0, read_cr0());
 	vmwrite(VMCS_HOST_CR3, read_cr3());
 	vmwrite(VMCS_HOST_CR4, read_cr4());
-	vmwrite(VMCS_HOST_CS_SEL, RV_CS);
-	vmwrite(VMCS_HOST_SS_SEL, RV_DS);
-	vmwrite(VMCS_HOST_DS_SEL, RV_DS);
-	vmwrite(VMCS_HOST_ES_SEL, RV_DS);
-	vmwrite(VMCS_HOST_TR_SEL, RV_TR);
+	VMCS_SET({ VMCS_HOST_CS_SEL, RV_CS }, { VMCS_HOST_SS_SEL, RV_DS }, { VMCS_HOST_DS_SEL, RV_DS },
+		 { VMCS_HOST_ES_SEL, RV_DS }, { VMCS_HOST_TR_SEL, RV_TR });
 	vmwrite(VMCS_HOST_GS_BASE, cpu_gs_base(c));
 	vmwrite(VMCS_HOST_TR_BASE, cpu_tss_base(c));
 	vmwrite(VMCS_HOST_GDTR_BASE, cpu_gdt_base(c));
@@ -113,17 +110,9 @@ void vmcs_init_flat(const struct vmcs_flat *s)
 		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? s->code_ar : 0xc093);
 		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
 	}
-	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
-	vmwrite(VMCS_GUEST_TR_AR, 0x8b);
-	vmwrite(VMCS_GUEST_TR_LIMIT, 0xffff);
-	vmwrite(VMCS_GUEST_PAT, 0x0007040600070406ull);	/* reset value */
-	vmwrite(VMCS_GUEST_DR7, 0x400);
-	vmwrite(VMCS_LINK_POINTER, ~0ull);
-	vmwrite(VMCS_GUEST_CR0, s->cr0);
-	vmwrite(VMCS_GUEST_CR3, s->cr3);
-	vmwrite(VMCS_GUEST_CR4, s->cr4 | CR4_VMXE);
-	vmwrite(VMCS_GUEST_EFER, s->efer);
-	vmwrite(VMCS_GUEST_RIP, s->rip);
-	vmwrite(VMCS_GUEST_RSP, s->rsp);
-	vmwrite(VMCS_GUEST_RFLAGS, 2);
+	VMCS_SET({ VMCS_GUEST_LDTR_AR, 0x10000 }, { VMCS_GUEST_TR_AR, 0x8b }, { VMCS_GUEST_TR_LIMIT, 0xffff },
+		 { VMCS_GUEST_PAT, 0x0007040600070406ull /* reset value */ }, { VMCS_GUEST_DR7, 0x400 },
+		 { VMCS_LINK_POINTER, ~0ull }, { VMCS_GUEST_CR0, s->cr0 }, { VMCS_GUEST_CR3, s->cr3 },
+		 { VMCS_GUEST_CR4, s->cr4 | CR4_VMXE }, { VMCS_GUEST_EFER, s->efer }, { VMCS_GUEST_RIP, s->rip },
+		 { VMCS_GUEST_RSP, s->rsp }, { VMCS_GUEST_RFLAGS, 2 });
 }

@@ -34,10 +34,8 @@ static void init_controls(struct pcpu *c)
 					  ENTRY_LOAD_EFER));
 	vmwrite(VMCS_VPID, VPID_HOST);
 	vmwrite(VMCS_EPTP, ept01_pointer());
-	vmwrite(VMCS_MSR_BITMAP, pa(c->msr_bitmap01));
-	vmwrite(VMCS_IO_BITMAP_A, pa(io_bitmap01));
-	vmwrite(VMCS_IO_BITMAP_B, pa(io_bitmap01) + PAGE_SIZE);
-	vmwrite(VMCS_EXCEPTION_BITMAP, 0);
+	VMCS_SET({ VMCS_MSR_BITMAP, pa(c->msr_bitmap01) }, { VMCS_IO_BITMAP_A, pa(io_bitmap01) },
+		 { VMCS_IO_BITMAP_B, pa(io_bitmap01) + PAGE_SIZE }, { VMCS_EXCEPTION_BITMAP, 0 });
 	if (proc2 & PROC2_XSAVES)
 		vmwrite(0x202c, 0);	/* XSS-exiting bitmap */
 	vmwrite(VMCS_CR0_MASK, CR0_NE);

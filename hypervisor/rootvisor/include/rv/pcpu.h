@@ -74,6 +74,13 @@ static inline void vmcs_load(struct pcpu *c, struct vmcs *v)	/* unless current *
 }
 int vmcs_alloc(struct vmcs *v);				/* takes a pool page, VMCLEARs it */
 void vmcs_clear(struct pcpu *c, struct vmcs *v);	/* VMCLEAR; not launched any more */
+/* Of the current VMCS, these fields. */
+struct vmcs_value { u64 field, value; };
+#define VMCS_SET(...) do { \
+	const struct vmcs_value set_[] = { __VA_ARGS__ }; \
+	for (u32 i_ = 0; i_ < ARRAY_SIZE(set_); i_++) \
+		vmwrite(set_[i_].field, set_[i_].value); \
+	} while (0)
 /* Its guest state: flat segments (CS 8, data 10h), RFLAGS 2, CR4.VMXE too, the rest quiet. */
 struct vmcs_flat {
 	u64 code_ar, cr0, cr3, cr4, efer, rip, rsp;

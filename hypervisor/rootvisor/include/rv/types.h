@@ -23,16 +23,12 @@ typedef int64_t s64;
 #define EPERM	1
 #define ENOENT	2
 #define EIO	5
-#define E2BIG	7
 #define EAGAIN	11
 #define ENOMEM	12
 #define EACCES	13
 #define EFAULT	14
 #define EBUSY	16
-#define EEXIST	17
-#define ENODEV	19
 #define EINVAL	22
 #define ENOSPC	28
 #define ENOSYS	38
 #define EBADMSG	74
-#define EOPNOTSUPP 95
