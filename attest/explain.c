@@ -70,6 +70,10 @@ static void print_facts(const struct cvm_report *r, bool genuine, FILE *out) {
                 (unsigned long long)(r->uptime_tsc / r->tsc_khz / 1000));
     fprintf(out, "  %-19s number %llu, asked for by %s\n", "report", (unsigned long long)r->counter,
             r->requester ? "the guest" : "the host");
+    if (r->rollback)
+        fprintf(out, "  %-19s %u starts of this launch measurement, epoch %08x\n", "rollback counter", r->rollback, r->rollback_epoch);
+    else
+        fprintf(out, "  %-19s none\n", "rollback counter");
     print_digest(out, "RootVisor digest", r->rootvisor_digest);
     print_digest(out, "Guardian digest", r->guardian_digest);
     print_digest(out, "launch measurement", r->launch_digest);
@@ -175,6 +179,10 @@ json_object *cvm_report_claims(const struct cvm_report *r) {
     json_object_object_add(o, "cvm_vm_id", json_object_new_uint64(r->vm_id));
     json_object_object_add(o, "cvm_vm_uuid", json_object_new_string(format_uuid(r->uuid, text)));
     json_object_object_add(o, "cvm_counter", json_object_new_uint64(r->counter));
+    if (r->rollback) {
+        json_object_object_add(o, "cvm_rollback", json_object_new_uint64(r->rollback));
+        json_object_object_add(o, "cvm_rollback_epoch", json_object_new_uint64(r->rollback_epoch));
+    }
     json_object_object_add(o, "cvm_requester", json_object_new_string(r->requester ? "guest" : "host"));
     json_object_object_add(o, "cvm_platform", json_object_new_uint64(r->platform));
     json_object_object_add(o, "cvm_rootvisor_svn", json_object_new_uint64(r->rootvisor_svn));

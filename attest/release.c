@@ -14,8 +14,9 @@ int cvm_key_release(const struct cvm_report *report, const void *key, size_t siz
         .version = htole32(CVM_KEY_VERSION),
         .size = htole32(sizeof(blob)),
         .counter = htole64(report->counter),
+        .rollback = htole64((uint64_t)report->rollback_epoch << 32 | report->rollback),
     };
-    struct cvm_key_binding binding = {.label = CVM_KEY_LABEL, .counter = htole64(report->counter)};
+    struct cvm_key_binding binding = {.label = CVM_KEY_LABEL, .counter = blob.counter, .rollback = blob.rollback};
     struct cvm_key plain = {.size = htole32((uint32_t)size)};
     uint8_t out[sizeof(blob.text) + sizeof(blob.tag)];
     struct cvm_hpke_message m = {

@@ -31,7 +31,7 @@ static const struct field fields[] = {
     INT(magic),
     INT(version),
     INT(size),
-    INT(flags),
+    INT(rollback_epoch),
     INT(rootvisor_version),
     INT(rootvisor_svn),
     INT(guardian_svn),
@@ -58,7 +58,7 @@ static const struct field fields[] = {
     BYTES(kex_public),
     BYTES(user_data),
     INT(requester),
-    INT(reserved),
+    INT(rollback),
     BYTES(report_key_id),
     BYTES(signature),
 };
@@ -131,12 +131,11 @@ static int check_components(const struct cvm_report *rep, struct cvm_error *e) {
 }
 
 static int check_fields(const struct cvm_report *rep, struct cvm_error *e) {
-    if (rep->flags)
-        return cvm_error_set(e, -EINVAL, "flags is 0x%x, must be 0", rep->flags);
+    if (!rep->rollback_epoch != !rep->rollback)
+        return cvm_error_set(e, -EINVAL, "rollback is %u of epoch 0x%08x: one of them is missing", rep->rollback,
+                             rep->rollback_epoch);
     if (!rep->vm_id)
         return cvm_error_set(e, -EINVAL, "vm_id is 0, which names the host");
-    if (rep->reserved)
-        return cvm_error_set(e, -EINVAL, "reserved is not 0");
     if (rep->requester > 1)
         return cvm_error_set(e, -EINVAL, "requester is %u, must be 0 or 1", rep->requester);
     if (rep->kex_alg != CVM_KEX_P256)

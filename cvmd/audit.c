@@ -79,6 +79,18 @@ struct page_entries {
 _Static_assert(sizeof(((struct page_entries *)0)->raw[0]) == CVM_AUDIT_RAW_EVENT, "raw event");
 _Static_assert(sizeof(((struct page_entries *)0)->head) == CVM_AUDIT_RAW_HEAD, "raw head");
 
+static void describe_counters(const struct cvm_event *e, char *message, size_t size) {
+    int why = (int)(e->arg[0] >> 32 & 0x7fffffff);
+    int n = snprintf(message, size, "the TPM was extended before the host started");
+
+    if (why == ENODATA)
+        snprintf(message + n, size - (size_t)n, "; no rollback counters: firmware or loader measured nothing");
+    else if (why)
+        snprintf(message + n, size - (size_t)n, "; no rollback counters: %s (TPM response code 0x%x)", strerror(why), (unsigned)e->arg[1]);
+    else
+        snprintf(message + n, size - (size_t)n, "; rollback counters %s", e->arg[0] >> 63 ? "begin anew" : "go on");
+}
+
 static void event_message(const struct cvm_event *e, char *message, size_t size) {
     if (e->type == CVM_EV_BOOT)
         snprintf(message, size, "RootVisor started the host");
@@ -86,11 +98,11 @@ static void event_message(const struct cvm_event *e, char *message, size_t size)
         snprintf(message, size, "VM %u came under protection", e->vm);
     else if (e->type == CVM_EV_VM_RELEASED)
         snprintf(message, size, "the last frame of VM %u went back to the host", e->vm);
-    else if (e->type == CVM_EV_TPM && e->arg[0] == 0)
-        snprintf(message, size, "the TPM was extended before the host started");
+    else if (e->type == CVM_EV_TPM && (uint32_t)e->arg[0] == 0)
+        describe_counters(e, message, size);
     else if (e->type == CVM_EV_TPM)
         snprintf(message, size, "no platform anchor: %s (transport %u, TPM response code 0x%x)",
-                 e->arg[0] == ENODEV ? "there is no TPM" : strerror((int)e->arg[0]), (unsigned)(e->arg[1] >> 32),
+                 (uint32_t)e->arg[0] == ENODEV ? "there is no TPM" : strerror((int)(uint32_t)e->arg[0]), (unsigned)(e->arg[1] >> 32),
                  (unsigned)e->arg[1]);
     else if (e->type == CVM_EV_KEY)
         snprintf(message, size, e->arg[0] ? "the guest of VM %u took its key" : "a key reached the Guardian of VM %u", e->vm);

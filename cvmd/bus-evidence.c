@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Evidence and enrolment on the bus: Machine.GetEvidence, Host.GetEndorsement, Host.ActivateCredential. */
 #include "bus.h"
+#include "counter.h"
 #include "manager.h"
 #include "quote.h"
 
@@ -10,12 +11,16 @@
 /* A call that waits for the TPM. */
 struct waiting {
     sd_bus_message *call;
+    struct manager *manager;
+    char *machine; /* name; evidence only */
+    uint8_t nonce[64];
     struct cvm_report report;
     struct cvm_report_key key;
 };
 
 static void waiting_free(struct waiting *w) {
     sd_bus_message_unref(w->call);
+    free(w->machine);
     free(w);
 }
 
@@ -66,35 +71,80 @@ static struct waiting *waiting_new(sd_bus_message *call) {
     return w;
 }
 
-int bus_send_evidence(struct machine *k, sd_bus_message *call, const void *nonce, size_t size,
-                      sd_bus_error *error) {
-    struct manager *m = k->manager;
-    struct waiting *w;
+/* Report, then quote. 0: the answer is under way, and so is @w's end. */
+static int report_and_quote(struct waiting *w, struct machine *k, sd_bus_error *error) {
+    struct manager *m = w->manager;
     uint32_t retry = 0;
     int r;
 
-    w = waiting_new(call);
-    if (!w)
-        return -ENOMEM;
-    r = bus_machine_report(k, nonce, size, &w->report, error);
+    r = bus_machine_report(k, w->nonce, sizeof(w->nonce), &w->report, error);
     if (r >= 0) {
         r = rootvisor_report_key(m->rootvisor, &w->key);
         if (r < 0)
             r = sd_bus_error_setf(error, BUS_ERROR_ROOTVISOR, "RootVisor gives no report key: %s",
                                   strerror(-r));
     }
-    if (r >= 0)
-        (void)manager_look_host(m);
+    if (r < 0)
+        return r;
     /* A TPM that RootVisor did not extend says nothing about it. */
-    if (r >= 0 && m->quoter && (m->info.features & CVM_F_TPM)) {
-        r = quoter_quote(m->quoter, nonce, on_quote, w, &retry);
-        if (r == 0)
-            return 1;
-        if (r == -EAGAIN)
-            r = too_many(error, retry);
-    } else if (r >= 0)
+    if (!m->quoter || !(m->info.features & CVM_F_TPM)) {
         send_evidence(w, NULL);
-    waiting_free(w);
+        waiting_free(w);
+        return 0;
+    }
+    r = quoter_quote(m->quoter, w->nonce, on_quote, w, &retry);
+    return r == -EAGAIN ? too_many(error, retry) : r;
+}
+
+/* Counted or not: the report says it. */
+static void on_count(void *userdata, int counted) {
+    sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct waiting *w = userdata;
+    struct machine *k = manager_find(w->manager, w->machine);
+    int r;
+
+    (void)counted;
+    if (k)
+        r = report_and_quote(w, k, &error);
+    else
+        r = sd_bus_error_setf(&error, BUS_ERROR_NOT_RUNNING, "machine '%s' is gone", w->machine);
+    if (r < 0) {
+        if (!sd_bus_error_is_set(&error))
+            sd_bus_error_set_errno(&error, r);
+        sd_bus_reply_method_error(w->call, &error);
+        waiting_free(w);
+    }
+    sd_bus_error_free(&error);
+}
+
+int bus_send_evidence(struct machine *k, sd_bus_message *call, const void *nonce, size_t size,
+                      sd_bus_error *error) {
+    struct manager *m = k->manager;
+    struct cvm_report report;
+    struct waiting *w;
+    int r;
+
+    if (size != sizeof(w->nonce))
+        return bus_machine_report(k, nonce, size, &report, error); /* says what is wrong */
+    (void)manager_look_host(m);
+    w = waiting_new(call);
+    if (!w)
+        return -ENOMEM;
+    w->manager = m;
+    memcpy(w->nonce, nonce, size);
+    w->machine = strdup(k->name);
+    if (!w->machine) {
+        waiting_free(w);
+        return -ENOMEM;
+    }
+    k->refreshed = 0;
+    machine_refresh(k);
+    if (m->quoter && m->rootvisor && (m->info.features & CVM_F_TPM) && k->protected && k->vm_present &&
+        counter_count(k, on_count, w) == 0)
+        return 1;
+    r = report_and_quote(w, k, error);
+    if (r < 0)
+        waiting_free(w);
     return r < 0 ? r : 1;
 }
 

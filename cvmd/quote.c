@@ -8,7 +8,7 @@
 
 #define SECOND 1000000ull
 
-enum kind { QUOTE, ENDORSEMENT, ACTIVATE };
+enum kind { QUOTE, ENDORSEMENT, ACTIVATE, EXCHANGE };
 
 /* A request; the thread that serves it owns it until it is done. */
 struct request {
@@ -17,6 +17,9 @@ struct request {
     enum kind kind;
     uint8_t nonce[64];
     struct cvm_credential credential;
+    quoter_step step;
+    struct tpm_line *line; /* open from the first command to the last answer: a session ends with it */
+    struct quoter_exchange exchange;
     quoter_done done;
     void *userdata;
     struct cvm_platform *platform;
@@ -44,6 +47,7 @@ struct quoter {
 static void request_free(struct request *r) {
     if (!r)
         return;
+    tpm_line_close(r->line);
     cvm_platform_free(r->platform);
     free(r->text);
     free(r);
@@ -121,11 +125,19 @@ static int do_activate(struct tpm *t, struct request *r) {
     return q < 0 ? q : cvm_response_compose(secret, &r->text);
 }
 
+static int do_exchange(struct request *r) {
+    int q = r->line ? 0 : tpm_line_open(r->quoter->config.tcti, &r->line, &r->error);
+
+    return q < 0 ? q : tpm_line_exchange(r->line, r->exchange.bytes, &r->exchange.size, sizeof(r->exchange.bytes), &r->error);
+}
+
 static int work(void *data) {
     _cleanup_(tpm_closep) struct tpm *t = NULL;
     struct request *r = data;
     int q;
 
+    if (r->kind == EXCHANGE)
+        return do_exchange(r);
     q = tpm_open(r->quoter->config.tcti, &t, &r->error);
     if (q < 0)
         return q;
@@ -159,12 +171,28 @@ static const struct cvm_platform *find(struct quoter *q, const uint8_t *nonce) {
 }
 
 static void start_next(struct quoter *q);
+static void work_done(void *data, int result);
+
+/* 1: a command is on its way; else the end. */
+static int next_command(struct request *r) {
+    int q = r->step(r->userdata, &r->exchange);
+
+    if (q <= 0)
+        return q;
+    q = inbox_run(r->quoter->inbox, work, work_done, r);
+    return q < 0 ? q : 1;
+}
 
 static void work_done(void *data, int result) {
     const struct cvm_platform *platform = NULL;
     struct request *r = data;
     struct quoter *q = r->quoter;
 
+    if (result == 0 && r->kind == EXCHANGE) {
+        result = next_command(r);
+        if (result > 0)
+            return;
+    }
     q->running = false;
     if (result == 0 && r->kind == QUOTE)
         platform = keep(q, r);
@@ -186,6 +214,14 @@ static void start_next(struct quoter *q) {
             /* The one before asked with the same nonce. */
             r->done(r->userdata, 0, known, NULL, &r->error);
             request_free(r);
+        } else if (r->kind == EXCHANGE) {
+            int s = next_command(r);
+
+            q->running = s > 0;
+            if (s <= 0) {
+                r->done(r->userdata, s, NULL, NULL, &r->error);
+                request_free(r);
+            }
         } else if (inbox_run(q->inbox, work, work_done, r) < 0) {
             cvm_error_set(&r->error, -EAGAIN, "no thread for the TPM");
             r->done(r->userdata, -EAGAIN, NULL, NULL, &r->error);
@@ -209,17 +245,21 @@ static uint32_t take_token(struct quoter *q) {
     return 0;
 }
 
+static void append(struct quoter *q, struct request *r) {
+    r->quoter = q;
+    *q->last = r;
+    q->last = &r->next;
+    q->waiting++;
+    start_next(q);
+}
+
 static int enqueue(struct quoter *q, struct request *r, uint32_t *retry_after) {
     *retry_after = q->waiting >= QUOTER_QUEUE_MAX ? 5 : take_token(q);
     if (*retry_after) {
         request_free(r);
         return -EAGAIN;
     }
-    r->quoter = q;
-    *q->last = r;
-    q->last = &r->next;
-    q->waiting++;
-    start_next(q);
+    append(q, r);
     return 0;
 }
 
@@ -270,4 +310,17 @@ int quoter_activate(struct quoter *q, const char *challenge, quoter_done done, v
         return -EINVAL;
     }
     return enqueue(q, r, retry_after);
+}
+
+int quoter_exchange(struct quoter *q, quoter_step step, quoter_done done, void *userdata) {
+    struct request *r;
+
+    if (q->waiting >= QUOTER_QUEUE_MAX)
+        return -EAGAIN;
+    r = request_new(EXCHANGE, done, userdata);
+    if (!r)
+        return -ENOMEM;
+    r->step = step;
+    append(q, r);
+    return 0;
 }

@@ -41,6 +41,23 @@ typedef void (*quoter_done)(void *userdata, int r, const struct cvm_platform *pl
 int quoter_quote(struct quoter *q, const uint8_t *nonce, quoter_done done, void *userdata,
                  uint32_t *retry_after);
 
+/* Commands of somebody else's to the TPM, and its answers, as they are. */
+struct quoter_exchange {
+    size_t size;
+    uint8_t bytes[1024];
+};
+
+/* In the event loop: a command into @x, first and with each answer in it. 1: carry it; 0: that was all; a negative errno ends it. */
+typedef int (*quoter_step)(void *userdata, struct quoter_exchange *x);
+
+/**
+ * quoter_exchange - carry commands to the TPM, one after the other, nobody else's in between
+ * @done: with what @step said last, or -EIO, -ENODEV of the TPM
+ *
+ * They count for no rate: no client chooses how many there are. Returns 0: @done will be called; -EAGAIN: too many wait; -ENOMEM.
+ */
+int quoter_exchange(struct quoter *q, quoter_step step, quoter_done done, void *userdata);
+
 /* The two steps of enrolment on the host; their result is JSON text. The same results, -EINVAL for a bad
  * challenge. */
 int quoter_endorsement(struct quoter *q, quoter_done done, void *userdata, uint32_t *retry_after);

@@ -168,6 +168,16 @@ int rootvisor_key_put(struct rootvisor *rv, uint32_t id, const struct cvm_key_bl
     return call(rv, CVM_HOST_KEY_PUT, id, sizeof(*blob));
 }
 
+int rootvisor_counter(struct rootvisor *rv, uint32_t id, struct cvm_counter_call *c) {
+    int r;
+
+    memcpy(rv->buffer, c, sizeof(*c));
+    r = call(rv, CVM_HOST_COUNTER, id, sizeof(*c));
+    if (r >= 0)
+        memcpy(c, rv->buffer, sizeof(*c));
+    return r;
+}
+
 int rootvisor_events(struct rootvisor *rv, uint64_t first, struct cvm_event_page *ret) {
     int r = call_out(rv, CVM_HOST_EVENTS, first, ret, sizeof(*ret));
 

@@ -11,6 +11,7 @@
 
 #include "attest/util.h"
 #include "cvm/abi.h"
+#include "cvm/counter.h"
 #include "cvm/key.h"
 #include "cvm/report.h"
 
@@ -48,6 +49,8 @@ int rootvisor_key_put(struct rootvisor *rv, uint32_t id, const struct cvm_key_bl
 /* A signed head of RootVisor's log (cvm/report.h). @user_data: 64 bytes that it binds. @tree_size: of a log whose
  * root is @user_data[0..31], for RootVisor to record; 0: none. */
 int rootvisor_log_head(struct rootvisor *rv, uint64_t tree_size, const uint8_t user_data[64], struct cvm_log_head *ret);
+/* One step of a VM's rollback counter (cvm/counter.h); @call in and out. Errors: CVM_HOST_COUNTER. */
+int rootvisor_counter(struct rootvisor *rv, uint32_t id, struct cvm_counter_call *call);
 int rootvisor_report_key(struct rootvisor *rv, struct cvm_report_key *ret);
 
 #endif

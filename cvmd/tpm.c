@@ -436,3 +436,60 @@ int tpm_read_log(const char *path, struct cvm_platform *ret, struct cvm_error *e
     buf = NULL;
     return 0;
 }
+
+/* --- somebody else's commands --- */
+
+struct tpm_line {
+    TSS2_TCTI_CONTEXT *tcti;
+    uint32_t session; /* that was started and may be there yet; 0: none */
+};
+
+#define HEADER 10u
+
+static uint32_t be32(const uint8_t *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+int tpm_line_open(const char *tcti, struct tpm_line **ret, struct cvm_error *e) {
+    struct tpm_line *l = calloc(1, sizeof(*l));
+    TSS2_RC rc;
+
+    if (!l)
+        return cvm_error_set(e, -ENOMEM, "out of memory");
+    rc = Tss2_TctiLdr_Initialize(tcti, &l->tcti);
+    if (rc != TSS2_RC_SUCCESS) {
+        free(l);
+        return cvm_error_set(e, -ENODEV, "no TPM answers at '%.80s': %.200s", tcti, Tss2_RC_Decode(rc));
+    }
+    *ret = l;
+    return 0;
+}
+
+void tpm_line_close(struct tpm_line *l) {
+    if (!l)
+        return;
+    /* Without a resource manager nobody else would: a TPM holds few. */
+    if (l->session) {
+        uint8_t buf[HEADER + 4] = {0x80, 0x01, 0, 0, 0, HEADER + 4, 0, 0, TPM2_CC_FlushContext >> 8, TPM2_CC_FlushContext & 0xff};
+        uint32_t handle = l->session;
+        size_t size = sizeof(buf);
+
+        for (unsigned i = 0; i < 4; i++)
+            buf[HEADER + i] = (uint8_t)(handle >> (24 - 8 * i));
+        (void)tpm_line_exchange(l, buf, &size, sizeof(buf), NULL);
+    }
+    Tss2_TctiLdr_Finalize(&l->tcti);
+    free(l);
+}
+
+int tpm_line_exchange(struct tpm_line *l, uint8_t *buf, size_t *size, size_t max, struct cvm_error *e) {
+    bool starts = *size >= HEADER && be32(buf + 6) == TPM2_CC_StartAuthSession;
+    TSS2_RC rc = Tss2_Tcti_Transmit(l->tcti, *size, buf);
+
+    *size = max;
+    if (rc == TSS2_RC_SUCCESS)
+        rc = Tss2_Tcti_Receive(l->tcti, size, buf, TSS2_TCTI_TIMEOUT_BLOCK);
+    if (rc == TSS2_RC_SUCCESS && *size >= HEADER && be32(buf + 6) == 0)
+        l->session = starts && *size >= HEADER + 4 ? be32(buf + HEADER) : 0; /* a good command ends it */
+    return failed(rc, "a command that cvmd carries", e);
+}

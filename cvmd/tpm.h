@@ -58,4 +58,12 @@ int tpm_quote(struct tpm *t, const uint8_t *qualify, struct cvm_platform *ret, s
  */
 int tpm_read_log(const char *path, struct cvm_platform *ret, struct cvm_error *e);
 
+/* The TPM as a line for somebody else's commands: nothing is loaded, nothing is looked at. */
+struct tpm_line;
+int tpm_line_open(const char *tcti, struct tpm_line **ret, struct cvm_error *e);
+void tpm_line_close(struct tpm_line *l);
+
+/* @buf: a command of *@size bytes, then its answer. 0; -EIO: no answer, or one of more than @max bytes. */
+int tpm_line_exchange(struct tpm_line *l, uint8_t *buf, size_t *size, size_t max, struct cvm_error *e);
+
 #endif

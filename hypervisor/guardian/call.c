@@ -42,13 +42,15 @@ static int quoter_call(struct guardian *g, uint64_t op, struct cvm_g_mailbox *mb
 		return quoter_sign(g, &mb->report);
 	case CVM_G_LOG:
 		return quoter_log(g, &mb->log);
+	case CVM_G_COUNTER:
+		return quoter_counter(g, &mb->counter);
 	}
 	return -ENOSYS;
 }
 
 int guardian_call(struct guardian *g, uint64_t op, struct cvm_g_mailbox *mb)
 {
-	bool quoter = op >= CVM_G_QUOTER_INIT && op <= CVM_G_LOG;
+	bool quoter = op >= CVM_G_QUOTER_INIT && op <= CVM_G_COUNTER;
 	bool init = op == CVM_G_INIT || op == CVM_G_QUOTER_INIT;
 
 	if (mb->abi_version != CVM_ABI_VERSION)

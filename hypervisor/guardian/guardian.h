@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "counter/session.h"
 #include "crypto/crypto.h"
 #include "cvm/guardian.h"
 #include "decode/stepper.h"
@@ -43,6 +44,18 @@ struct measuring {
 	br_sha384_context hash;
 };
 
+/* The Quoter's rollback counters. */
+struct counters {
+	uint32_t epoch;				/* 0: there are none */
+	uint8_t secret[CVM_VAULT_SECRET];
+	uint8_t root[CVM_COUNTER_HASH];		/* that the leaves must have */
+	/* what is under way */
+	enum cvm_counter_step expected;
+	uint32_t vm_id, count;
+	uint8_t next[CVM_COUNTER_HASH];
+	struct session session;
+};
+
 #define KEY_REPORTS	8u	/* reports that a key may still answer: the newest ones */
 
 struct guardian {
@@ -71,6 +84,7 @@ struct guardian {
 	uint8_t chain[CVM_CHAIN_SIZE];	/* of the security log */
 	uint64_t log_counts[16];		/* events in it, by type */
 	uint64_t log_seq;
+	struct counters counters;
 
 	struct pending pending[CVM_MAX_CPUS];
 
@@ -113,9 +127,11 @@ int guardian_key_get(struct guardian *g, struct cvm_key *out);
 int quoter_init(struct guardian *g, struct cvm_g_quoter *q);
 void quoter_log_init(struct guardian *g);
 int quoter_log(struct guardian *g, struct cvm_g_log *l);
+/* counter/counter.c: one step of CVM_HOST_COUNTER. */
+int quoter_counter(struct guardian *g, struct cvm_counter_call *mailbox);
 int quoter_sign(const struct guardian *g, struct cvm_report *r);
 /* anchor.c: extends the TPM; what came of it stands in q. */
-void quoter_anchor(const struct guardian *g, struct cvm_g_quoter *q);
+void quoter_anchor(struct guardian *g, struct cvm_g_quoter *q);
 
 /* The launch measurement over n components, as cvm/report.h defines it. */
 void launch_digest(const struct cvm_measured *m, uint32_t n, uint8_t out[CVM_DIGEST_SIZE]);

@@ -21,6 +21,7 @@ void key_expect(struct guardian *g, const struct cvm_report *r)
 	memcpy(b->launch_digest, g->launch_digest, sizeof(b->launch_digest));
 	memcpy(b->user_data, r->user_data, sizeof(b->user_data));
 	b->counter = r->counter;
+	b->rollback = (uint64_t)r->rollback_epoch << 32 | r->rollback;
 }
 
 static struct cvm_key_binding *find(struct guardian *g, uint64_t counter)
@@ -36,7 +37,7 @@ static bool whole(const struct cvm_key_blob *b)
 	static const uint8_t zero[sizeof(b->zero)];
 
 	return b->magic == CVM_KEY_MAGIC && b->version == CVM_KEY_VERSION && b->size == sizeof(*b) &&
-	       !b->reserved && !b->rollback && !memcmp(b->zero, zero, sizeof(zero));
+	       !b->reserved && !memcmp(b->zero, zero, sizeof(zero));
 }
 
 static bool key_is_good(const struct cvm_key *k)
@@ -63,6 +64,8 @@ int guardian_key_put(struct guardian *g, const struct cvm_key_blob *mailbox)
 	b = find(g, in.counter);
 	if (!b)
 		return -ESTALE;
+	if (in.rollback != b->rollback)
+		return -EBADMSG;
 	memcpy(&key, in.text, sizeof(key));
 	err = hpke_open(&g->key, HPKE_AES_256_GCM, in.enc, b, sizeof(*b), &in, offsetof(struct cvm_key_blob, enc),
 			(uint8_t *)&key, sizeof(key), in.tag);

@@ -50,14 +50,17 @@ static bool all_zero(const void *buf, size_t size)
 }
 
 /* Is this what a Guardian and this RootVisor make? */
-static bool whole(const struct cvm_report *r)
+static bool whole(const struct guardian *g, const struct cvm_report *r)
 {
 	uint8_t digest[CVM_DIGEST_SIZE];
 	uint32_t n = r->nr_measured;
 
 	if (r->magic != CVM_REPORT_MAGIC || r->version != CVM_REPORT_VERSION || r->size != sizeof(*r))
 		return false;
-	if (r->flags || r->reserved || r->requester > 1 || !r->vm_id)
+	if (r->requester > 1 || !r->vm_id)
+		return false;
+	/* Counters of this Quoter, and none it never counted to. */
+	if (!r->rollback_epoch != !r->rollback || (r->rollback && r->rollback_epoch != g->counters.epoch))
 		return false;
 	if (!n || n > CVM_MAX_COMPONENTS)
 		return false;
@@ -78,7 +81,7 @@ int quoter_sign(const struct guardian *g, struct cvm_report *mailbox)
 	struct cvm_report r = *mailbox;
 	int err;
 
-	if (!whole(&r))
+	if (!whole(g, &r))
 		return -EINVAL;
 	memcpy(r.report_key_id, g->key_id, sizeof(r.report_key_id));
 	memcpy(r.rootvisor_digest, g->rootvisor_digest, sizeof(r.rootvisor_digest));

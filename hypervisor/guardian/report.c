@@ -13,7 +13,6 @@ int guardian_report(struct guardian *g, struct cvm_report *r)
 	r->magic = CVM_REPORT_MAGIC;
 	r->version = CVM_REPORT_VERSION;
 	r->size = sizeof(*r);
-	r->flags = 0;
 	memcpy(r->launch_digest, g->launch_digest, sizeof(r->launch_digest));
 	memcpy(r->rtmr, g->rtmr, sizeof(r->rtmr));
 	r->nr_measured = g->nr_measured;
@@ -21,7 +20,6 @@ int guardian_report(struct guardian *g, struct cvm_report *r)
 	memcpy(r->measured, g->measured, sizeof(r->measured));
 	memset(r->kex_public, 0, sizeof(r->kex_public));
 	memcpy(r->kex_public, g->key.point, sizeof(g->key.point));
-	r->reserved = 0;
 	memset(r->report_key_id, 0, sizeof(r->report_key_id));
 	memset(r->signature, 0, sizeof(r->signature));
 	key_expect(g, r);

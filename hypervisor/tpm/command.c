@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "command.h"
 
-#include "bytes.h"
+#include "exchange.h"
 
-#define ST_NO_SESSIONS		0x8001u
-#define ST_SESSIONS		0x8002u
 #define CC_PCR_EVENT		0x13cu
 #define CC_STARTUP		0x144u
 #define CC_GET_CAPABILITY	0x17au
 #define CC_PCR_READ		0x17eu
 #define CAP_PCRS		5u
-#define RS_PW			0x40000009u
 #define RC_INITIALIZE		0x100u
 #define RC_RETRY		0x922u
 #define RC_YIELDED		0x908u
 #define RC_TESTING		0x90au
+#define RC_NV_RATE		0x920u
 #define HEADER			10u
 #define SELECT_MAX		4u		/* bytes of a PCR bitmap */
 
@@ -37,12 +35,12 @@ uint32_t tpm_hash_size(uint16_t alg)
 	return 0;
 }
 
-static struct writer begin(struct tpm *t, uint16_t tag, uint32_t command)
+struct writer tpm_begin(struct tpm *t, uint16_t tag, uint32_t command)
 {
 	struct writer w = { .p = t->buffer, .size = TPM_BUFFER };
 
 	put_be(&w, tag, 2);
-	put_be(&w, 0, 4);		/* size, by run() */
+	put_be(&w, 0, 4);		/* size, by tpm_run() */
 	put_be(&w, command, 4);
 	return w;
 }
@@ -50,11 +48,10 @@ static struct writer begin(struct tpm *t, uint16_t tag, uint32_t command)
 /* Part 3, 5.4: what a TPM that is busy with itself answers. */
 static bool again(uint32_t code)
 {
-	return code == RC_RETRY || code == RC_YIELDED || code == RC_TESTING;
+	return code == RC_RETRY || code == RC_YIELDED || code == RC_TESTING || code == RC_NV_RATE;
 }
 
-/* Sends it; the answer's size, or an error. `fine`: a code that is as good as success. */
-static int run(struct tpm *t, const struct writer *w, uint32_t fine)
+int tpm_run(struct tpm *t, const struct writer *w, uint32_t fine)
 {
 	struct tpm_wait wait = tpm_wait(t, TPM_COMMAND_MS);
 	uint8_t command[TPM_BUFFER];
@@ -101,8 +98,7 @@ int tpm_parse_header(const uint8_t *buf, size_t n, uint32_t *code)
 	return 0;
 }
 
-/* What follows the header of a good answer. */
-static struct reader body(const uint8_t *buf, size_t n, uint32_t tag)
+struct reader tpm_body(const uint8_t *buf, size_t n, uint32_t tag)
 {
 	struct reader r = { .p = buf, .left = n };
 	uint32_t seen = take_be(&r, 2), size = take_be(&r, 4), code = take_be(&r, 4);
@@ -114,17 +110,17 @@ static struct reader body(const uint8_t *buf, size_t n, uint32_t tag)
 
 int tpm_startup(struct tpm *t)
 {
-	struct writer w = begin(t, ST_NO_SESSIONS, CC_STARTUP);
+	struct writer w = tpm_begin(t, ST_NO_SESSIONS, CC_STARTUP);
 	int r;
 
 	put_be(&w, 0, 2);			/* TPM_SU_CLEAR */
-	r = run(t, &w, RC_INITIALIZE);
+	r = tpm_run(t, &w, RC_INITIALIZE);
 	return r < 0 ? r : 0;
 }
 
 int tpm_parse_banks(const uint8_t *buf, size_t n, uint32_t want, struct tpm_bank bank[TPM_BANKS_MAX], uint32_t *count)
 {
-	struct reader r = body(buf, n, ST_NO_SESSIONS);
+	struct reader r = tpm_body(buf, n, ST_NO_SESSIONS);
 	uint32_t selections;
 
 	*count = 0;
@@ -157,19 +153,19 @@ int tpm_parse_banks(const uint8_t *buf, size_t n, uint32_t want, struct tpm_bank
 
 int tpm_banks(struct tpm *t, uint32_t want, struct tpm_bank bank[TPM_BANKS_MAX], uint32_t *n)
 {
-	struct writer w = begin(t, ST_NO_SESSIONS, CC_GET_CAPABILITY);
+	struct writer w = tpm_begin(t, ST_NO_SESSIONS, CC_GET_CAPABILITY);
 	int r;
 
 	put_be(&w, CAP_PCRS, 4);
 	put_be(&w, 0, 4);
 	put_be(&w, 1, 4);
-	r = run(t, &w, 0);
+	r = tpm_run(t, &w, 0);
 	return r < 0 ? r : tpm_parse_banks(t->buffer, (size_t)r, want, bank, n);
 }
 
 int tpm_parse_pcr_read(const uint8_t *buf, size_t n, uint16_t alg, uint32_t pcr, uint8_t *digest)
 {
-	struct reader r = body(buf, n, ST_NO_SESSIONS);
+	struct reader r = tpm_body(buf, n, ST_NO_SESSIONS);
 	uint32_t size;
 	const uint8_t *p;
 
@@ -193,7 +189,7 @@ int tpm_parse_pcr_read(const uint8_t *buf, size_t n, uint16_t alg, uint32_t pcr,
 
 int tpm_pcr_read(struct tpm *t, uint16_t alg, uint32_t pcr, uint8_t *digest)
 {
-	struct writer w = begin(t, ST_NO_SESSIONS, CC_PCR_READ);
+	struct writer w = tpm_begin(t, ST_NO_SESSIONS, CC_PCR_READ);
 	int r;
 
 	if (pcr >= 24)
@@ -203,13 +199,13 @@ int tpm_pcr_read(struct tpm *t, uint16_t alg, uint32_t pcr, uint8_t *digest)
 	put_be(&w, 3, 1);
 	for (uint32_t b = 0; b < 3; b++)
 		put_be(&w, pcr / 8 == b ? 1u << pcr % 8 : 0, 1);
-	r = run(t, &w, 0);
+	r = tpm_run(t, &w, 0);
 	return r < 0 ? r : tpm_parse_pcr_read(t->buffer, (size_t)r, alg, pcr, digest);
 }
 
 int tpm_parse_pcr_event(const uint8_t *buf, size_t n, struct tpm_digests *out)
 {
-	struct reader r = body(buf, n, ST_SESSIONS);
+	struct reader r = tpm_body(buf, n, ST_SESSIONS);
 	uint32_t size = take_be(&r, 4), count;
 
 	*out = (struct tpm_digests) { 0 };
@@ -235,7 +231,7 @@ int tpm_parse_pcr_event(const uint8_t *buf, size_t n, struct tpm_digests *out)
 
 int tpm_pcr_event(struct tpm *t, uint32_t pcr, const void *data, uint32_t size, struct tpm_digests *out)
 {
-	struct writer w = begin(t, ST_SESSIONS, CC_PCR_EVENT);
+	struct writer w = tpm_begin(t, ST_SESSIONS, CC_PCR_EVENT);
 	int r;
 
 	if (size > TPM_EVENT_MAX || pcr >= 24)
@@ -248,6 +244,6 @@ int tpm_pcr_event(struct tpm *t, uint32_t pcr, const void *data, uint32_t size, 
 	put_be(&w, 0, 2);
 	put_be(&w, size, 2);
 	put(&w, data, size);
-	r = run(t, &w, 0);
+	r = tpm_run(t, &w, 0);
 	return r < 0 ? r : tpm_parse_pcr_event(t->buffer, (size_t)r, out);
 }

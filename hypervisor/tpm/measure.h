@@ -5,6 +5,7 @@
 
 #include "cvm/tpm.h"
 #include "tpm.h"
+#include "vault.h"
 
 struct tpm_facts {
 	uint32_t rootvisor_version, rootvisor_svn, guardian_svn;
@@ -13,6 +14,8 @@ struct tpm_facts {
 	uint8_t key_id[32];
 	const char *config;
 	uint32_t config_size;		/* bytes, <= CVM_TPM_CONFIG_MAX */
+	struct tpm_vault *vault;	/* opened where the identity is extended and nothing else; NULL: not wanted */
+	int *vault_error;		/* what came of it; the start goes on */
 };
 
 /*

@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/tpm/command.c hypervisor/tpm/crb.c hypervisor/tpm/find.c hypervisor/tpm/log.c hypervisor/tpm/measure.c hypervisor/tpm/serial.c hypervisor/tpm/tis.c tests/unit/tpm-fixture.c
+// SOURCES: hypervisor/tpm/command.c hypervisor/tpm/crb.c hypervisor/tpm/find.c hypervisor/tpm/log.c hypervisor/tpm/measure.c hypervisor/tpm/serial.c hypervisor/tpm/tis.c hypervisor/tpm/vault.c tests/unit/tpm-fixture.c
 // CFLAGS: -Ihypervisor -Itests/unit
 // LIBS: -lcrypto
 /* SPDX-License-Identifier: LGPL-2.1-or-later */

@@ -114,9 +114,9 @@ static void test_bad_fields(void **state) {
     BAD(-EPROTONOSUPPORT, "version 2", bad.version = 2);
     BAD(-EPROTONOSUPPORT, "version 0", bad.version = 0);
     BAD(-EINVAL, "size field", bad.size--);
-    BAD(-EINVAL, "flags", bad.flags = 1);
+    BAD(-EINVAL, "rollback", bad.rollback_epoch = 1);
     BAD(-EINVAL, "vm_id", bad.vm_id = 0);
-    BAD(-EINVAL, "reserved", bad.reserved = 1);
+    BAD(-EINVAL, "rollback", bad.rollback = 1);
     BAD(-EINVAL, "requester", bad.requester = 2);
     BAD(-EINVAL, "kex_alg", bad.kex_alg = 0);
     BAD(-EINVAL, "kex_public", bad.kex_public[0] = 2);

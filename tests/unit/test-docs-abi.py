@@ -11,7 +11,7 @@ def read(*path):
         return f.read()
 
 
-HEADERS = {n: read('hypervisor/include/cvm', n + '.h') for n in ('abi', 'boot', 'report', 'guardian', 'key')}
+HEADERS = {n: read('hypervisor/include/cvm', n + '.h') for n in ('abi', 'boot', 'report', 'guardian', 'key', 'counter')}
 DOC = read('docs/abi.md')
 
 

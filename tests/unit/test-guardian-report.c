@@ -182,9 +182,9 @@ static void test_sign_refuses(void **state) {
     REFUSE(r.magic++);
     REFUSE(r.version++);
     REFUSE(r.size--);
-    REFUSE(r.flags = 1);
+    REFUSE(r.rollback_epoch = 1);
     REFUSE(r.vm_id = 0);
-    REFUSE(r.reserved = 1);
+    REFUSE(r.rollback = 1);
     REFUSE(r.requester = 2);
     REFUSE(r.launch_digest[0] ^= 1);
     REFUSE(r.nr_measured = 0);
@@ -317,13 +317,14 @@ static void test_roles(void **state) {
     assert_int_equal(fixture_call(p->quoter, CVM_G_QUOTER_INIT), -EPERM);
     assert_int_equal(fixture_call(p->vm, CVM_G_QUOTER_INIT), -EPERM);
     assert_int_equal(fixture_call(p->vm, CVM_G_SIGN), -EPERM);
+    assert_int_equal(fixture_call(p->vm, CVM_G_COUNTER), -EPERM);
     assert_int_equal(fixture_call(p->vm, CVM_G_INIT), -EPERM);
     for (unsigned op = CVM_G_MEASURE; op <= CVM_G_KEY_GET; op++)
         assert_int_equal(fixture_call(f, op), -EPERM);
     assert_int_equal(fixture_call(f, CVM_G_SIGN), -EPERM);
     assert_int_equal(fixture_call(f, 0), -ENOSYS);
     assert_int_equal(fixture_call(f, CVM_G_ANSWER + 1), -ENOSYS);
-    assert_int_equal(fixture_call(f, 19), -ENOSYS);
+    assert_int_equal(fixture_call(f, CVM_G_COUNTER + 1), -ENOSYS);
     assert_int_equal(guardian_call(&f->g, 1ull << 32 | CVM_G_INIT, &f->mb), -ENOSYS);
     f->mb.abi_version = CVM_ABI_VERSION + 1;
     assert_int_equal(guardian_call(&f->g, CVM_G_INIT, &f->mb), -EINVAL);

@@ -55,6 +55,11 @@
 #define CVM_HOST_LOG_HEAD	0x0b	/* in/out: struct cvm_log_call (report.h). RDX 0, or the size of a
 					   tree whose root is user_data[0..31]: a CVM_EV_ANCHOR is
 					   logged first. -EIO: the Quoter refused */
+#define CVM_HOST_COUNTER	0x0c	/* RDX id; in/out: struct cvm_counter_call (counter.h), one step. -EEXIST: the VM was
+					   counted; -EBUSY: not yet protected or dead; -ENXIO: there are no counters;
+					   -ESTALE: the leaf and its siblings are not those of the root; -EINVAL: not
+					   the next step, or of another VM; -EIO: the TPM refused; -EPROTO: it gave no
+					   such answer; -EBADMSG: that was not the TPM; -EOVERFLOW */
 
 /*
  * Guest calls: ring 0 of a guest only (others get #UD as on a bare CPU).
@@ -155,8 +160,9 @@ enum cvm_event_type {
 	CVM_EV_KEY		= 6,	/* arg[0]: a key reached the Guardian (0), the guest took it (1) */
 	CVM_EV_ANCHOR		= 7,	/* CVM_HOST_LOG_HEAD: uuid and arg[1] are the first 24 bytes of a root, arg[0]
 					   the size of its tree */
-	CVM_EV_TPM		= 8,	/* the Quoter's work on the TPM at boot; arg: errno (0: done; else CVM_F_TPM is not
-				   set), then transport << 32 | response code of the TPM (cvm_g_quoter) */
+	CVM_EV_TPM		= 8,	/* the Quoter's work on the TPM at boot; arg: errno (0: done; else CVM_F_TPM is not set) | errno for which there
+				   are no rollback counters << 32 | 1 << 63 if they begin anew; then transport << 32 | response code of the
+				   TPM (cvm_g_quoter) */
 	CVM_EV_MAX
 };
 

@@ -18,6 +18,7 @@
 #ifndef CVM_GUARDIAN_H
 #define CVM_GUARDIAN_H
 
+#include "cvm/counter.h"
 #include "cvm/key.h"
 #include "cvm/report.h"
 #include "cvm/tpm.h"
@@ -77,6 +78,7 @@ enum cvm_g_op {
 	CVM_G_SIGN		= 17,	/* in: report, all but the Quoter's part; out: report complete */
 	CVM_G_LOG		= 18,	/* in: log.count, .ev; out: .before. With .sign also in: .head.tsc, .tsc_khz,
 					   .user_data; out: .head. -EINVAL: not the next events */
+	CVM_G_COUNTER		= 19,	/* in/out: counter, one step. Errors: CVM_HOST_COUNTER */
 };
 
 struct cvm_g_init {
@@ -172,6 +174,10 @@ struct cvm_g_quoter {
 	uint32_t tpm_transport;		/* 0 none, 1 FIFO (TIS), 2 CRB, 3 COM2 */
 	uint32_t tpm_code;		/* EIO: TPM_RC, 0 if its registers said so */
 	uint32_t log_size;		/* bytes; after a failure too, if anything was extended */
+	uint32_t counter_epoch;		/* 0: there are no rollback counters, because of: */
+	uint32_t counter_error;		/* errno as of tpm_error; ENODATA: firmware or loader measured nothing (tpm/vault.h) */
+	uint32_t counter_code;		/* TPM_RC */
+	uint32_t counter_new;		/* 1: these counters begin anew */
 	uint8_t  log[CVM_G_TPM_LOG];	/* a whole event log */
 };
 
@@ -204,6 +210,7 @@ struct cvm_g_mailbox {
 		struct cvm_key_blob key_blob;
 		struct cvm_key key;
 		struct cvm_g_log log;
+		struct cvm_counter_call counter;
 	};
 };
 _Static_assert(sizeof(struct cvm_g_mailbox) <= 4096, "cvm_g_mailbox");

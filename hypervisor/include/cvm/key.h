@@ -34,7 +34,7 @@ struct cvm_key_binding {
 	uint8_t  launch_digest[CVM_DIGEST_SIZE];
 	uint8_t  user_data[64];		/* of the report: the tenant's nonce */
 	uint64_t counter;		/* of the report: no two reports of one RootVisor have the same */
-	uint64_t rollback;		/* 0: this version has no rollback counter */
+	uint64_t rollback;		/* rollback_epoch << 32 | rollback of the report */
 };
 _Static_assert(sizeof(struct cvm_key_binding) == 160, "cvm_key_binding");
 
@@ -44,7 +44,7 @@ struct cvm_key_blob {
 	uint32_t size;			/* sizeof(struct cvm_key_blob) */
 	uint32_t reserved;		/* 0 */
 	uint64_t counter;		/* of the report that it answers */
-	uint64_t rollback;		/* 0 */
+	uint64_t rollback;		/* as in the binding */
 	uint8_t  enc[65];		/* the sender's point, uncompressed */
 	uint8_t  zero[7];		/* 0 */
 	uint8_t  text[sizeof(struct cvm_key)];

@@ -38,7 +38,7 @@ struct cvm_report {
 	uint32_t magic;
 	uint32_t version;
 	uint32_t size;			/* sizeof(struct cvm_report) */
-	uint32_t flags;			/* 0 */
+	uint32_t rollback_epoch;	/* of the counter below: another one, another TPM or one that was reset. 0: no counter */
 	/* RootVisor's part */
 	uint32_t rootvisor_version;
 	uint32_t rootvisor_svn;
@@ -60,7 +60,7 @@ struct cvm_report {
 	uint8_t  kex_public[72];	/* the Guardian's key-agreement key, zero-padded */
 	uint8_t  user_data[64];		/* nonce or hash, chosen by the caller */
 	uint32_t requester;		/* 0 = host call, 1 = the guest itself */
-	uint32_t reserved;
+	uint32_t rollback;		/* starts of this launch measurement, this one included (counter.h); 0: not counted */
 	/* the Quoter's part */
 	uint8_t  report_key_id[32];	/* SHA-256 of the 65-byte public point */
 	uint8_t  signature[64];		/* ECDSA P-256, SHA-256, r || s, over all bytes before */

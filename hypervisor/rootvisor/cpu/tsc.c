@@ -30,21 +30,18 @@ static u64 measure_pit(void)
 
 u64 tsc_measure_khz(void)
 {
-	u32 r[4];
+	u32 r[4], max;
 	u64 khz = measure_pit();
 
-	if (khz)
-		return khz;
 	cpuid(0, 0, r);
-	if (r[0] >= 0x15) {
+	max = r[0];
+	if (!khz && max >= 0x15) {
 		cpuid(0x15, 0, r);
-		if (r[0] && r[1] && r[2])
-			return (u64)r[2] * r[1] / r[0] / 1000;
+		khz = r[0] && r[1] && r[2] ? (u64)r[2] * r[1] / r[0] / 1000 : 0;
 	}
-	cpuid(0, 0, r);
-	if (r[0] >= 0x16) {
+	if (!khz && max >= 0x16) {
 		cpuid(0x16, 0, r);
-		return (r[0] & 0xffff) * 1000ull;
+		khz = (r[0] & 0xffff) * 1000ull;
 	}
-	return 0;
+	return khz;
 }

@@ -49,16 +49,10 @@ static int report(struct pcpu *c, struct vcpu12 *v, u64 *gfn)
 /* A call that the Guardian answers in the block. */
 static int serve(struct pcpu *c, struct vcpu12 *v, u32 op, u64 size, u64 *gfn)
 {
-	void *b, *mb = &v->vm->guardian.mb->init;
+	void *b;
 	int err = block(c, v, size, &b, gfn);
 
-	if (err)
-		return err;
-	memcpy(mb, b, size);
-	err = guardian_call(c, &v->vm->guardian, op, NULL, NULL);
-	memcpy(b, mb, size);
-	memset(mb, 0, size);
-	return err;
+	return err ? err : guardian_serve(c, &v->vm->guardian, op, b, size);
 }
 
 void pv_guest_call(struct pcpu *c, struct vcpu12 *v)

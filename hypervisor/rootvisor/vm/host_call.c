@@ -7,23 +7,16 @@ static u8 buffers[CVM_MAX_CPUS][PAGE_SIZE] __attribute__((aligned(4096)));
 
 static void host_info(struct cvm_host_info *i)
 {
-	const struct cvm_g_header *h = va(rv_boot.guardian.start);
 	u32 *brand = (u32 *)i->cpu_model;
 
-	i->abi_version = CVM_ABI_VERSION;
-	i->version = RV_VERSION;
-	i->svn = RV_SVN;
-	i->guardian_svn = h->svn;
-	i->cpus = nr_pcpus;
+	*i = (struct cvm_host_info) {
+		.abi_version = CVM_ABI_VERSION, .version = RV_VERSION, .svn = RV_SVN, .guardian_svn = quoter_says.guardian_svn,
+		.cpus = nr_pcpus, .features = platform_features, .tsc_khz = rv_boot.tsc_khz,
+		.uptime_tsc = rdtsc() - rv_boot.tsc_start, .ram_frames = frame_counts.ram,
+		.rootvisor_frames = frame_counts.rootvisor, .private_frames = frame_counts.priv,
+		.pool_frames_free = pool_free_pages() };
 	for (u32 n = 1; n <= CVM_MAX_VMS; n++)
 		i->vms += vms[n].state != CVM_VM_FREE;
-	i->features = platform_features;
-	i->tsc_khz = rv_boot.tsc_khz;
-	i->uptime_tsc = rdtsc() - rv_boot.tsc_start;
-	i->ram_frames = frame_counts.ram;
-	i->rootvisor_frames = frame_counts.rootvisor;
-	i->private_frames = frame_counts.priv;
-	i->pool_frames_free = pool_free_pages();
 	memcpy(i->rootvisor_digest, quoter_says.rootvisor_digest, CVM_DIGEST_SIZE);
 	memcpy(i->guardian_digest, quoter_says.guardian_digest, CVM_DIGEST_SIZE);
 	for (u32 n = 0; n < 3; n++)
@@ -40,15 +33,11 @@ static void host_stats(struct cvm_stats *s)
 
 static void vm_info(const struct vm *vm, struct cvm_vm_info *i)
 {
-	i->id = vm->id;
-	i->state = vm->state;
-	i->reason = vm->reason;
-	i->vcpus = vm->vcpus;
+	*i = (struct cvm_vm_info) { .id = vm->id, .state = vm->state, .reason = vm->reason, .vcpus = vm->vcpus,
+				    .frames = vm->frames, .stop_arg = vm->stop_arg[0] };
 	memcpy(i->uuid, vm->params.uuid, sizeof(i->uuid));
 	for (u32 n = 0; n < vm->params.nr_ram; n++)
 		i->ram_bytes += vm->params.ram[n].size;
-	i->frames = vm->frames;
-	i->stop_arg = vm->stop_arg[0];
 	memcpy(i->launch_digest, vm->launch_digest, CVM_DIGEST_SIZE);
 }
 
@@ -59,13 +48,25 @@ static void vm_list(struct cvm_vm_list *l)
 			vm_info(&vms[n], &l->vm[l->count++]);
 }
 
-static s64 key_put(struct pcpu *c, struct vm *vm, const void *blob)
+static s64 key_put(struct pcpu *c, struct vm *vm, void *blob)
+{
+	int err = guardian_serve(c, &vm->guardian, CVM_G_KEY_PUT, blob, sizeof(struct cvm_key_blob));
+
+	log_event(err ? CVM_EV_DENIED : CVM_EV_KEY, err ? CVM_R_BAD_KEY : 0, vm->id, vm->params.uuid, 0, (u64)-err);
+	return err;
+}
+
+/* A VM is counted once: of two with the same measurement the later one has the higher count. */
+static s64 counter(struct pcpu *c, struct vm *vm, struct cvm_counter_call *call)
 {
 	int err;
 
-	memcpy(&vm->guardian.mb->key_blob, blob, sizeof(struct cvm_key_blob));
-	err = guardian_call(c, &vm->guardian, CVM_G_KEY_PUT, NULL, NULL);
-	log_event(err ? CVM_EV_DENIED : CVM_EV_KEY, err ? CVM_R_BAD_KEY : 0, vm->id, vm->params.uuid, 0, (u64)-err);
+	if (vm->rollback)
+		return -EEXIST;
+	call->vm_id = vm->id;
+	memcpy(call->identity, vm->launch_digest, CVM_DIGEST_SIZE);
+	err = guardian_serve(c, &quoter, CVM_G_COUNTER, call, sizeof(*call));
+	vm->rollback = err ? 0 : call->rollback;
 	return err;
 }
 
@@ -79,29 +80,33 @@ static s64 log_head(struct pcpu *c, u64 tree_size, struct cvm_log_call *call)
 /* size: of the buffer that the call wants. */
 static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user, void *b)
 {
-	static const u16 sizes[] = {
-		[CVM_HOST_INFO] = sizeof(struct cvm_host_info),
-		[CVM_HOST_STATS] = sizeof(struct cvm_stats),
-		[CVM_HOST_VM_LIST] = sizeof(struct cvm_vm_list),
-		[CVM_HOST_VM_INFO] = sizeof(struct cvm_vm_info),
-		[CVM_HOST_VM_STATS] = sizeof(struct cvm_stats),
-		[CVM_HOST_VM_REPORT] = sizeof(struct cvm_report_call),
-		[CVM_HOST_VM_DESTROY] = 0,
-		[CVM_HOST_EVENTS] = sizeof(struct cvm_event_page),
-		[CVM_HOST_REPORT_KEY] = sizeof(struct cvm_report_key),
-		[CVM_HOST_KEY_PUT] = sizeof(struct cvm_key_blob),
-		[CVM_HOST_LOG_HEAD] = sizeof(struct cvm_log_call),
+	static const struct {
+		u16 size, in;		/* of the buffer; of what is read from it */
+		bool vm;
+	} calls[] = {
+		[CVM_HOST_INFO] = { sizeof(struct cvm_host_info) },
+		[CVM_HOST_STATS] = { sizeof(struct cvm_stats) },
+		[CVM_HOST_VM_LIST] = { sizeof(struct cvm_vm_list) },
+		[CVM_HOST_VM_INFO] = { sizeof(struct cvm_vm_info), 0, true },
+		[CVM_HOST_VM_STATS] = { sizeof(struct cvm_stats), 0, true },
+		[CVM_HOST_VM_REPORT] = { sizeof(struct cvm_report_call), sizeof(((struct cvm_report *)b)->user_data), true },
+		[CVM_HOST_VM_DESTROY] = { 0, 0, true },
+		[CVM_HOST_EVENTS] = { sizeof(struct cvm_event_page) },
+		[CVM_HOST_REPORT_KEY] = { sizeof(struct cvm_report_key) },
+		[CVM_HOST_KEY_PUT] = { sizeof(struct cvm_key_blob), sizeof(struct cvm_key_blob), true },
+		[CVM_HOST_LOG_HEAD] = { sizeof(struct cvm_log_call), sizeof(((struct cvm_log_call *)b)->user_data) },
+		[CVM_HOST_COUNTER] = { sizeof(struct cvm_counter_call), sizeof(struct cvm_counter_call), true },
 	};
-	u64 in = nr == CVM_HOST_KEY_PUT ? size : nr == CVM_HOST_VM_REPORT || nr == CVM_HOST_LOG_HEAD ?
-		 sizeof(((struct cvm_report *)b)->user_data) : 0;
 	struct vm *vm = NULL;
+	u64 in;
 	s64 r = 0;
 
-	if (nr < CVM_HOST_INFO || nr >= ARRAY_SIZE(sizes))
+	if (nr < CVM_HOST_INFO || nr >= ARRAY_SIZE(calls))
 		return -ENOSYS;
-	if (size != sizes[nr])
+	if (size != calls[nr].size)
 		return -EINVAL;
-	if ((nr >= CVM_HOST_VM_INFO && nr <= CVM_HOST_VM_DESTROY) || nr == CVM_HOST_KEY_PUT) {
+	in = calls[nr].in;
+	if (calls[nr].vm) {
 		vm = vm_by_id((u32)arg);
 		if (!vm || arg >> 32)
 			return -ENOENT;
@@ -123,6 +128,7 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 	case CVM_HOST_REPORT_KEY: memcpy(b, quoter_says.key, sizeof(quoter_says.key)); break;
 	case CVM_HOST_KEY_PUT:	r = key_put(c, vm, b); break;
 	case CVM_HOST_LOG_HEAD:	r = log_head(c, arg, b); break;
+	case CVM_HOST_COUNTER:	r = counter(c, vm, b); break;
 	}
 	if (r < 0)
 		return r;

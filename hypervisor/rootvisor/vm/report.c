@@ -11,7 +11,6 @@ struct cvm_g_quoter quoter_says;
 /* Without a TPM the host starts too: reports and the log show it. */
 static void quoter_start(struct pcpu *c, const char *cmdline)
 {
-	const struct cvm_g_header *h = va(rv_boot.guardian.start);
 	struct cvm_g_quoter *q = &quoter_says;
 
 	if (guardian_create(c, &quoter, NULL) < 0)
@@ -23,19 +22,19 @@ static void quoter_start(struct pcpu *c, const char *cmdline)
 	guardian_map(&quoter, CVM_G_TPM, CVM_TPM_MMIO, EPT_R | EPT_W | EPT_MT_UC);
 	*q = (struct cvm_g_quoter) {
 		.rootvisor_size = rv_boot.file_bytes, .guardian_size = rv_boot.guardian.size, .tsc_khz = rv_boot.tsc_khz,
-		.rootvisor_version = RV_VERSION, .rootvisor_svn = RV_SVN, .guardian_svn = h->svn };
+		.rootvisor_version = RV_VERSION, .rootvisor_svn = RV_SVN, 
+		.guardian_svn = ((const struct cvm_g_header *)va(rv_boot.guardian.start))->svn };
 	memcpy(q->cmdline, cmdline, sizeof(q->cmdline));
-	quoter.mb->quoter = *q;
-	if (guardian_call(c, &quoter, CVM_G_QUOTER_INIT, NULL, NULL))
+	if (guardian_serve(c, &quoter, CVM_G_QUOTER_INIT, q, sizeof(*q)))
 		rv_panic("the Quoter cannot make its key");
-	*q = quoter.mb->quoter;
 	guardian_map(&quoter, CVM_G_TPM, 0, 0);		/* the TPM is the host's now */
 	invept(1, pa(quoter.ept_root) | 6 | 3 << 3);
 	vmcs_load(c, &quoter.vmcs);
 	vmwrite(VMCS_PROC_CTLS, vmread(VMCS_PROC_CTLS) | PROC_UNCOND_IO);
 	vmcs_load(c, &c->vmcs01);
 	platform_features = (q->tpm_error ? 0 : CVM_F_TPM) | (nr_pcpus > 1 ? CVM_F_SMP : 0);
-	log_event(CVM_EV_TPM, CVM_R_NONE, 0, NULL, q->tpm_error, (u64)q->tpm_transport << 32 | q->tpm_code);
+	log_event(CVM_EV_TPM, CVM_R_NONE, 0, NULL, q->tpm_error | (u64)(q->counter_error | q->counter_new << 31) << 32,
+		  (u64)q->tpm_transport << 32 | (q->tpm_error ? q->tpm_code : q->counter_code));
 }
 
 void vm_init(struct pcpu *c, const char *cmdline, struct host_handoff *handoff)
@@ -58,9 +57,10 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, co
 	r = (struct cvm_report) {
 		.magic = CVM_REPORT_MAGIC, .version = CVM_REPORT_VERSION, .size = sizeof(r),
 		.rootvisor_version = RV_VERSION, .rootvisor_svn = RV_SVN,
-		.guardian_svn = ((const struct cvm_g_header *)va(rv_boot.guardian.start))->svn,
+		.guardian_svn = quoter_says.guardian_svn,
 		.vm_id = vm->id, .platform = platform_features, .uptime_tsc = rdtsc() - rv_boot.tsc_start,
-		.tsc_khz = rv_boot.tsc_khz, .counter = ++reports, .requester = requester };
+		.tsc_khz = rv_boot.tsc_khz, .counter = ++reports, .requester = requester,
+		.rollback_epoch = (u32)(vm->rollback >> 32), .rollback = (u32)vm->rollback };
 	memcpy(r.user_data, user_data, sizeof(r.user_data));
 	memcpy(r.uuid, vm->params.uuid, sizeof(r.uuid));
 	memcpy(g, &r, sizeof(r));
@@ -70,9 +70,8 @@ int vm_report(struct pcpu *c, struct vm *vm, struct vcpu12 *v, u32 requester, co
 	/* Of what it says, the part that is the Guardian's; the Quoter adds and checks the rest. */
 	memcpy(r.launch_digest, g->launch_digest,
 	       offsetof(struct cvm_report, user_data) - offsetof(struct cvm_report, launch_digest));
-	memcpy(&quoter.mb->report, &r, sizeof(r));
-	if (guardian_call(c, &quoter, CVM_G_SIGN, NULL, NULL))
+	if (guardian_serve(c, &quoter, CVM_G_SIGN, &r, sizeof(r)))
 		return -EIO;
-	memcpy(out, &quoter.mb->report, sizeof(r));
+	memcpy(out, &r, sizeof(r));
 	return 0;
 }

@@ -277,3 +277,15 @@ int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, 
 	vmcs_load(c, prev);
 	return err;
 }
+
+int guardian_serve(struct pcpu *c, struct guardian *g, u32 op, void *block, u64 size)
+{
+	void *mb = &g->mb->init;
+	int err;
+
+	memcpy(mb, block, size);
+	err = guardian_call(c, g, op, NULL, NULL);
+	memcpy(block, mb, size);
+	memset(mb, 0, size);
+	return err;
+}

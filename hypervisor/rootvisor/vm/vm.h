@@ -26,6 +26,8 @@ void guardian_destroy(struct pcpu *c, struct guardian *g);
  * -EIO: it faulted, and its VM is stopped; -EAGAIN: it needs a guest page that the host must
  * map first, *need_gfn; v: the vCPU on whose behalf, NULL if no guest page may be brought. */
 int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, u64 *need_gfn);
+/* The same with a block that goes into the mailbox and comes back; no trace of it stays there. */
+int guardian_serve(struct pcpu *c, struct guardian *g, u32 op, void *block, u64 size);
 void guardian_slot(struct pcpu *c, struct guardian *g, u64 pfn);	/* 0: takes it away again */
 void guardian_map(struct guardian *g, u64 gpa, u64 phys, u64 bits);	/* panics if the pool is empty: boot only */
 
@@ -46,6 +48,7 @@ struct vm {
 	u32 enrolled;				/* by APIC id */
 	u64 eptp12;				/* of its last entry: further vCPUs come with it */
 	u8 launch_digest[CVM_DIGEST_SIZE];
+	u64 rollback;				/* epoch << 32 | count; 0: not counted */
 	struct cvm_stats stats;
 };
 extern struct vm vms[CVM_MAX_VMS + 1];		/* [0] unused */

@@ -47,12 +47,10 @@ void l1_io(struct pcpu *c)
 		if (power_write_ends(&power_ports, &state, port, size, (u32)*rax))
 			power_end(port, size, (u32)*rax);
 		port_out(port, size, (u32)*rax);
-	} else if (size == 4) {
-		*rax = port_in(port, size);
 	} else {
-		u64 mask = BIT(8 * size) - 1;
+		u64 keep = size == 4 ? 0 : ~(BIT(8 * size) - 1);
 
-		*rax = (*rax & ~mask) | port_in(port, size);
+		*rax = (*rax & keep) | port_in(port, size);
 	}
 	guest_skip_instruction();
 }

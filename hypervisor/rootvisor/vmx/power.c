@@ -17,12 +17,10 @@ static void trap(u8 *bitmap, u32 port)
 
 void power_bitmap(const struct power_ports *p, u8 *bitmap)
 {
-	trap(bitmap, PORT_KBC_DATA);
-	trap(bitmap, PORT_KBC);
-	trap(bitmap, PORT_A);
-	trap(bitmap, PORT_RESET);
-	trap(bitmap, p->reset);
-	trap(bitmap, p->sleep_control);
+	const u32 ports[] = { PORT_KBC_DATA, PORT_KBC, PORT_A, PORT_RESET, p->reset, p->sleep_control };
+
+	for (u32 i = 0; i < ARRAY_SIZE(ports); i++)
+		trap(bitmap, ports[i]);
 	for (u32 i = 0; i < 2; i++)
 		trap(bitmap, p->pm1_cnt[i] ? (u16)(p->pm1_cnt[i] + 1) : 0);
 }

@@ -69,7 +69,7 @@ TEST(registers, "call-registers")
 
 TEST(numbers, "call-unknown-number")
 {
-	static const u32 nr[] = { 0, CVM_HOST_LOG_HEAD + 1, 0x7f, CVM_GUEST_VERSION, CVM_GUEST_PROTECT, CVM_GUEST_STOP, 0xff, 0x100, 0xffff };
+	static const u32 nr[] = { 0, CVM_HOST_COUNTER + 1, 0x7f, CVM_GUEST_VERSION, CVM_GUEST_PROTECT, CVM_GUEST_STOP, 0xff, 0x100, 0xffff };
 
 	for (u32 i = 0; i < ARRAY_SIZE(nr); i++) {
 		about("call", nr[i]);
