@@ -49,6 +49,10 @@ static int payload(const struct cvm_broker_store *s, const struct cvm_broker_eve
         cvm_json_add_hex(o, "report_key", v->report->report_key_id, sizeof(v->report->report_key_id));
         json_object_object_add(o, "rootvisor_svn", json_object_new_int64(v->report->rootvisor_svn));
         json_object_object_add(o, "report_counter", json_object_new_uint64(v->report->counter));
+        if (v->report->rollback) {
+            json_object_object_add(o, "rollback", json_object_new_uint64(v->report->rollback));
+            json_object_object_add(o, "rollback_epoch", json_object_new_uint64(v->report->rollback_epoch));
+        }
     }
     if (v->generation)
         json_object_object_add(o, "generation", json_object_new_uint64(v->generation));

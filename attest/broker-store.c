@@ -155,7 +155,7 @@ static int known_members(json_object *o, struct cvm_error *e) {
     json_object_object_foreach(o, name, value) {
         (void)value;
         if (strcmp(name, "policy") && strcmp(name, "accept_warnings") && strcmp(name, "lease") &&
-            strcmp(name, "instances"))
+            strcmp(name, "instances") && strcmp(name, "rollback"))
             return cvm_error_set(e, -EINVAL, "unknown member '%.40s'", name);
     }
     return 0;
@@ -195,6 +195,13 @@ static int parse_resource(const struct cvm_broker_store *s, json_object *o, stru
         if (err == 0 && strcmp(which, "any") && strcmp(which, "newest"))
             err = cvm_error_set(e, -EINVAL, "instances is neither 'newest' nor 'any'");
         r->any_instance = err == 0 && strcmp(which, "any") == 0;
+    }
+    if (err == 0 && json_object_object_get_ex(o, "rollback", &member)) {
+        const char *rule = NULL;
+
+        err = cvm_json_string(o, "rollback", &rule, e);
+        if (err == 0 && cvm_broker_rollback_from_string(rule, &r->rollback) < 0)
+            err = cvm_error_set(e, -EINVAL, "rollback is neither 'refuse', 'require' nor 'allow'");
     }
     if (err == 0 && json_object_object_get_ex(o, "policy", &member)) {
         err = cvm_json_string(o, "policy", &policy, e);
@@ -339,6 +346,7 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
         json_object_array_add(list, json_object_new_string(r->accepted[i]));
     json_object_object_add(o, "lease", json_object_new_int64(r->lease));
     json_object_object_add(o, "instances", json_object_new_string(r->any_instance ? "any" : "newest"));
+    json_object_object_add(o, "rollback", json_object_new_string(cvm_broker_rollback_to_string(r->rollback)));
     err = make_directories(s, r->name);
     if (err < 0)
         return cvm_error_set(e, err, "cannot make folders in '%s': %s", s->directory, strerror(-err));

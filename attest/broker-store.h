@@ -10,6 +10,7 @@
  *   resources/REPO/TYPE/TAG.json      who gets that key
  *   resources/REPO/TYPE/TAG.key       the key, 1 to CVM_KEY_MAX bytes, wrapped if the store has a wrapping key, a token or Vault
  *   resources/REPO/TYPE/TAG.instances the VMs that got it, 32 bytes each, oldest first
+ *   resources/REPO/TYPE/TAG.rollback  the highest rollback counter that got it, for each launch measurement; JSON
  *   log.jws                           releases and refusals, each line signed and chained to the one before
  */
 #ifndef CVM_ATTEST_BROKER_STORE_H
@@ -51,6 +52,13 @@ struct cvm_broker_store {
     uint8_t log_head[32];
 };
 
+/* What a VM's rollback counter (cvm/counter.h) means for a resource. */
+enum cvm_broker_rollback {
+    CVM_BROKER_ROLLBACK_REFUSE,  /* no lower one, no other epoch, and none without where there was one */
+    CVM_BROKER_ROLLBACK_REQUIRE, /* nor ever one without */
+    CVM_BROKER_ROLLBACK_ALLOW,   /* any; what comes is what counts from then on */
+};
+
 struct cvm_broker_resource {
     char name[3 * CVM_BROKER_NAME_MAX + 3]; /* "REPO/TYPE/TAG" */
     bool has_policy;
@@ -59,6 +67,7 @@ struct cvm_broker_resource {
     char accepted[CVM_BROKER_WARNINGS][48]; /* codes of warnings that are no refusal */
     unsigned lease;                         /* seconds */
     bool any_instance;                      /* a VM that a later one replaced may have it, too */
+    enum cvm_broker_rollback rollback;
 };
 
 /* What the log tells of one event. Strings may be NULL. */
@@ -111,6 +120,19 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
  */
 int cvm_broker_instance(struct cvm_broker_store *s, const char *name, const struct cvm_report *report, uint64_t *ret,
                         struct cvm_error *e);
+
+/**
+ * cvm_broker_rollback - does a report's rollback counter stand against the release?
+ * @code: "rollback.old", "rollback.epoch" or "rollback.missing" if so, with words in @e
+ *
+ * If not, it is remembered, on the disk when this returns. Returns 0; 1: refused; a negative errno: nothing may be released.
+ */
+int cvm_broker_rollback(struct cvm_broker_store *s, const char *name, const struct cvm_report *report,
+                        enum cvm_broker_rollback rule, const char **code, struct cvm_error *e);
+
+/* Its name in a resource's file, and back: -EINVAL. */
+const char *cvm_broker_rollback_to_string(enum cvm_broker_rollback rule);
+int cvm_broker_rollback_from_string(const char *name, enum cvm_broker_rollback *ret);
 
 /**
  * cvm_broker_revoked - is this host or version on the list?

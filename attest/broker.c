@@ -422,6 +422,12 @@ static int decide(struct cvm_broker *b, const struct session *s, const struct cv
         event->code = r < 0 ? "revoked.unreadable" : code;
         return 1;
     }
+    /* Before the instances: one that is refused here must not be the newest there. */
+    r = cvm_broker_rollback(b->store, res->name, &v->report, res->rollback, &code, e);
+    if (r != 0) {
+        event->code = r < 0 ? "rollback.unreadable" : code;
+        return 1;
+    }
     r = cvm_broker_instance(b->store, res->name, &v->report, &event->generation, e);
     if (r < 0 || (r == 1 && !res->any_instance)) {
         event->code = r < 0 ? "instances.unreadable" : "instance.superseded";

@@ -39,6 +39,7 @@ enum {
     OPT_ACCEPT,
     OPT_LEASE,
     OPT_INSTANCES,
+    OPT_ROLLBACK,
     OPT_LISTEN,
     OPT_THREADS,
     OPT_WRAP_KEY,
@@ -92,6 +93,7 @@ static const struct verb_option add_options[] = {
     {"accept-warning", OPT_ACCEPT, "CODE", "release in spite of this warning; may be given again"},
     {"lease", OPT_LEASE, "SECONDS", "after so long the VM must attest again (default: 3600)"},
     {"instances", OPT_INSTANCES, "WHICH", "newest: not a VM that a later one replaced (default); any"},
+    {"rollback", OPT_ROLLBACK, "RULE", "refuse: no older rollback counter (default); require: and none without; allow"},
     {0},
 };
 static const struct verb_option serve_options[] = {
@@ -171,6 +173,8 @@ static int take_option(struct broker_options *o, int c) {
             return -EINVAL;
         o->resource.any_instance = strcmp(optarg, "any") == 0;
         return 0;
+    case OPT_ROLLBACK:
+        return cvm_broker_rollback_from_string(optarg, &o->resource.rollback);
     case OPT_THREADS:
         if (parse_number(optarg, 1, 256, &n) < 0)
             return -EINVAL;

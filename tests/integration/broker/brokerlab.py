@@ -29,6 +29,9 @@ class Host:
     def report(self, vm: int, nonce: bytes) -> str:
         return self.ask(f"report {vm} {nonce.hex()}")
 
+    def count(self, vm: int, epoch: int, count: int):
+        self.ask(f"count {vm} {epoch << 32 | count:x}")
+
     def put(self, vm: int, blob: bytes) -> int:
         return int(self.ask(f"put {vm} {blob.hex()}"))
 

@@ -7,6 +7,7 @@
  *   put VM BLOB          a sealed key in hexadecimal: 0 or a negative errno
  *   get VM               what cvmboot gets: the key in hexadecimal, or a negative errno
  *   reference VM         reference values that this VM meets
+ *   count VM ROLLBACK    this rollback counter is the VM's: hexadecimal, epoch << 32 | count
  *
  * VMs 0 and 1 were started from the same files, VM 2 with one byte of the initrd changed.
  */
@@ -24,7 +25,7 @@
 
 static struct fixture *quoter, *vm[VMS];
 static struct cvm_report_key key;
-static uint64_t counter;
+static uint64_t counter, rollback[VMS];
 
 static void die(const char *why) {
     fprintf(stderr, "host: %s\n", why);
@@ -59,6 +60,9 @@ static void make_report(unsigned n, const uint8_t *nonce, struct cvm_report *ret
     memcpy(r->user_data, nonce, sizeof(r->user_data));
     memcpy(r->uuid, uuid, sizeof(uuid));
     r->counter = ++counter;
+    r->rollback_epoch = (uint32_t)(rollback[n] >> 32);
+    r->rollback = (uint32_t)rollback[n];
+    quoter->g.counters.epoch = r->rollback_epoch;
     if (fixture_call(vm[n], CVM_G_REPORT))
         die("REPORT");
     r->vm_id = n + 1;
@@ -143,7 +147,10 @@ int main(void) {
             report(n, text);
         else if (strcmp(word, "put") == 0 && text)
             put(n, text);
-        else if (strcmp(word, "get") == 0)
+        else if (strcmp(word, "count") == 0 && text) {
+            rollback[n] = strtoull(text, NULL, 16);
+            puts("0");
+        } else if (strcmp(word, "get") == 0)
             get(n);
         else if (strcmp(word, "reference") == 0)
             reference(n);
