@@ -112,11 +112,11 @@ class Machines:
             self._host[rootvisor] = self._run_host(rootvisor)
         return self._host[rootvisor]
 
-    def taking(self, cpus: int) -> dict[str, int]:
-        """What tests/vmx/l1 measures, on that many CPUs."""
-        say(f"pages taken from the host, {cpus} CPUs")
+    def taking(self, cpus: int, *only: str) -> dict[str, int]:
+        """What tests/vmx/l1 measures, on that many CPUs; all, or the tests whose names begin so."""
+        say(f"tests/vmx/l1 {' '.join(only)}, {cpus} CPUs")
         argv = [TOP / "tests/vmx/l1/run", "--figures", "--build", self.settings.build, "--bochs", self.emulator().path,
-                "--cpus", str(cpus), "--timeout", str(self.settings.timeout)]
+                "--cpus", str(cpus), "--timeout", str(self.settings.timeout), *only]
         done = subprocess.run([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         found = {name: int(value) for name, value in re.findall(r"^figure (\S+) (\d+)$", done.stdout, re.M)}
         if done.returncode or not found:

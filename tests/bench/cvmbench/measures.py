@@ -137,15 +137,58 @@ def sealing(m: Machines) -> list[Figure]:
 
 
 def taking(m: Machines) -> list[Figure]:
-    """Pages that leave the host: one shoot-down for each, or one for 2 MiB. By tests/vmx/l1; with two CPUs the emulator's ticks
-    are no instructions of either, so there the NMIs are counted."""
-    alone, both = m.taking(1), m.taking(2)
-    return [
+    """Pages that leave the host, one shoot-down for each, or one for 2 MiB; and a swap of 64 MiB. By tests/vmx/l1. On two CPUs that never
+    rest, a tick of Bochs 2.7 is an instruction of each: what is more than on one CPU is the wait for the other one."""
+    # A boot each: what a test leaves behind is no part of the next one's cost.
+    alone, both, swapped = m.taking(1, "figures-taking"), m.taking(2, "figures-taking"), m.taking(1, "figures-swap")
+    swap = {(way, guest): swapped[f"swap-{way}-{guest}"] for way in ("out", "in") for guest in ("protected", "ordinary")}
+    pages = swapped["swap-pages-protected"]
+    figures = [
         Figure("taking a page from the host", INSTRUCTIONS, alone["taking-a-page"]),
         Figure("taking 2 MiB at once", INSTRUCTIONS, alone["taking-2-MiB"]),
         Figure("of it, for each page", INSTRUCTIONS, alone["taking-2-MiB"] / 512),
+    ]
+    if both["taking-2-MiB"] > alone["taking-2-MiB"]:
+        page, large = (both[name] - alone[name] for name in ("taking-a-page", "taking-2-MiB"))
+        figures += [
+            Figure("shoot-down for a page, a second CPU in a guest", INSTRUCTIONS, page),
+            Figure("shoot-down for 2 MiB at once, a second CPU in a guest", INSTRUCTIONS, large),
+            Figure("of it, for each page", INSTRUCTIONS, large / 512),
+        ]
+    else:
+        machines.say("no figure of the shoot-down: with two CPUs this emulator's ticks are no instructions (Bochs 2.7's are)")
+    figures += [
         Figure("NMIs to a second CPU in a guest, for a page", "NMIs", both["taking-a-page-nmis"]),
         Figure("NMIs to a second CPU in a guest, for 2 MiB", "NMIs", both["taking-2-MiB-nmis"]),
+    ]
+    for way in ("out", "in"):
+        figures.append(Figure(f"swap {way} of {pages * 4 // 1024} MiB, protected against ordinary", INSTRUCTIONS, swap[way, "protected"],
+                              swap[way, "ordinary"]))
+        figures.append(Figure("of it, for each page what protection adds", INSTRUCTIONS,
+                              (swap[way, "protected"] - swap[way, "ordinary"]) / pages))
+    return figures
+
+
+def report(m: Machines) -> list[Figure]:
+    """What a report costs: all of it by tests/vmx/l1, its parts by tests/integration/guardian-tcg (QEMU, one tick an instruction)."""
+    whole = m.taking(1, "figures-report")
+    machines.say("guardian-tcg")
+    try:
+        done = subprocess.run([TOP / "tests/integration/guardian-tcg", m.settings.build], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              text=True, timeout=600)
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"guardian-tcg did not end in {error.timeout:.0f} s") from error
+    counted = [line.split(") ", 1)[1] for line in done.stdout.splitlines() if line.startswith("# instructions")]
+    if done.returncode or not counted:
+        raise BenchError(f"guardian-tcg ended with status {done.returncode}")
+    parts = json.loads(counted[0])
+    return [
+        Figure("a report, from the guest's VMCALL to the answer", INSTRUCTIONS, whole["report"]),
+        Figure("of it, the Guardian's part", INSTRUCTIONS, parts["report"]),
+        Figure("of it, the Quoter's signature", INSTRUCTIONS, parts["sign"]),
+        Figure("exits of the guest for it", "exits", whole["report-exits"]),
+        Figure("of these, to the host", "exits", whole["report-to-the-host"]),
+        Figure("upcalls for it (Guardian and Quoter, one exit each)", "exits", whole["report-upcalls"]),
     ]
 
 
@@ -231,6 +274,7 @@ GROUPS = (
     ("load", "work on the host and in guests", load),
     ("guest-boot", "guest boot to user space", guest_boot),
     ("sealing", "sealing and unsealing a page", sealing),
-    ("taking", "taking pages from the host", taking),
+    ("report", "a report", report),
+    ("taking", "taking pages from the host, swap", taking),
     ("host-boot", "host boot and idle host", boot),
 )
