@@ -28,6 +28,7 @@ typedef int64_t s64;
 #define EACCES	13
 #define EFAULT	14
 #define EBUSY	16
+#define EEXIST	17
 #define EINVAL	22
 #define ENOSPC	28
 #define ENOSYS	38
