@@ -57,9 +57,9 @@ int domain_xml(const struct domain_shape *s, char **ret);
 /**
  * domain_xml_console - the pseudo terminal of the first serial port
  * @xml: of a running domain, from libvirt
- * @ret: path, the caller frees
+ * @ret: path, /dev/pts/N; the caller frees
  *
- * Returns 0; -EBADMSG: no XML; -ENOENT: no such device; -ENOMEM.
+ * Returns 0; -EBADMSG: no XML, or the path is another; -ENOENT: no such device; -ENOMEM.
  */
 int domain_xml_console(const char *xml, char **ret);
 

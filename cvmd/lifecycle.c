@@ -4,6 +4,7 @@
  * back, the machine takes its final state. Each step may be the first one that cvmd sees.
  */
 #include "bus.h"
+#include "domain-event.h"
 #include "files.h"
 #include "log.h"
 #include "manager.h"
@@ -249,6 +250,7 @@ static void end_late_start(struct machine *m) {
 }
 
 void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, const char *detail) {
+    struct domain_event_view view;
     struct manager *m = userdata;
     struct machine *k;
 
@@ -260,14 +262,25 @@ void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, co
     k = manager_find_uuid(m, uuid);
     if (!k)
         return;
-    if (event == VIRT_STARTED && !k->starts && !k->job && !machine_is_active(k))
+    view = (struct domain_event_view){
+        .active = machine_is_active(k), .job = k->job, .starts = k->starts, .unseen = k->unseen};
+    switch (domain_event_judge(&view, event)) {
+    case DOMAIN_EVENT_ORPHAN:
         end_late_start(k);
-    else if (event == VIRT_STARTED)
-        k->unseen -= k->unseen > 0;
-    else if (event == VIRT_STOPPED && !k->unseen)
+        break;
+    case DOMAIN_EVENT_SEEN:
+        k->unseen--;
+        break;
+    case DOMAIN_EVENT_ENDED:
         machine_ended(k, detail);
-    else if (event != VIRT_STOPPED)
+        break;
+    case DOMAIN_EVENT_PAUSED:
+    case DOMAIN_EVENT_RESUMED:
         pause_event(k, event == VIRT_PAUSED, detail);
+        break;
+    case DOMAIN_EVENT_NOTHING:
+        break;
+    }
 }
 
 int no_such_machine(sd_bus_error *error, const char *name) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "virt-internal.h"
 
+#include "domain-event.h"
 #include "domain-xml.h"
 #include "log.h"
 
@@ -70,46 +71,13 @@ static void virt_unref(void *data) {
     free(v);
 }
 
-static const char *stopped_detail(int detail) {
-    switch (detail) {
-    case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
-        return "the guest powered off or was reset";
-    case VIR_DOMAIN_EVENT_STOPPED_DESTROYED:
-        return "QEMU was ended by request";
-    case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
-        return "the guest crashed";
-    case VIR_DOMAIN_EVENT_STOPPED_FAILED:
-        return "QEMU failed";
-    default:
-        return "QEMU ended";
-    }
-}
-
-static const char *suspended_detail(int detail) {
-    switch (detail) {
-    case VIR_DOMAIN_EVENT_SUSPENDED_IOERROR:
-        return "paused: an I/O error of a disk";
-    case VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG:
-        return "paused by the guest's watchdog";
-    default:
-        return "paused by request";
-    }
-}
-
 static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque) {
     char uuid[VIR_UUID_STRING_BUFLEN];
+    struct domain_event d;
 
     (void)conn;
-    if (sym_virDomainGetUUIDString(dom, uuid) < 0)
-        return 0;
-    if (event == VIR_DOMAIN_EVENT_STOPPED)
-        notify(opaque, VIRT_STOPPED, uuid, stopped_detail(detail));
-    else if (event == VIR_DOMAIN_EVENT_STARTED)
-        notify(opaque, VIRT_STARTED, uuid, "started");
-    else if (event == VIR_DOMAIN_EVENT_SUSPENDED)
-        notify(opaque, VIRT_PAUSED, uuid, suspended_detail(detail));
-    else if (event == VIR_DOMAIN_EVENT_RESUMED)
-        notify(opaque, VIRT_RESUMED, uuid, "resumed");
+    if (sym_virDomainGetUUIDString(dom, uuid) == 0 && domain_event_read(event, detail, uuid, &d) == 0)
+        notify(opaque, d.event, d.uuid, d.detail);
     return 0;
 }
 

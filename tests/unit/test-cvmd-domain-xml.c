@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Golden files for each shape of domain: argv[1] is the directory. CVMD_UPDATE_GOLDEN=1 writes them anew;
- * look at the difference before committing it.
+ * What is said to libvirt of a domain, and what it says. Golden files for each shape: argv[1] is the directory.
+ * CVMD_UPDATE_GOLDEN=1 writes them anew; look at the difference before committing it.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <libvirt/libvirt.h>
 
+#include "cvmd/domain-event.h"
 #include "cvmd/domain-xml.h"
 #include "cvmd/util.h"
 
@@ -138,6 +140,7 @@ static void test_escaped(void **state) {
 }
 
 static void test_console(void **state) {
+    static const char *const others[] = {"/etc/shadow", "/dev/pts/", "/dev/pts/../mem", "/dev/pts/7x", "/dev/pts/12345678901"};
     _cleanup_free_ char *path = NULL;
 
     (void)state;
@@ -150,7 +153,63 @@ static void test_console(void **state) {
     assert_int_equal(domain_xml_console("<domain><devices><serial type='file'/></devices></domain>", &path),
                      -ENOENT);
     assert_int_equal(domain_xml_console("<domain>", &path), -EBADMSG);
+    for (size_t i = 0; i < ELEMENTSOF(others); i++) {
+        char xml[128];
+
+        snprintf(xml, sizeof(xml), "<domain><devices><serial type='pty'><source path='%s'/></serial></devices></domain>", others[i]);
+        assert_int_equal(domain_xml_console(xml, &path), -EBADMSG);
+    }
     assert_int_equal(domain_xml_console("", &path), -EBADMSG);
+}
+
+#define UUID "01234567-89ab-4def-8123-456789abcdef"
+
+static void test_event(void **state) {
+    static const struct {
+        int event, detail, want;
+        enum virt_event is;
+    } events[] = {
+        {VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_CRASHED, 0, VIRT_STOPPED},
+        {VIR_DOMAIN_EVENT_STOPPED, 4711, 0, VIRT_STOPPED},
+        {VIR_DOMAIN_EVENT_STARTED, 0, 0, VIRT_STARTED},
+        {VIR_DOMAIN_EVENT_SUSPENDED, -1, 0, VIRT_PAUSED},
+        {VIR_DOMAIN_EVENT_RESUMED, 0, 0, VIRT_RESUMED},
+        {VIR_DOMAIN_EVENT_DEFINED, 0, -ENOENT, 0},
+        {4711, 0, -ENOENT, 0},
+        {-1, 0, -ENOENT, 0},
+    };
+    struct domain_event d;
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTSOF(events); i++) {
+        assert_int_equal(domain_event_read(events[i].event, events[i].detail, UUID, &d), events[i].want);
+        if (events[i].want == 0) {
+            assert_int_equal(d.event, events[i].is);
+            assert_string_equal(d.uuid, UUID);
+            assert_non_null(d.detail);
+        }
+    }
+    assert_int_equal(domain_event_read(VIR_DOMAIN_EVENT_STARTED, 0, "01234567-89AB-4DEF-8123-456789ABCDEF", &d), 0);
+    assert_string_equal(d.uuid, UUID);
+    assert_int_equal(domain_event_read(VIR_DOMAIN_EVENT_STARTED, 0, "", &d), -EBADMSG);
+    assert_int_equal(domain_event_read(VIR_DOMAIN_EVENT_STARTED, 0, UUID UUID, &d), -EBADMSG);
+}
+
+/* What each event means for a machine that is down, starting, up. */
+static void test_meaning(void **state) {
+    const struct domain_event_view fresh = {0}, down = {.starts = 1}, starting = {.active = true, .job = true, .starts = 1, .unseen = 1},
+                                   up = {.active = true, .starts = 1};
+
+    (void)state;
+    assert_int_equal(domain_event_judge(&fresh, VIRT_STARTED), DOMAIN_EVENT_ORPHAN);
+    assert_int_equal(domain_event_judge(&down, VIRT_STARTED), DOMAIN_EVENT_NOTHING);
+    assert_int_equal(domain_event_judge(&starting, VIRT_STARTED), DOMAIN_EVENT_SEEN);
+    assert_int_equal(domain_event_judge(&up, VIRT_STARTED), DOMAIN_EVENT_NOTHING);
+    assert_int_equal(domain_event_judge(&starting, VIRT_STOPPED), DOMAIN_EVENT_NOTHING); /* the one before this start */
+    assert_int_equal(domain_event_judge(&up, VIRT_STOPPED), DOMAIN_EVENT_ENDED);
+    assert_int_equal(domain_event_judge(&up, VIRT_PAUSED), DOMAIN_EVENT_PAUSED);
+    assert_int_equal(domain_event_judge(&up, VIRT_RESUMED), DOMAIN_EVENT_RESUMED);
+    assert_int_equal(domain_event_judge(&up, VIRT_LOST), DOMAIN_EVENT_NOTHING);
 }
 
 static void test_backing_names(void **state) {
@@ -167,7 +226,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_protected_locked), cmocka_unit_test(test_ordinary),
         cmocka_unit_test(test_limits),           cmocka_unit_test(test_devices),
         cmocka_unit_test(test_without_kvm),      cmocka_unit_test(test_escaped),
-        cmocka_unit_test(test_console),          cmocka_unit_test(test_backing_names),
+        cmocka_unit_test(test_console),          cmocka_unit_test(test_event), cmocka_unit_test(test_meaning), cmocka_unit_test(test_backing_names),
         cmocka_unit_test(test_disks),
     };
 
