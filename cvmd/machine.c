@@ -103,13 +103,19 @@ int machine_save(struct machine *m) {
     return r;
 }
 
+/* Lines, each with its end: who reads them looks for it. */
+static bool are_lines(const char *s) {
+    return !s || !*s || s[strlen(s) - 1] == '\n';
+}
+
 int machine_from_store(struct manager *mgr, const struct store_machine *row, struct machine **ret) {
     _cleanup_(machine_freep) struct machine *m = NULL;
     int state = machine_state_from_string(row->state), backing = memory_backing_from_string(row->backing);
     int restart = restart_policy_from_string(row->restart);
     uint8_t uuid[16];
 
-    if (state < 0 || backing < 0 || restart < 0 || uuid_from_string(row->uuid, uuid) < 0)
+    if (state < 0 || backing < 0 || restart < 0 || uuid_from_string(row->uuid, uuid) < 0 || !are_lines(row->labels) ||
+        !are_lines(row->disks))
         return -EBADMSG;
     m = machine_new(mgr, row->name, row->uuid);
     if (!m || free_and_strdup(&m->reason, row->reason) < 0 ||

@@ -545,6 +545,23 @@ static void test_late_start(void **state) {
     assert_int_equal(virt_state(t.m->virt, k->uuid, &console, &e), VIRT_STATE_NONE);
 }
 
+/* A row that somebody else wrote: lines without an end would be read on and on. */
+static void test_damaged_row(void **state) {
+    struct store_machine row = {.name = "d", .uuid = "01234567-89ab-4def-8123-456789abcdef", .state = "stopped",
+                                .backing = "pageable", .restart = "no", .labels = "site=north"};
+    struct machine *k = NULL;
+
+    (void)state;
+    assert_int_equal(machine_from_store(t.m, &row, &k), -EBADMSG);
+    row.labels = NULL;
+    row.disks = "/dev/sda";
+    assert_int_equal(machine_from_store(t.m, &row, &k), -EBADMSG);
+    row.disks = "/dev/sda\n";
+    row.labels = "site=north\n";
+    assert_int_equal(machine_from_store(t.m, &row, &k), 0);
+    machine_free(k);
+}
+
 static unsigned commits_left;
 
 /* Nonzero: the commit becomes a rollback. What the store holds is what a kill at this point leaves. */
@@ -653,7 +670,7 @@ int main(void) {
                                        T(test_refused),     T(test_restart),   T(test_rootvisor_error),
                                        T(test_operations), T(test_restart_policy), T(test_random),
                                        T(test_start_interrupted), T(test_stop_interrupted), T(test_failure_interrupted),
-                                       T(test_stop_fails), T(test_late_start), T(test_kill_points),
+                                       T(test_stop_fails), T(test_late_start), T(test_damaged_row), T(test_kill_points),
                                        T(test_kill_points_protected)};
 
     cmocka_set_test_filter(getenv("CVMD_TEST_ONLY"));
