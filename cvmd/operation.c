@@ -363,7 +363,7 @@ void operations_tidy(struct manager *m) {
 
     for (size_t i = 0; i < m->nr_operations;) {
         struct operation *op = m->operations[i];
-        /* A clock that was set back makes an end lie in the future: its time counts from now on. */
+        /* A clock that was set back makes an end lie in the future: kept until the clock has passed it. */
         bool old = !operation_is_active(op) && op->ended <= now && now - op->ended > keep;
 
         if (op->dirty)

@@ -30,6 +30,19 @@ static struct {
     virConnectPtr libvirtd; /* domains of the test driver end with its last connection */
 } t;
 
+static _Atomic time_t wall_clock; /* seconds that somebody has put the clock ahead */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts) {
+    int r = __real_clock_gettime(clock, ts);
+
+    if (clock == CLOCK_REALTIME)
+        ts->tv_sec += wall_clock;
+    return r;
+}
+
 static void start_manager(void) {
     struct cvm_error e = {0};
 
@@ -58,6 +71,7 @@ static void write_kernel(void) {
 
 static int setup(void **state) {
     (void)state;
+    wall_clock = 0;
     fake_rootvisor_reset();
     fake_rootvisor_present(1);
     strcpy(t.dir, "/tmp/test-cvmd-manager-XXXXXX");
@@ -164,6 +178,14 @@ static void restart_with(struct machine *k, enum machine_state s) {
     assert_int_equal(machine_save(k), 0);
     stop_manager();
     start_manager();
+}
+
+static int ascending(void *userdata, const struct store_audit *a) {
+    uint64_t *last = userdata;
+
+    assert_int_equal(a->id, *last + 1);
+    *last = a->id;
+    return 0;
 }
 
 static int collect(void *userdata, const struct store_audit *a) {
@@ -562,6 +584,72 @@ static void test_damaged_row(void **state) {
     machine_free(k);
 }
 
+#define YEAR (365l * 86400l)
+
+/*
+ * Somebody sets the clock, ahead and back, while machines start, run, wait for their restart and end: no time-out comes
+ * early or never, ids of operations ascend, none is forgotten before its time, and the log goes on.
+ */
+static void test_clock_jumps(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    char launched[UUID_STRING_MAX], killed[UUID_STRING_MAX];
+    struct machine *k;
+    uint64_t last = 0;
+
+    (void)state;
+    k = run_protected("a", "");
+    memcpy(launched, t.op->id, sizeof(launched));
+    wall_clock = 10 * YEAR;
+    manager_look(t.m);
+    assert_int_equal(k->state, MACHINE_STARTING);
+    command("protect", "a", "100");
+    until("a", MACHINE_RUNNING);
+
+    wall_clock = -10 * YEAR;
+    manager_look(t.m);
+    operations_tidy(t.m);
+    assert_int_equal(manager_find_operation(t.m, launched)->state, OPERATION_DONE);
+    assert_int_equal(manager_kill(t.m, "a", "test", &t.op, &error), 0);
+    memcpy(killed, t.op->id, sizeof(killed));
+    assert_true(strcmp(killed, launched) > 0);
+    until("a", MACHINE_STOPPED);
+
+    /* The restart after a failure waits for a second that passes, whatever the clock says. */
+    k->restart = RESTART_ON_FAILURE;
+    assert_int_equal(manager_start_machine(t.m, "a", "test", &t.op, &error), 0);
+    assert_true(strcmp(t.op->id, killed) > 0);
+    wait_started("a");
+    command("protect", "a", "100");
+    until("a", MACHINE_RUNNING);
+    command("stop", "a", "1 7");
+    while (!k->restart_due)
+        assert_true(sd_event_run(t.event, 50000) >= 0);
+    wall_clock = -20 * YEAR;
+    until("a", MACHINE_STARTING);
+    command("protect", "a", "100");
+    until("a", MACHINE_RUNNING);
+    k->restart = RESTART_NO;
+
+    /* The cvmd of that time finds what lies in its future. */
+    assert_int_equal(machine_save(k), 0);
+    stop_manager();
+    start_manager();
+    until("a", MACHINE_RUNNING);
+    operations_tidy(t.m);
+    assert_int_equal(manager_find_operation(t.m, launched)->state, OPERATION_DONE);
+    assert_int_equal(manager_find_operation(t.m, killed)->state, OPERATION_DONE);
+    assert_int_equal(manager_kill(t.m, "a", "test", &t.op, &error), 0);
+    assert_true(strcmp(t.op->id, killed) > 0);
+    until("a", MACHINE_STOPPED);
+
+    wall_clock = 0; /* set right: what ended ten years ago has been kept long enough, what ends in ten years has not */
+    operations_tidy(t.m);
+    assert_null(manager_find_operation(t.m, killed));
+    assert_non_null(manager_find_operation(t.m, launched));
+    assert_true(store_each_audit(t.m->store, 0, NULL, 0, ascending, &last) >= 0);
+    assert_true(last > 10);
+}
+
 static unsigned commits_left;
 
 /* Nonzero: the commit becomes a rollback. What the store holds is what a kill at this point leaves. */
@@ -670,7 +758,7 @@ int main(void) {
                                        T(test_refused),     T(test_restart),   T(test_rootvisor_error),
                                        T(test_operations), T(test_restart_policy), T(test_random),
                                        T(test_start_interrupted), T(test_stop_interrupted), T(test_failure_interrupted),
-                                       T(test_stop_fails), T(test_late_start), T(test_damaged_row), T(test_kill_points),
+                                       T(test_stop_fails), T(test_late_start), T(test_damaged_row), T(test_clock_jumps), T(test_kill_points),
                                        T(test_kill_points_protected)};
 
     cmocka_set_test_filter(getenv("CVMD_TEST_ONLY"));
