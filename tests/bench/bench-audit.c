@@ -225,9 +225,11 @@ static void bench_verify(void) {
     need(result.to == ENTRIES && result.events == ENTRIES / 4, "all entries");
     a = median(full);
     b = median(bare);
-    printf("  {\"name\": \"verify %u entries (%zu MB), against SHA-256 of the file\", \"unit\": \"s\", \"value\": %.3f, "
-           "\"baseline\": %.3f, \"ratio\": %.3f, \"target\": 2.0, \"met\": %s}\n",
-           ENTRIES, file.len / 1000000, a, b, a / b, a <= 2.0 ? "true" : "false");
+    printf("  {\"name\": \"verify %u entries (%zu MB)\", \"unit\": \"s\", \"value\": %.3f, \"baseline\": null, \"target\": 2.0},\n",
+           ENTRIES, file.len / 1000000, a);
+    printf("  {\"name\": \"the same, against SHA-256 of the file\", \"unit\": \"s\", \"value\": %.3f, \"baseline\": %.3f, "
+           "\"target\": null}\n",
+           a, b);
     free(file.p);
     EVP_PKEY_free(log_key);
 }

@@ -203,6 +203,10 @@ def control(m: Machines) -> list[Figure]:
     return run_program(machines.TOP / "tests/bench/bench-control", machines.TOP, m.settings.build, kernel)
 
 
+def audit(m: Machines) -> list[Figure]:
+    return program(m, "bench-audit", "")
+
+
 def broker(m: Machines) -> list[Figure]:
     return program(m, "bench-broker", "")
 
@@ -210,17 +214,17 @@ def broker(m: Machines) -> list[Figure]:
 def program(m: Machines, name: str, prefix: str) -> list[Figure]:
     """Figures that a program of the build prints as JSON; their targets are the least that is wanted, but for
     those about memory."""
-    path = m.settings.build / "tests" / "bench" / name
+    path = (m.settings.build / "tests" / "bench" / name).resolve()
     if not path.is_file():
         raise BenchError(f"{path} is missing: build it")
-    return run_program(path, prefix=prefix)
+    return run_program(path, prefix=prefix, cwd=path.parent)
 
 
-def run_program(path, *args, prefix: str = "") -> list[Figure]:
+def run_program(path, *args, prefix: str = "", cwd=None) -> list[Figure]:
     name = path.name
     machines.say(name)
     try:
-        done = subprocess.run([path, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=300)
+        done = subprocess.run([path, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=300, cwd=cwd)
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"{name} did not end in {error.timeout:.0f} s") from error
     if done.returncode:
@@ -268,6 +272,7 @@ GROUPS = (
     ("lines", "lines of code", lines),
     ("appraisal", "appraising evidence", appraisal),
     ("control", "the control plane (this machine)", control),
+    ("audit", "the audit log (this machine)", audit),
     ("broker", "the key broker", broker),
     ("rest", "REST gateway (this machine)", rest),
     ("exits", "one exit", exits),
