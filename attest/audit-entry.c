@@ -25,19 +25,6 @@ int cvm_text_append(struct cvm_text *t, const char *s, size_t len) {
     return 0;
 }
 
-/* Bytes of the UTF-8 character at @s, 0 if there is none (RFC 3629, section 4). */
-static size_t utf8(const uint8_t *s) {
-    size_t n = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 : (*s & 0xf0) == 0xe0 ? 3 : *s >= 0xf0 && *s < 0xf5 ? 4 : 0;
-
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static int append_string(struct cvm_text *t, const char *name, const char *s) {
     char escaped[8];
     int r = cvm_text_append(t, name, strlen(name));
@@ -46,7 +33,7 @@ static int append_string(struct cvm_text *t, const char *name, const char *s) {
         return r < 0 ? r : cvm_text_append(t, "null", 4);
     r = cvm_text_append(t, "\"", 1);
     while (r >= 0 && *s) {
-        size_t n = utf8((const uint8_t *)s);
+        size_t n = cvm_utf8_size((const uint8_t *)s);
 
         if (n == 0)
             r = cvm_text_append(t, "?", 1);

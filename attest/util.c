@@ -21,6 +21,18 @@ int cvm_error_set(struct cvm_error *e, int r, const char *fmt, ...) {
     return r;
 }
 
+size_t cvm_utf8_size(const uint8_t *s) {
+    size_t n = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 : (*s & 0xf0) == 0xe0 ? 3 : *s >= 0xf0 && *s < 0xf5 ? 4 : 0;
+
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
 char *cvm_defang(char *text) {
     uint8_t *p = (uint8_t *)text;
 

@@ -53,6 +53,9 @@ int cvm_error_set(struct cvm_error *e, int r, const char *fmt, ...) __attribute_
  */
 char *cvm_defang(char *text);
 
+/* Bytes of the UTF-8 character at @s in a string that ends with NUL, 0 if there is none (RFC 3629, section 4). */
+size_t cvm_utf8_size(const uint8_t *s);
+
 /**
  * cvm_hex_encode - lower-case hexadecimal
  * @p, @size: bytes

@@ -15,7 +15,7 @@ enum { OPT_FROM = OPTION_LONG, OPT_TO };
 static int put(const char *verb, const char *path, const char *text) {
     struct cvm_error e;
 
-    return cvm_write_file(path, text, strlen(text), &e) < 0 ? fail(verb, EXIT_FAILED, "%s", e.text) : EXIT_OK;
+    return cvm_write_file(path, text, strlen(text), &e) < 0 ? fail(verb, EXIT_FAILED, "%s", e.text) : wrote(path);
 }
 
 struct writer {
@@ -47,6 +47,7 @@ static int export_to(struct transport *t, const char *verb, uint64_t from, uint6
     bool to_stdout = strcmp(path, "-") == 0;
     struct writer w = {.fd = STDOUT_FILENO};
     _cleanup_free_ char *tmp = NULL;
+    json_object *o;
     int r;
 
     if (!to_stdout) {
@@ -67,9 +68,11 @@ static int export_to(struct transport *t, const char *verb, uint64_t from, uint6
         unlink(tmp);
     if (w.error)
         return fail(verb, EXIT_FAILED, "the export to '%s' broke off: %s", path, strerror(w.error));
-    if (r == 0 && !to_stdout)
-        say("Audit log written to %s, %" PRIu64 " bytes.\n", path, w.total);
-    return r;
+    if (r != 0 || to_stdout)
+        return r;
+    o = members("file", path, NULL);
+    json_object_object_add(o, "bytes", json_object_new_uint64(w.total));
+    return done(o, "Audit log written to %s, %" PRIu64 " bytes.\n", path, w.total);
 }
 
 int verb_audit_export(int argc, char **argv) {

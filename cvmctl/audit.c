@@ -37,6 +37,11 @@ static int print_entries(json_object *all) {
     struct libscols_table *t;
     int r;
 
+    if (arg_quiet) {
+        for (size_t i = 0; i < json_object_array_length(all); i++)
+            puts(text(json_object_array_get_idx(all, i), "id"));
+        return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+    }
     if (json_object_array_length(all) == 0) {
         puts("No events.");
         return EXIT_OK;

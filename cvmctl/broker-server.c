@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "broker-server.h"
+#include "cvmctl.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -171,6 +172,7 @@ int broker_serve(struct cvm_broker *b, const struct cvm_broker_store *store, con
                  struct cvm_error *e) {
     _cleanup_cvm_free_ char *key = NULL, *certificate = NULL;
     struct sockaddr_storage address;
+    char url[320];
     struct MHD_Daemon *d;
     sigset_t set;
     int r;
@@ -196,8 +198,9 @@ int broker_serve(struct cvm_broker *b, const struct cvm_broker_store *store, con
                          NULL, MHD_OPTION_END);
     if (!d)
         return cvm_error_set(e, -EADDRINUSE, "cannot listen on %s with this key and certificate", o->listen);
-    printf("Listening on https://%.*s:%u\n", (int)(strrchr(o->listen, ':') - o->listen), o->listen,
-           MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port);
+    snprintf(url, sizeof(url), "https://%.*s:%u", (int)(strrchr(o->listen, ':') - o->listen), o->listen,
+             MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port);
+    done(members("url", url, NULL), "Listening on %s\n", url);
     fflush(stdout);
     sd_notify(0, "READY=1");
     wait_for_end(b);

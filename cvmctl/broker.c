@@ -328,8 +328,8 @@ static int verb_init(int argc, char **argv) {
     r = fill_store(argv[optind], &o, &e);
     if (r < 0)
         return fail(argv[0], EXIT_FAILED, "%s", e.text);
-    say("Broker made in %s. Clients need its certificate: %s/tls.crt\n", argv[optind], argv[optind]);
-    return EXIT_OK;
+    return done(members("directory", argv[optind], NULL), "Broker made in %s. Clients need its certificate: %s/tls.crt\n",
+                argv[optind], argv[optind]);
 }
 
 /* --- the others ------------------------------------------------------------------------- */
@@ -464,8 +464,7 @@ static int verb_add(int argc, char **argv) {
     close_store(store);
     if (r < 0)
         return fail(argv[0], EXIT_FAILED, "%s", e.text);
-    say("Key %s added.\n", argv[optind + 1]);
-    return EXIT_OK;
+    return done(members("resource", argv[optind + 1], NULL), "Key %s added.\n", argv[optind + 1]);
 }
 
 static int verb_serve(int argc, char **argv) {
@@ -534,21 +533,20 @@ static int verb_revoke(int argc, char **argv) {
     r = cvm_write_file(path, text, strlen(text), &e);
     if (r < 0)
         return fail(argv[0], EXIT_FAILED, "%s", e.text);
-    say("Revoked: the broker looks at %s at every request.\n", path);
-    return EXIT_OK;
+    return done(json_object_get(list), "Revoked: the broker looks at %s at every request.\n", path);
 }
 
 static void show_event(void *data, json_object *event) {
-    static const char *const members[] = {"seq", "time", "event", "resource", "code", "detail"};
+    static const char *const shown[] = {"seq", "time", "event", "resource", "code", "detail"};
 
     if (data) {
         json_object_array_add(data, json_object_get(event));
         return;
     }
-    for (size_t i = 0; i < ELEMENTSOF(members); i++) {
+    for (size_t i = 0; i < (arg_quiet ? 1 : ELEMENTSOF(shown)); i++) {
         json_object *v;
 
-        if (json_object_object_get_ex(event, members[i], &v))
+        if (json_object_object_get_ex(event, shown[i], &v))
             printf("%s%s", i ? "  " : "", json_object_get_string(v));
     }
     putchar('\n');
@@ -588,6 +586,14 @@ static int verb_log(int argc, char **argv) {
     return EXIT_OK;
 }
 
+static const struct verb_status log_statuses[] = {
+    {EXIT_OK, "every signature and the chain hold"},
+    {EXIT_FAILED, "failure; one line on standard error says what is wrong"},
+    {EXIT_USAGE, "usage"},
+    {EXIT_REFUSED, "a signature or the chain does not hold"},
+    {-1},
+};
+
 const struct verb broker_verbs[] = {
     {.name = "broker init",
      .arguments = "DIR",
@@ -618,6 +624,7 @@ const struct verb broker_verbs[] = {
      .arguments = "DIR",
      .summary = "check and show a broker's log of releases and refusals",
      .run = verb_log,
-     .options = {log_options}},
+     .options = {log_options},
+     .statuses = log_statuses},
     {0},
 };

@@ -4,6 +4,7 @@
  * ask for while somebody types.
  */
 #include "cvmctl.h"
+#include "output.h"
 #include "transport.h"
 
 #include <ctype.h>
@@ -342,7 +343,7 @@ static int print_names(enum object_kind kind) {
     static const char *const keys[OBJECT_KINDS][2] = {
         [OBJECT_MACHINE] = {"Name"}, [OBJECT_IMAGE] = {"Name", "Digest"}, [OBJECT_OPERATION] = {"Id"}};
     _cleanup_transport_ struct transport *t = NULL;
-    _cleanup_json_ json_object *all = NULL;
+    _cleanup_json_ json_object *all = NULL, *names = json_object_new_array();
     json_object *v;
     int r;
 
@@ -351,9 +352,42 @@ static int print_names(enum object_kind kind) {
         r = t->ops->list(t, "completion", kind, &all);
     for (size_t i = 0; r == 0 && i < json_object_array_length(all); i++)
         for (size_t k = 0; k < 2 && keys[kind][k]; k++)
-            if (json_object_object_get_ex(json_object_array_get_idx(all, i), keys[kind][k], &v))
-                puts(json_object_get_string(v));
-    return r;
+            if (json_object_object_get_ex(json_object_array_get_idx(all, i), keys[kind][k], &v)) {
+                json_object_array_add(names, json_object_get(v));
+                if (!arg_json)
+                    puts(json_object_get_string(v));
+            }
+    return r ?: arg_json ? print_json(names) : EXIT_OK;
+}
+
+static int print_script(const char *shell) {
+    if (strcmp(shell, "bash") == 0)
+        print_bash();
+    else if (strcmp(shell, "zsh") == 0)
+        print_zsh();
+    else if (strcmp(shell, "fish") == 0)
+        print_fish();
+    else
+        return usage_error("completion", "'%s' is no shell that cvmctl knows (bash, zsh, fish)", shell);
+    return EXIT_OK;
+}
+
+/* What prints to standard output, as a string in an object. */
+static int print_script_json(const char *shell) {
+    _cleanup_free_ char *script = NULL;
+    FILE *f, *out = stdout;
+    size_t size = 0;
+    int r;
+
+    f = open_memstream(&script, &size);
+    if (!f)
+        return fail("completion", EXIT_FAILED, "out of memory");
+    stdout = f;
+    r = print_script(shell);
+    stdout = out;
+    if (fclose(f) != 0)
+        return fail("completion", EXIT_FAILED, "out of memory");
+    return r ?: done(members("shell", shell, "script", script, NULL), "%s", "");
 }
 
 int verb_completion(int argc, char **argv) {
@@ -362,19 +396,11 @@ int verb_completion(int argc, char **argv) {
     while (verb_getopt(argc, argv) >= 0)
         ;
     what = argv[optind];
-    if (strcmp(what, "bash") == 0)
-        print_bash();
-    else if (strcmp(what, "zsh") == 0)
-        print_zsh();
-    else if (strcmp(what, "fish") == 0)
-        print_fish();
-    else if (strcmp(what, "machines") == 0)
+    if (strcmp(what, "machines") == 0)
         return print_names(OBJECT_MACHINE);
-    else if (strcmp(what, "images") == 0)
+    if (strcmp(what, "images") == 0)
         return print_names(OBJECT_IMAGE);
-    else if (strcmp(what, "operations") == 0)
+    if (strcmp(what, "operations") == 0)
         return print_names(OBJECT_OPERATION);
-    else
-        return usage_error(argv[0], "'%s' is no shell that cvmctl knows (bash, zsh, fish)", what);
-    return EXIT_OK;
+    return arg_json ? print_script_json(what) : print_script(what);
 }

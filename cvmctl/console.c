@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define ESCAPE 0x1d /* Ctrl-] */
+#define LOG_MAX (64u << 20)
 #define DEFAULT_TAIL_SEC 2u
 
 struct console_options {
@@ -69,6 +70,8 @@ static int parse_options(int argc, char **argv, struct console_options *o) {
         }
     if (o->log && (o->since_boot || o->follow || o->until || o->send))
         return usage_error(argv[0], "--log goes with no other mode");
+    if (arg_json && !o->log)
+        return usage_error(argv[0], "a console is a stream of bytes: --json is for --log");
     o->name = argv[optind];
     return -1;
 }
@@ -85,6 +88,24 @@ static int write_all(int fd, const char *p, size_t n) {
         n -= (size_t)k;
     }
     return 0;
+}
+
+/* The whole of it as a string. What is no UTF-8 is told by '?', what is no text by JSON's escapes. */
+static int print_log_json(const char *name, int log) {
+    _cleanup_free_ char *text = NULL;
+    struct cvm_error e = {""};
+    char path[32];
+    size_t size = 0;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", log);
+    if (cvm_read_file(path, LOG_MAX, (void **)&text, &size, &e) < 0)
+        return fail("console", EXIT_FAILED, "the log cannot be read: %s", e.text);
+    for (size_t i = 0, n; i < size; i += n ?: 1) {
+        n = text[i] ? cvm_utf8_size((const uint8_t *)text + i) : 0;
+        if (!n)
+            text[i] = '?';
+    }
+    return done(members("machine", name, "log", text, NULL), "%s", "");
 }
 
 static int print_log(int log) {
@@ -229,7 +250,7 @@ int verb_console(int argc, char **argv) {
     if (o.log || o.since_boot) {
         r = t->ops->open_log(t, "console", o.name, false, &log);
         if (r == 0)
-            r = print_log(log);
+            r = arg_json ? print_log_json(o.name, log) : print_log(log);
         if (log >= 0)
             close(log);
     }

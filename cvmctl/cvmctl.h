@@ -50,16 +50,28 @@ extern const struct verb_option console_options[], stop_options[], delete_option
 /* Takes an option of remote_options. -1 to go on, or the exit status. */
 int remote_option_take(int opt, const char *arg);
 
+/* --- say.c --- */
+
 /* printf() of words about a success: nothing with --json or --quiet. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* fail() prints nothing: while a verb waits for cvmd to come back. */
 extern bool errors_silent;
+/* --json stands on the line, though nobody has parsed it yet. */
+extern bool errors_as_json;
 
-/* "cvmctl VERB: text" on standard error; returns @status. */
+/* "cvmctl VERB: text" on standard error, with --json {"error", "verb", "status"}; @verb "" for none. Returns @status. */
 int fail(const char *verb, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The same for a usage error, with a hint at --help. Returns EXIT_USAGE. */
 int usage_error(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* An object of strings: key, value (NULL: null), ..., NULL. */
+json_object *members(const char *key, ...) __attribute__((sentinel));
+/* The end of a verb whose product is elsewhere: @o with --json, words without, neither with --quiet. Takes @o, returns an
+ * exit status. */
+int done(json_object *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The end of a verb that wrote @path without a word: {"file"} with --json, nothing if it was standard output ("-"). */
+int wrote(const char *path);
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 #define _cleanup_free_ _cleanup_(cvm_freep)

@@ -399,9 +399,16 @@ int verb_host_deploy(int argc, char **argv) {
         return bad ? EXIT_REFUSED : EXIT_OK;
     }
     if (bad && !d.force) {
-        for (unsigned i = 0; i < n; i++)
-            if (checks[i].state == CHECK_BAD)
-                fprintf(stderr, "cvmctl host deploy: %s: %s\n", checks[i].name, checks[i].text);
+        if (arg_json) {
+            _cleanup_json_ json_object *o = json_object_new_object();
+
+            json_object_object_add(o, "changed", json_object_new_boolean(false));
+            json_object_object_add(o, "checks", checks_to_json(checks, n));
+            print_json(o);
+        } else
+            for (unsigned i = 0; i < n; i++)
+                if (checks[i].state == CHECK_BAD)
+                    fprintf(stderr, "cvmctl host deploy: %s: %s\n", checks[i].name, checks[i].text);
         return fail(argv[0], EXIT_REFUSED, "nothing was changed; --force deploys nevertheless");
     }
     r = deploy(&d, &list);

@@ -136,32 +136,24 @@ int verb_digest(int argc, char **argv) {
             break;
         }
     }
-    if (!reference_options_given(&ro)) {
-        fprintf(stderr, "cvmctl digest: nothing to measure: give --kernel, --rootvisor or --guardian\n");
-        return CVM_EXIT_USAGE;
-    }
+    if (!reference_options_given(&ro))
+        return usage_error(argv[0], "nothing to measure: give --kernel, --rootvisor or --guardian");
     ref = malloc(sizeof(*ref));
     if (!ref)
         return CVM_EXIT_ERROR;
     r = reference_options_complete(&ro, NULL, &e);
     if (r == 0)
         r = cvm_reference_from_files(&ro.files, NULL, ref, &e);
-    if (r < 0) {
-        fprintf(stderr, "cvmctl digest: %s\n", e.text);
-        return CVM_EXIT_ERROR;
-    }
+    if (r < 0)
+        return fail(argv[0], CVM_EXIT_ERROR, "%s", e.text);
     o = cvm_reference_to_json(ref);
-    if (!o) {
-        fprintf(stderr, "cvmctl digest: out of memory\n");
-        return CVM_EXIT_ERROR;
-    }
+    if (!o)
+        return fail(argv[0], CVM_EXIT_ERROR, "out of memory");
     text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
     if (output) {
         r = cvm_write_file(output, text, strlen(text), &e);
-        if (r < 0) {
-            fprintf(stderr, "cvmctl digest: %s\n", e.text);
-            return CVM_EXIT_ERROR;
-        }
+        if (r < 0)
+            return fail(argv[0], CVM_EXIT_ERROR, "%s", e.text);
     }
     if (arg_json)
         printf("%s\n", text);

@@ -120,6 +120,7 @@ static int make_credential(const struct enrol_options *o, const char *host, stru
     _cleanup_free_ void *buf = NULL;
     struct cvm_error why = {""};
     struct cvm_ek_trust trust;
+    json_object *said;
     size_t size = 0;
     int r;
 
@@ -142,8 +143,11 @@ static int make_credential(const struct enrol_options *o, const char *host, stru
         r = cvm_write_file(o->output, challenge, strlen(challenge), e);
     if (r < 0)
         return r;
-    say("TPM %s %s, certified by %s%s.\n", s->record.ek.manufacturer, s->record.ek.model, s->record.ek.issuer,
-        s->record.ek.emulated ? " (EMULATED: protects from nobody who owns the machine it runs on)" : "");
+    said = members("host", s->record.host, "tpm_manufacturer", s->record.ek.manufacturer, "tpm_model", s->record.ek.model,
+                "ek_issuer", s->record.ek.issuer, NULL);
+    json_object_object_add(said, "tpm_emulated", json_object_new_boolean(s->record.ek.emulated));
+    (void)done(said, "TPM %s %s, certified by %s%s.\n", s->record.ek.manufacturer, s->record.ek.model, s->record.ek.issuer,
+               s->record.ek.emulated ? " (EMULATED: protects from nobody who owns the machine it runs on)" : "");
     return 0;
 }
 
@@ -187,7 +191,7 @@ static int finish(const struct enrol_options *o, int64_t lifetime, struct cvm_er
         return cvm_error_set(e, r, "'%s': %.300s", o->response, why.text);
     r = cvm_write_file(o->output, record, strlen(record), e);
     if (r == 0)
-        say("Host '%s' is enrolled.\n", s->record.host);
+        (void)done(members("host", s->record.host, "file", o->output, NULL), "Host '%s' is enrolled.\n", s->record.host);
     return r;
 }
 

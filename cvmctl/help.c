@@ -79,8 +79,7 @@ void help_verb(const struct verb *v, FILE *f) {
     print_options(common_options, width, f);
     if (v->remote)
         print_options(remote_options, width, f);
-    if (v->statuses)
-        print_statuses(v->statuses, f);
+    print_statuses(verb_statuses_of(v), f);
 }
 
 bool help_group(const char *word, FILE *f) {
@@ -116,7 +115,7 @@ void help_all(FILE *f) {
     fputs("\nWith verbs that talk to cvmd:\n", f);
     print_options(remote_options, width, f);
     print_statuses(verb_statuses, f);
-    fputs("verify and policy have more, see 'cvmctl help verify'.\n", f);
+    fputs("Some verbs have others, see 'cvmctl help verify'.\n", f);
 }
 
 static json_object *options_to_json(const struct verb_option *o, json_object *list) {
@@ -155,7 +154,7 @@ static json_object *verb_to_json(const struct verb *v) {
     for (size_t i = 0; i < ELEMENTSOF(v->options) && v->options[i]; i++)
         options_to_json(v->options[i], options);
     json_object_object_add(o, "options", options);
-    json_object_object_add(o, "statuses", statuses_to_json(v->statuses ?: verb_statuses));
+    json_object_object_add(o, "statuses", statuses_to_json(verb_statuses_of(v)));
     return o;
 }
 

@@ -38,7 +38,7 @@ static int call(const char *verb, const char *member, const char *argument, cons
         return client_fail(verb, r, &error);
     if (cvm_write_file(output, text, strlen(text), &e) < 0)
         return fail(verb, EXIT_FAILED, "%s", e.text);
-    return EXIT_OK;
+    return wrote(output);
 }
 
 static const char *parse_output(int argc, char **argv) {

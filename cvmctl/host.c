@@ -103,6 +103,14 @@ static int verb_host(int argc, char **argv) {
     return fields_print(fields, ELEMENTSOF(fields), p);
 }
 
+static const struct verb_status deploy_statuses[] = {
+    {EXIT_OK, "deployed, or with --dry-run: nothing stands in the way"},
+    {EXIT_FAILED, "failure; one line on standard error says what is wrong"},
+    {EXIT_USAGE, "usage"},
+    {EXIT_REFUSED, "a check says that this host cannot start RootVisor; nothing was changed"},
+    {-1},
+};
+
 const struct verb host_verbs[] = {
     {.name = "host",
      .arguments = "",
@@ -138,7 +146,8 @@ const struct verb host_verbs[] = {
              "boot start the first of them. What was started so far stays the default until --boot always. "
              "Repeated, it\n"
              "changes nothing; killed, it leaves the host bootable, and the next run ends what it began.",
-     .options = {deploy_options, root_options}},
+     .options = {deploy_options, root_options},
+     .statuses = deploy_statuses},
     {.name = "host status",
      .arguments = "",
      .summary = "tell what is deployed, and what stands in the way",

@@ -194,6 +194,5 @@ int verb_images_encrypt(int argc, char **argv) {
     }
     if (r < 0)
         return fail(argv[0], EXIT_FAILED, "%s", e.text);
-    say("%s: LUKS2, opened by the key in %s.\n", x.out, x.key_file);
-    return EXIT_OK;
+    return done(members("file", x.out, "key_file", x.key_file, NULL), "%s: LUKS2, opened by the key in %s.\n", x.out, x.key_file);
 }

@@ -127,6 +127,15 @@ static int exchange(const char *verb, const struct key_options *o, const struct 
     return r < 0 ? tell(verb, r, &why) : 0;
 }
 
+/* Of those that talk to a broker and to no cvmd. */
+static const struct verb_status broker_statuses[] = {
+    {EXIT_OK, "success"},
+    {EXIT_FAILED, "failure; the broker cannot be reached, or a file not be read"},
+    {EXIT_USAGE, "usage"},
+    {EXIT_REFUSED, "the broker refused"},
+    {-1},
+};
+
 /* --- the steps, one by one -------------------------------------------------------------- */
 
 static int verb_challenge(int argc, char **argv) {
@@ -209,8 +218,7 @@ static int verb_fetch(int argc, char **argv) {
     r = cvm_write_file(o.output, &blob, sizeof(blob), &e);
     if (r < 0)
         return fail(argv[0], EXIT_FAILED, "%s", e.text);
-    say("Sealed key %s written to %s.\n", o.resource, o.output);
-    return EXIT_OK;
+    return done(members("resource", o.resource, "file", o.output, NULL), "Sealed key %s written to %s.\n", o.resource, o.output);
 }
 
 static int put(const char *verb, sd_bus *bus, const char *machine, const struct cvm_key_blob *blob) {
@@ -258,9 +266,7 @@ static int verb_put(int argc, char **argv) {
         r = bus_of(argv[0], t, &bus);
     if (r == 0)
         r = put(argv[0], bus, argv[optind], blob);
-    if (r == 0)
-        say("The Guardian of '%s' has the key.\n", argv[optind]);
-    return r;
+    return r ?: done(members("machine", argv[optind], NULL), "The Guardian of '%s' has the key.\n", argv[optind]);
 }
 
 /* --- all at once ------------------------------------------------------------------------ */
@@ -289,9 +295,8 @@ static int verb_release(int argc, char **argv) {
         r = exchange(argv[0], &o, &s, evidence, &blob);
     if (r == 0)
         r = put(argv[0], bus, argv[optind], &blob);
-    if (r == 0)
-        say("The Guardian of '%s' has the key %s.\n", argv[optind], o.resource);
-    return r;
+    return r ?: done(members("machine", argv[optind], "resource", o.resource, NULL), "The Guardian of '%s' has the key %s.\n",
+                     argv[optind], o.resource);
 }
 
 /* Attests again, so that the broker's lease goes on: no key moves. */
@@ -315,8 +320,7 @@ static int verb_renew(int argc, char **argv) {
     r = broker_client_attest(&s, evidence, NULL, &why);
     if (r < 0)
         return tell(argv[0], r, &why);
-    say("The broker accepts '%s' as it is.\n", argv[optind]);
-    return EXIT_OK;
+    return done(members("machine", argv[optind], NULL), "The broker accepts '%s' as it is.\n", argv[optind]);
 }
 
 const struct verb key_verbs[] = {
@@ -342,12 +346,14 @@ const struct verb key_verbs[] = {
      .run = verb_challenge,
      .text = "For machines that cannot reach the broker: 'cvmctl report --nonce', 'key fetch' and 'key put' go on.",
      .options = {broker_options, challenge_options},
+     .statuses = broker_statuses,
      .remark = "--broker URL --broker-cert FILE -o FILE"},
     {.name = "key fetch",
      .arguments = "",
      .summary = "hand evidence to a broker, get a sealed key",
      .run = verb_fetch,
      .options = {fetch_options, resource_options},
+     .statuses = broker_statuses,
      .remark = "--session FILE --report FILE --resource REPO/TYPE/TAG -o FILE"},
     {.name = "key put",
      .arguments = "MACHINE FILE",

@@ -53,9 +53,10 @@ static int parse_global(int argc, char **argv) {
     size_t n = 5;
     int c, r;
 
+    opterr = 0;
     for (const struct verb_option *o = remote_options; o->name && n + 1 < ELEMENTSOF(options); o++)
         options[n++] = (struct option){o->name, o->argument ? required_argument : no_argument, NULL, o->val};
-    while ((c = getopt_long(argc, argv, "+hq", options, NULL)) >= 0)
+    while ((c = getopt_long(argc, argv, "+:hq", options, NULL)) >= 0)
         switch (c) {
         case OPT_JSON:
             arg_json = true;
@@ -72,8 +73,11 @@ static int parse_global(int argc, char **argv) {
         case OPT_PARSE_ONLY:
             arg_parse_only = true;
             break;
+        case ':':
+            return usage_error("", "'%s' wants an argument", argv[optind - 1]);
         case '?':
-            return EXIT_USAGE;
+            return optopt ? usage_error("", "there is no option '-%c' before a verb", optopt)
+                          : usage_error("", "there is no option '%s' before a verb", argv[optind - 1]);
         default:
             r = remote_option_take(c, optarg);
             if (r >= 0)
@@ -86,6 +90,8 @@ int main(int argc, char **argv) {
     int r;
 
     setlocale(LC_ALL, "");
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        errors_as_json = errors_as_json || strcmp(argv[i], "--json") == 0;
     r = parse_global(argc, argv);
     if (r >= 0)
         return r;

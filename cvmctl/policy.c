@@ -247,7 +247,7 @@ static int policy_init(struct policy_options *o) {
     if (cvm_policy_parse(text, strlen(text), check, &e) < 0 ||
         cvm_write_file(o->output, text, strlen(text), &e) < 0)
         return error(&e);
-    return EXIT_OK;
+    return wrote(o->output);
 }
 
 static int load(const struct policy_options *o, const char *path, struct cvm_policy **ret,
@@ -326,7 +326,7 @@ static int policy_sign(const struct policy_options *o, const char *path) {
     r = cvm_jws_sign(key, CVM_POLICY_JWS_TYPE, buf, size, &jws);
     if (r < 0)
         return fail("policy", EXIT_FAILED, "cannot sign: %s", strerror(-r));
-    return cvm_write_file(o->output, jws, strlen(jws), &e) < 0 ? error(&e) : EXIT_OK;
+    return cvm_write_file(o->output, jws, strlen(jws), &e) < 0 ? error(&e) : wrote(o->output);
 }
 
 static int verb_policy(int argc, char **argv) {
@@ -373,7 +373,7 @@ static int verb_import_corim(int argc, char **argv) {
         return fail(argv[0], EXIT_FAILED, "%s", e.text);
     if (other)
         say("%u triples of other environments were left out.\n", other);
-    return EXIT_OK;
+    return wrote(o.output);
 }
 
 static const struct verb_status policy_statuses[] = {

@@ -151,7 +151,10 @@ static void pause_for(double seconds, bool keys) {
 static int draw(json_object *list, size_t machines, double seconds, bool full) {
     if (full) /* home, and clear below */
         printf("\033[H\033[Jcvmctl top: %zu machines, every %.1f s; q ends\n\n", machines, seconds);
+    for (size_t i = 0; arg_quiet && !arg_json && i < json_object_array_length(list); i++)
+        puts(text(json_object_array_get_idx(list, i), "name"));
     return arg_json                         ? print_json(list)
+           : arg_quiet                      ? EXIT_OK
            : json_object_array_length(list) ? print_table(list)
                                             : (say("No machines.\n"), 0);
 }

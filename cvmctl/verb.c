@@ -2,13 +2,13 @@
 #include "verb.h"
 
 #include "cvmctl.h"
+#include "transport.h"
 
 #include <ctype.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <string.h>
 
-bool arg_json, arg_quiet, arg_parse_only, errors_silent;
+bool arg_parse_only;
 
 const struct verb_status verb_statuses[] = {
     {EXIT_OK, "success"},
@@ -20,6 +20,18 @@ const struct verb_status verb_statuses[] = {
     {-1},
 };
 
+/* Of verbs that talk to no cvmd. */
+static const struct verb_status local_statuses[] = {
+    {EXIT_OK, "success"},
+    {EXIT_FAILED, "failure; one line on standard error says what is wrong"},
+    {EXIT_USAGE, "usage: an option or argument that cannot be right"},
+    {-1},
+};
+
+const struct verb_status *verb_statuses_of(const struct verb *v) {
+    return v->statuses ?: v->remote ? verb_statuses : local_statuses;
+}
+
 enum { OPTION_JSON = 2000 };
 
 const struct verb_option common_options[] = {
@@ -28,40 +40,6 @@ const struct verb_option common_options[] = {
     {"help", 'h', NULL, "this text"},
     {0},
 };
-
-int fail(const char *verb, int status, const char *fmt, ...) {
-    va_list ap;
-
-    if (errors_silent)
-        return status;
-    fprintf(stderr, "cvmctl %s: ", verb);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-    return status;
-}
-
-int usage_error(const char *verb, const char *fmt, ...) {
-    va_list ap;
-
-    fprintf(stderr, "cvmctl %s: ", verb);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "; see 'cvmctl help %s'\n", verb);
-    return EXIT_USAGE;
-}
-
-void say(const char *fmt, ...) {
-    va_list ap;
-
-    if (arg_json || arg_quiet)
-        return;
-    va_start(ap, fmt);
-    vprintf(fmt, ap);
-    va_end(ap);
-}
 
 const struct verb *verb_next(const struct verb *v) {
     if (!v)
@@ -274,30 +252,31 @@ static bool begins_with_word(const char *name, const char *word) {
     return strncmp(name, word, n) == 0 && name[n] == ' ';
 }
 
+/* "a, b, c": the second words behind @word. */
+static void second_words(const char *word, char *buf, size_t size) {
+    size_t n = 0;
+
+    buf[0] = 0;
+    for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
+        if (begins_with_word(v->name, word) && n < size)
+            n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "", v->name + strlen(word) + 1);
+}
+
 /* @word is the first of two-word verbs, what follows is none of the second. */
 static int unknown_second(const char *word, const char *second) {
-    const char *best = NULL, *separator = "";
+    const char *best = NULL;
+    char words[256];
     unsigned d = 3;
 
-    if (second)
-        fprintf(stderr, "cvmctl %s: there is no '%s %s'", word, word, second);
-    else
-        fprintf(stderr, "cvmctl %s: a second word is missing", word);
-    for (const struct verb *v = verb_next(NULL); v && second; v = verb_next(v))
+    second_words(word, words, sizeof(words));
+    if (!second)
+        return fail(word, EXIT_USAGE, "a second word is missing; it is one of %s", words);
+    for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
         if (begins_with_word(v->name, word))
             nearer(second, v->name + strlen(word) + 1, &d, &best);
     if (best)
-        fprintf(stderr, "; did you mean '%s %s'?\n", word, best);
-    else {
-        fputs("; it is one of ", stderr);
-        for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
-            if (begins_with_word(v->name, word)) {
-                fprintf(stderr, "%s%s", separator, v->name + strlen(word) + 1);
-                separator = ", ";
-            }
-        fputc('\n', stderr);
-    }
-    return EXIT_USAGE;
+        return fail(word, EXIT_USAGE, "there is no '%s %s'; did you mean '%s %s'?", word, second, word, best);
+    return fail(word, EXIT_USAGE, "there is no '%s %s'; it is one of %s", word, second, words);
 }
 
 static int unknown_verb(const char *name, const char *second) {
@@ -315,12 +294,9 @@ static int unknown_verb(const char *name, const char *second) {
             best = v->name;
         }
     }
-    fprintf(stderr, "cvmctl: there is no verb '%s'", name);
     if (best)
-        fprintf(stderr, "; did you mean '%.*s'?\n", (int)strcspn(best, " "), best);
-    else
-        fputs("; see 'cvmctl help'\n", stderr);
-    return EXIT_USAGE;
+        return fail("", EXIT_USAGE, "there is no verb '%s'; did you mean '%.*s'?", name, (int)strcspn(best, " "), best);
+    return usage_error("", "there is no verb '%s'", name);
 }
 
 /* The second word of a two-word verb stands right behind the first; options follow. */
@@ -357,6 +333,8 @@ int verb_dispatch(int argc, char **argv) {
         return r;
     if (arg_parse_only)
         return EXIT_OK;
+    if (arg_host && !v->remote)
+        return usage_error(v->name, "this works on the machine it is typed on: not with --host");
     optind = 0; /* the verb reads its own options from the start */
     return v->run(argc, argv);
 }

@@ -41,7 +41,7 @@ struct verb {
     int (*run)(int argc, char **argv);
     const char *text;                     /* what help tells beyond the summary; may be NULL */
     const struct verb_option *options[5]; /* lists of options, NULL-terminated */
-    const struct verb_status *statuses;   /* NULL: verb_statuses */
+    const struct verb_status *statuses;   /* NULL: those of all verbs, or of those that talk to no cvmd */
     const char *remark;                   /* of the synopsis: options that must be given, for people */
     bool remote;                          /* talks to cvmd: --bus-address, --host and theirs apply */
 };
@@ -54,6 +54,8 @@ struct verb_family {
 
 extern const struct verb_family verb_families[];
 extern const struct verb_status verb_statuses[];
+/* What a verb returns. */
+const struct verb_status *verb_statuses_of(const struct verb *v);
 /* What every verb takes, and what those take that talk to cvmd. */
 extern const struct verb_option common_options[], remote_options[];
 

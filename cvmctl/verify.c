@@ -82,7 +82,7 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
             break;
         case OPT_REFERENCE:
             if (o->nr_reference == ELEMENTSOF(o->reference)) {
-                fprintf(stderr, "cvmctl verify: more than %zu --reference\n", ELEMENTSOF(o->reference));
+                usage_error("verify", "more than %zu --reference", ELEMENTSOF(o->reference));
                 return -E2BIG;
             }
             o->reference[o->nr_reference++] = optarg;
@@ -101,7 +101,7 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
             break;
         case OPT_ENROLMENT:
             if (o->nr_enrolment == ELEMENTSOF(o->enrolment)) {
-                fprintf(stderr, "cvmctl verify: more than %zu --enrolment\n", ELEMENTSOF(o->enrolment));
+                usage_error("verify", "more than %zu --enrolment", ELEMENTSOF(o->enrolment));
                 return -E2BIG;
             }
             o->enrolment[o->nr_enrolment++] = optarg;
@@ -121,19 +121,19 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         }
     }
     if (!o->report || !o->nonce) {
-        fprintf(stderr, "cvmctl verify: --%s is missing\n", o->report ? "nonce" : "report");
+        usage_error("verify", "--%s is missing", o->report ? "nonce" : "report");
         return -EINVAL;
     }
     if (o->policy_key && !o->policy) {
-        fprintf(stderr, "cvmctl verify: --policy-key without --policy\n");
+        usage_error("verify", "--policy-key without --policy");
         return -EINVAL;
     }
     if (!o->nr_enrolment != !o->enrolment_key) {
-        fprintf(stderr, "cvmctl verify: --enrolment and --enrolment-key go together\n");
+        usage_error("verify", "--enrolment and --enrolment-key go together");
         return -EINVAL;
     }
     if (!(o->ear || o->ear_cwt || o->eat) != !o->signing_key) {
-        fprintf(stderr, "cvmctl verify: --ear, --ear-cwt or --eat and --signing-key go together\n");
+        usage_error("verify", "--ear, --ear-cwt or --eat and --signing-key go together");
         return -EINVAL;
     }
     return 0;
@@ -363,25 +363,19 @@ static int verb_verify(int argc, char **argv) {
     struct cvm_error e = {""};
     int r;
 
-    if (!o || !v) {
-        fprintf(stderr, "cvmctl verify: out of memory\n");
-        return CVM_EXIT_ERROR;
-    }
+    if (!o || !v)
+        return fail(argv[0], CVM_EXIT_ERROR, "out of memory");
     r = parse_options(argc, argv, o);
     if (r != 0)
         return r > 0 ? 0 : CVM_EXIT_USAGE;
     r = verify(o, v, &e);
-    if (r < 0) {
-        fprintf(stderr, "cvmctl verify: %s\n", e.text);
-        return CVM_EXIT_ERROR;
-    }
+    if (r < 0)
+        return fail(argv[0], CVM_EXIT_ERROR, "%s", e.text);
     if (arg_json) {
         _cleanup_(json_object_putp) json_object *j = cvm_verdict_to_json(v);
 
-        if (!j) {
-            fprintf(stderr, "cvmctl verify: out of memory\n");
-            return CVM_EXIT_ERROR;
-        }
+        if (!j)
+            return fail(argv[0], CVM_EXIT_ERROR, "out of memory");
         printf("%s\n",
                json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     } else if (!arg_quiet)

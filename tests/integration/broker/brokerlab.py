@@ -10,9 +10,13 @@ import json
 import os
 import pathlib
 import ssl
+import struct
 import subprocess
 import threading
 import time
+
+KINDS = ("", "firmware", "kernel", "initrd", "cmdline")
+DIGEST = 48
 
 
 class Host:
@@ -56,6 +60,22 @@ def encode(data: bytes) -> str:
 def run(cvmctl, *args, environment=None):
     return subprocess.run([cvmctl, *map(str, args)], capture_output=True, text=True, timeout=300,
                           env=dict(os.environ, **(environment or {})))
+
+
+def reference_values(plane, machine: str) -> dict:
+    """What the reports of a machine of tests/integration/cvmd say, as a tenant's expectation."""
+    path = plane.dir / "evidence"
+    plane.cvmctl("report", machine, "--nonce", os.urandom(64).hex(), "-o", path)
+    report = decode(json.loads(path.read_text())["report"])
+    number, = struct.unpack_from("<I", report, 416)
+    parts = []
+    for at in range(424, 424 + 64 * number, 64):
+        kind, size = struct.unpack_from("<IxxxxQ", report, at)
+        parts.append({"kind": KINDS[kind], "size": size, "digest": report[at + 16:at + 16 + DIGEST].hex()})
+    return {"profile": "tag:cvmd.org,2026:reference-values#1",
+            "rootvisor": [{"digest": report[64:64 + DIGEST].hex(), "min_svn": 1}],
+            "guardian": [{"digest": report[112:112 + DIGEST].hex(), "min_svn": 1}],
+            "launch": [{"digest": report[176:176 + DIGEST].hex(), "components": parts}]}
 
 
 class Broker:
