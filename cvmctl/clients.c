@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* cvmctl client token, list, add, remove, authority: who may use the REST interface of this host. */
-#include "client.h"
+/* cvmctl client token, list, add, remove, authority: who may use the REST interface of a host. */
 #include "output.h"
 #include "transport.h"
 
-#include <errno.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { OPT_ROLE = OPTION_LONG, OPT_MACHINES, OPT_LIFETIME, OPT_NAME };
 
-struct grant {
-    const char *name, *role, *machines;
-    uint64_t lifetime; /* seconds */
-};
-
 /* -1 to go on, or the exit status. */
-static int take_options(int argc, char **argv, struct grant *g) {
+static int take_options(int argc, char **argv, struct client_grant *g) {
+    uint64_t lifetime = 3600;
     int c;
 
-    *g = (struct grant){.role = "viewer", .machines = "*", .lifetime = 3600};
+    *g = (struct client_grant){.role = "viewer", .machines = "*"};
     while ((c = verb_getopt(argc, argv)) >= 0)
         if (c == OPT_ROLE)
             g->role = optarg;
@@ -27,44 +21,24 @@ static int take_options(int argc, char **argv, struct grant *g) {
             g->machines = optarg;
         else if (c == OPT_NAME)
             g->name = optarg;
-        else if (c == OPT_LIFETIME && parse_number(optarg, 1, 30 * 86400, &g->lifetime) < 0)
+        else if (c == OPT_LIFETIME && parse_number(optarg, 1, 30 * 86400, &lifetime) < 0)
             return usage_error(argv[0], "--lifetime %s: must be 1 to %u seconds", optarg, 30 * 86400);
+    g->lifetime = (uint32_t)lifetime;
     return -1;
 }
 
-/* A method of org.cvmd1.Clients. 0, or prints and returns an exit status. */
-static int call(const char *verb, const char *member, sd_bus_message **reply, const char *types, ...) {
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_transport_ struct transport *t = NULL;
-    _cleanup_message_ sd_bus_message *m = NULL;
-    sd_bus *bus;
-    va_list ap;
-    int r;
+static const char *text(json_object *o, const char *key) {
+    json_object *v = NULL;
 
-    r = transport_open(verb, &t);
-    if (r != 0)
-        return r;
-    bus = transport_bus(t);
-    if (!bus)
-        return fail(verb, EXIT_REFUSED, "clients are told on the host itself: not with --host");
-    r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", "/org/cvmd1", "org.cvmd1.Clients", member);
-    if (r >= 0 && types) {
-        va_start(ap, types);
-        r = sd_bus_message_appendv(m, types, ap);
-        va_end(ap);
-    }
-    if (r >= 0)
-        r = sd_bus_call(bus, m, CLIENT_TIMEOUT_USEC, &error, reply);
-    return r < 0 ? client_fail(verb, r, &error) : 0;
+    json_object_object_get_ex(o, key, &v);
+    return json_object_get_string(v) ?: "";
 }
 
 static int verb_token(int argc, char **argv) {
-    _cleanup_message_ sd_bus_message *reply = NULL;
+    _cleanup_transport_ struct transport *t = NULL;
     _cleanup_json_ json_object *o = NULL;
-    const char *token, *authority;
     char time[TIME_MAX_SIZE];
-    uint64_t expires;
-    struct grant g;
+    struct client_grant g;
     int r;
 
     r = take_options(argc, argv, &g);
@@ -72,29 +46,22 @@ static int verb_token(int argc, char **argv) {
         return r;
     if (strcmp(argv[optind], "create") != 0)
         return usage_error(argv[0], "'%s' is nothing to do with a token", argv[optind]);
-    r = call(argv[0], "CreateToken", &reply, "sssu", argv[optind + 1], g.role, g.machines, (uint32_t)g.lifetime);
+    g.name = argv[optind + 1];
+    r = transport_open(argv[0], &t);
+    if (r == 0)
+        r = t->ops->create_token(t, argv[0], &g, &o);
     if (r != 0)
         return r;
-    r = sd_bus_message_read(reply, "sts", &token, &expires, &authority);
-    if (r < 0)
-        return client_fail(argv[0], r, NULL);
-    format_time(expires, time);
-    if (arg_json) {
-        o = json_object_new_object();
-        json_object_object_add(o, "token", json_object_new_string(token));
-        json_object_object_add(o, "expires", json_object_new_string(time));
-        json_object_object_add(o, "authority_sha256", json_object_new_string(authority));
-        return print_json(o);
-    }
-    if (arg_quiet) {
-        puts(token);
+    format_time(json_object_get_uint64(json_object_object_get(o, "expires")), time);
+    if (arg_quiet && !arg_json) {
+        puts(text(o, "token"));
         return EXIT_OK;
     }
-    printf("Token:      %s\nGood until: %s, once\nAuthority:  sha256 %s\n", token, time, authority);
-    return EXIT_OK;
+    return done(members("token", text(o, "token"), "expires", time, "authority_sha256", text(o, "authority_sha256"), NULL),
+                "Token:      %s\nGood until: %s, once\nAuthority:  sha256 %s\n", text(o, "token"), time,
+                text(o, "authority_sha256"));
 }
 
-static const char *const client_keys[] = {"id", "name", "role", "machines", "created", "expires"};
 static const struct field client_fields[] = {
     {"id", "id", "Client", FORMAT_PLAIN},       {"name", "name", "Name", FORMAT_PLAIN},
     {"role", "role", "Role", FORMAT_PLAIN},     {"machines", "machines", "Machines", FORMAT_PLAIN},
@@ -122,18 +89,17 @@ static int add_row(struct libscols_table *table, json_object *p) {
 static int verb_clients(int argc, char **argv) {
     static const char *const columns[] = {"CLIENT", "NAME", "ROLE", "MACHINES", "SINCE", "UNTIL", NULL};
     _cleanup_json_ json_object *all = NULL, *out = json_object_new_array();
-    _cleanup_message_ sd_bus_message *reply = NULL;
+    _cleanup_transport_ struct transport *t = NULL;
     struct libscols_table *table;
     int r;
 
     while (verb_getopt(argc, argv) >= 0)
         ;
-    r = call(argv[0], "List", &reply, NULL);
+    r = transport_open(argv[0], &t);
+    if (r == 0)
+        r = t->ops->clients(t, argv[0], &all);
     if (r != 0)
         return r;
-    r = client_read_structs(reply, client_keys, ELEMENTSOF(client_keys), &all);
-    if (r < 0)
-        return client_fail(argv[0], r, NULL);
     table = table_new(columns);
     if (!table)
         return fail(argv[0], EXIT_FAILED, "out of memory");
@@ -149,14 +115,9 @@ static int verb_clients(int argc, char **argv) {
     return table_or_json(table, out, "No clients but root.");
 }
 
-static int print_empty(void) {
-    _cleanup_json_ json_object *o = arg_json ? json_object_new_object() : NULL;
-
-    return arg_json ? print_json(o) : EXIT_OK;
-}
-
 static int verb_add_client(int argc, char **argv) {
-    struct grant g;
+    _cleanup_transport_ struct transport *t = NULL;
+    struct client_grant g;
     int r;
 
     r = take_options(argc, argv, &g);
@@ -164,47 +125,42 @@ static int verb_add_client(int argc, char **argv) {
         return r;
     if (!g.name)
         return usage_error(argv[0], "--name is missing");
-    r = call(argv[0], "Add", NULL, "ssss", argv[optind], g.name, g.role, g.machines);
-    if (r != 0)
-        return r;
-    say("%s is %s of machines '%s' now.\n", g.name, g.role, g.machines);
-    return print_empty();
+    g.id = argv[optind];
+    r = transport_open(argv[0], &t);
+    if (r == 0)
+        r = t->ops->add_client(t, argv[0], &g);
+    return r ?: done(members("id", g.id, "name", g.name, "role", g.role, "machines", g.machines, NULL),
+                     "%s is %s of machines '%s' now.\n", g.name, g.role, g.machines);
 }
 
 static int verb_remove_client(int argc, char **argv) {
+    _cleanup_transport_ struct transport *t = NULL;
     int r;
 
     while (verb_getopt(argc, argv) >= 0)
         ;
-    r = call(argv[0], "Remove", NULL, "s", argv[optind]);
-    if (r != 0)
-        return r;
-    say("%s is no client any more.\n", argv[optind]);
-    return print_empty();
+    r = transport_open(argv[0], &t);
+    if (r == 0)
+        r = t->ops->remove_client(t, argv[0], argv[optind]);
+    return r ?: done(members("removed", argv[optind], NULL), "%s is no client any more.\n", argv[optind]);
 }
 
 static int verb_authority(int argc, char **argv) {
-    _cleanup_message_ sd_bus_message *reply = NULL;
+    _cleanup_transport_ struct transport *t = NULL;
     _cleanup_json_ json_object *o = NULL;
-    const char *certificate, *sha256;
     int r;
 
     while (verb_getopt(argc, argv) >= 0)
         ;
-    r = call(argv[0], "Authority", &reply, NULL);
+    r = transport_open(argv[0], &t);
+    if (r == 0)
+        r = t->ops->authority(t, argv[0], &o);
     if (r != 0)
         return r;
-    r = sd_bus_message_read(reply, "ss", &certificate, &sha256);
-    if (r < 0)
-        return client_fail(argv[0], r, NULL);
-    if (!arg_json) {
-        fputs(certificate, stdout);
-        return EXIT_OK;
-    }
-    o = json_object_new_object();
-    json_object_object_add(o, "certificate", json_object_new_string(certificate));
-    json_object_object_add(o, "sha256", json_object_new_string(sha256));
-    return print_json(o);
+    if (arg_json)
+        return print_json(o);
+    fputs(text(o, "certificate"), stdout);
+    return EXIT_OK;
 }
 
 static const struct verb_option grant_options[] = {

@@ -273,9 +273,20 @@ static void print_fish_argument(const char *kind) {
         fputs(" -x", stdout);
 }
 
+/* Whether the line is about this verb. */
+static void print_fish_condition(const char *verb) {
+    printf("complete -c cvmctl -n '__cvmctl_verb \"%s\"", verb);
+    if (!strchr(verb, ' ') && has_second_words(verb)) {
+        putchar(' ');
+        print_second_words(verb);
+    }
+    putchar('\'');
+}
+
 static void print_fish_options(const struct verb_option *o, const char *verb) {
     for (; o->name; o++) {
-        printf("complete -c cvmctl -n '__cvmctl_verb \"%s\"' -l %s", verb, o->name);
+        print_fish_condition(verb);
+        printf(" -l %s", o->name);
         if (o->val < 128)
             printf(" -s %c", o->val);
         if (o->argument)
@@ -295,11 +306,12 @@ static void print_fish(void) {
          "        string match -qr -- '^-' $w; or echo $w\n"
          "    end\n"
          "end\n"
+         "# The verb is $argv[1], and its second word none of the others.\n"
          "function __cvmctl_verb\n"
          "    set -l words (__cvmctl_words)\n"
          "    set -l verb (string split ' ' -- $argv[1])\n"
          "    test (count $words) -ge (count $verb); and test \"$words[1..\"(count $verb)\"]\" = "
-         "\"$argv[1]\"\n"
+         "\"$argv[1]\"; and not contains -- \"$words[2]\" $argv[2..-1]\n"
          "end\n"
          "function __cvmctl_first\n"
          "    test -z (__cvmctl_words | string collect)\n"
@@ -330,7 +342,7 @@ static void print_fish(void) {
         }
         if (sscanf(v->arguments, "%*[[]%31[A-Z|]", kind) == 1 ||
             sscanf(v->arguments, "%31[A-Z|]", kind) == 1) {
-            printf("complete -c cvmctl -n '__cvmctl_verb \"%s\"'", v->name);
+            print_fish_condition(v->name);
             print_fish_argument(kind);
             putchar('\n');
         }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * cvmctl host endorsement, host activate: the host's half of enrolling its TPM. Root, on the host's own bus.
+ * cvmctl host endorsement, host activate: the host's half of enrolling its TPM: root on the host, or an administrator.
  */
-#include "client.h"
 #include "transport.h"
 
 #include <string.h>
@@ -12,30 +11,16 @@ const struct verb_option endorsement_options[] = {
     {0},
 };
 
-/* Calls a method of the Host that gives a text, and writes that to a file. */
-static int call(const char *verb, const char *member, const char *argument, const char *output) {
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+static int run(const char *verb, const char *challenge, const char *output) {
     _cleanup_transport_ struct transport *t = NULL;
+    _cleanup_free_ char *text = NULL;
     struct cvm_error e = {""};
-    const char *text;
-    int r;
+    int r = transport_open(verb, &t);
 
-    r = transport_open(verb, &t);
+    if (r == 0)
+        r = t->ops->enrolment(t, verb, challenge, &text);
     if (r != 0)
         return r;
-    if (!transport_bus(t))
-        return fail(verb, EXIT_FAILED, "this runs on the host itself, not through --host");
-    r = sd_bus_message_new_method_call(transport_bus(t), &m, "org.cvmd1", "/org/cvmd1/host", "org.cvmd1.Host",
-                                       member);
-    if (r >= 0 && argument)
-        r = sd_bus_message_append(m, "s", argument);
-    if (r >= 0)
-        r = sd_bus_call(transport_bus(t), m, CLIENT_TIMEOUT_USEC, &error, &reply);
-    if (r >= 0)
-        r = sd_bus_message_read(reply, "s", &text);
-    if (r < 0)
-        return client_fail(verb, r, &error);
     if (cvm_write_file(output, text, strlen(text), &e) < 0)
         return fail(verb, EXIT_FAILED, "%s", e.text);
     return wrote(output);
@@ -54,7 +39,7 @@ static const char *parse_output(int argc, char **argv) {
 int verb_endorsement(int argc, char **argv) {
     const char *output = parse_output(argc, argv);
 
-    return output ? call(argv[0], "GetEndorsement", NULL, output)
+    return output ? run(argv[0], NULL, output)
                   : usage_error(argv[0], "--output is missing");
 }
 
@@ -70,5 +55,5 @@ int verb_activate(int argc, char **argv) {
         return fail(argv[0], EXIT_FAILED, "%s", e.text);
     if (strlen(challenge) != size)
         return fail(argv[0], EXIT_FAILED, "'%s' is no challenge: it has a NUL byte in it", argv[optind]);
-    return call(argv[0], "ActivateCredential", challenge, output);
+    return run(argv[0], challenge, output);
 }

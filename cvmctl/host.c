@@ -104,7 +104,7 @@ static int verb_host(int argc, char **argv) {
 }
 
 static const struct verb_status deploy_statuses[] = {
-    {EXIT_OK, "deployed, or with --dry-run: nothing stands in the way"},
+    {EXIT_OK, "deployed, or with --check: nothing stands in the way"},
     {EXIT_FAILED, "failure; one line on standard error says what is wrong"},
     {EXIT_USAGE, "usage"},
     {EXIT_REFUSED, "a check says that this host cannot start RootVisor; nothing was changed"},

@@ -4,7 +4,6 @@
  * machine, by anybody: what is carried is sealed to the Guardian.
  */
 #include "broker-client.h"
-#include "client.h"
 #include "output.h"
 #include "transport.h"
 
@@ -221,35 +220,12 @@ static int verb_fetch(int argc, char **argv) {
     return done(members("resource", o.resource, "file", o.output, NULL), "Sealed key %s written to %s.\n", o.resource, o.output);
 }
 
-static int put(const char *verb, sd_bus *bus, const char *machine, const struct cvm_key_blob *blob) {
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_message_ sd_bus_message *m = NULL;
-    _cleanup_free_ char *path = NULL;
-    int r;
-
-    r = client_machine_path(verb, bus, machine, &path);
-    if (r != 0)
-        return r;
-    r = sd_bus_message_new_method_call(bus, &m, "org.cvmd1", path, "org.cvmd1.Machine", "PutKey");
-    if (r >= 0)
-        r = sd_bus_message_append_array(m, 'y', blob, sizeof(*blob));
-    if (r >= 0)
-        r = sd_bus_call(bus, m, CLIENT_TIMEOUT_USEC, &error, NULL);
-    return r < 0 ? client_fail(verb, r, &error) : 0;
-}
-
-static int bus_of(const char *verb, struct transport *t, sd_bus **ret) {
-    *ret = transport_bus(t);
-    return *ret ? 0 : fail(verb, EXIT_FAILED, "keys are handed over on the host itself: not with --host");
-}
-
 static int verb_put(int argc, char **argv) {
     _cleanup_transport_ struct transport *t = NULL;
     _cleanup_free_ void *blob = NULL;
     struct cvm_error e = {""};
     struct key_options o;
     size_t size = 0;
-    sd_bus *bus;
     int r;
 
     r = parse_options(argc, argv, &o);
@@ -263,9 +239,7 @@ static int verb_put(int argc, char **argv) {
         return fail(argv[0], EXIT_FAILED, "%s", e.text);
     r = transport_open(argv[0], &t);
     if (r == 0)
-        r = bus_of(argv[0], t, &bus);
-    if (r == 0)
-        r = put(argv[0], bus, argv[optind], blob);
+        r = t->ops->put_key(t, argv[0], argv[optind], blob, size);
     return r ?: done(members("machine", argv[optind], NULL), "The Guardian of '%s' has the key.\n", argv[optind]);
 }
 
@@ -277,7 +251,6 @@ static int verb_release(int argc, char **argv) {
     struct broker_session s;
     struct cvm_key_blob blob;
     struct key_options o;
-    sd_bus *bus;
     int r;
 
     r = parse_options(argc, argv, &o);
@@ -286,15 +259,13 @@ static int verb_release(int argc, char **argv) {
     if (r == 0)
         r = transport_open(argv[0], &t);
     if (r == 0)
-        r = bus_of(argv[0], t, &bus);
-    if (r == 0)
         r = begin(argv[0], &o, &s);
     if (r == 0)
         r = t->ops->evidence(t, argv[0], argv[optind], s.nonce, &evidence);
     if (r == 0)
         r = exchange(argv[0], &o, &s, evidence, &blob);
     if (r == 0)
-        r = put(argv[0], bus, argv[optind], &blob);
+        r = t->ops->put_key(t, argv[0], argv[optind], &blob, sizeof(blob));
     return r ?: done(members("machine", argv[optind], "resource", o.resource, NULL), "The Guardian of '%s' has the key %s.\n",
                      argv[optind], o.resource);
 }

@@ -2,20 +2,12 @@
 /*
  * The system bus: org.cvmd1, documented in docs/dbus.md.
  */
-#include "client.h"
-#include "transport.h"
+#include "transport-bus.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-
-struct bus_transport {
-    struct transport t;
-    sd_bus *bus;
-    sd_bus_slot *signals, *owner;
-    bool changed;
-};
 
 static const struct {
     const char *prefix, *interface, *get;
@@ -25,10 +17,6 @@ static const struct {
     [OBJECT_IMAGE] = {"/org/cvmd1/image/", "org.cvmd1.Image", "GetImage"},
     [OBJECT_OPERATION] = {"/org/cvmd1/operation/", "org.cvmd1.Operation", "GetOperation"},
 };
-
-static struct bus_transport *bus_of(struct transport *t) {
-    return (struct bus_transport *)t;
-}
 
 static void bus_close(struct transport *t) {
     struct bus_transport *b = bus_of(t);
@@ -453,6 +441,13 @@ static const struct transport_ops bus_ops = {
     .audit = bus_audit,
     .report = bus_report,
     .evidence = bus_evidence,
+    .put_key = bus_put_key,
+    .enrolment = bus_enrolment,
+    .clients = bus_clients,
+    .add_client = bus_add_client,
+    .remove_client = bus_remove_client,
+    .create_token = bus_create_token,
+    .authority = bus_authority,
 };
 
 int transport_bus_open(const char *verb, struct transport **ret) {
@@ -469,8 +464,4 @@ int transport_bus_open(const char *verb, struct transport **ret) {
     }
     *ret = &b->t;
     return 0;
-}
-
-sd_bus *transport_bus(struct transport *t) {
-    return t->ops == &bus_ops ? bus_of(t)->bus : NULL;
 }

@@ -77,7 +77,7 @@ static void key_of(const char *property, char *ret, size_t size) {
 }
 
 /* "2026-11-21T06:30:00.123456Z" as microseconds since 1970, 0 if it is none. */
-static uint64_t parse_time(const char *s) {
+uint64_t rest_parse_time(const char *s) {
     unsigned usec = 0;
     struct tm tm = {0};
     char *end = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -100,16 +100,14 @@ static void add_properties(json_object *to, json_object *from) {
         property_of(key, property, sizeof(property));
         if (is_time(property))
             json_object_object_add(to, property,
-                                   json_object_new_uint64(v ? parse_time(json_object_get_string(v)) : 0));
+                                   json_object_new_uint64(v ? rest_parse_time(json_object_get_string(v)) : 0));
         else
             json_object_object_add(to, property, v ? json_object_get(v) : json_object_new_string(""));
     }
 }
 
-static int call(struct rest_transport *t, const char *verb, const char *method, json_object *body,
-                bool if_match, json_object **ret, const char *fmt, ...) __attribute__((format(printf, 7, 8)));
-static int call(struct rest_transport *t, const char *verb, const char *method, json_object *body,
-                bool if_match, json_object **ret, const char *fmt, ...) {
+int rest_request(struct rest_transport *t, const char *verb, const char *method, json_object *body,
+                 bool if_match, json_object **ret, const char *fmt, ...) {
     struct http_request q = {.method = method, .body = body, .fd = -1, .if_match = if_match};
     _cleanup_free_ char *path = NULL;
     va_list ap;
@@ -140,7 +138,7 @@ static const char *const collections[OBJECT_KINDS] = {[OBJECT_HOST] = "host",
 /* Counters are a resource of their own. */
 static int add_stats(struct rest_transport *t, const char *verb, const char *escaped, json_object *p) {
     _cleanup_json_ json_object *stats = NULL;
-    int r = call(t, verb, "GET", NULL, false, &stats, "/v1/machines/%s/stats", escaped);
+    int r = rest_request(t, verb, "GET", NULL, false, &stats, "/v1/machines/%s/stats", escaped);
 
     if (r == 0)
         add_properties(p, stats);
@@ -157,9 +155,9 @@ static int rest_get(struct transport *transport, const char *verb, enum object_k
     if (!escaped)
         return fail(verb, EXIT_FAILED, "out of memory");
     if (kind == OBJECT_HOST)
-        r = call(t, verb, "GET", NULL, false, &answer, "/v1/host");
+        r = rest_request(t, verb, "GET", NULL, false, &answer, "/v1/host");
     else
-        r = call(t, verb, "GET", NULL, false, &answer, "/v1/%s/%s", collections[kind], escaped);
+        r = rest_request(t, verb, "GET", NULL, false, &answer, "/v1/%s/%s", collections[kind], escaped);
     if (r != 0)
         return r;
     add_properties(p, answer);
@@ -209,7 +207,7 @@ static int rest_list(struct transport *transport, const char *verb, enum object_
     do {
         _cleanup_json_ json_object *page = NULL;
 
-        r = call(t, verb, "GET", NULL, false, &page, "/v1/%s?limit=1000%s%s", collections[kind],
+        r = rest_request(t, verb, "GET", NULL, false, &page, "/v1/%s?limit=1000%s%s", collections[kind],
                  cursor ? "&cursor=" : "", cursor ?: "");
         if (r == 0)
             r = take_page(t, verb, kind, page, all);
@@ -324,7 +322,7 @@ static int create(struct rest_transport *t, const struct request *q, json_object
     json_object_object_add(body, "name", json_object_new_string(q->name));
     json_object_object_add(body, "start", json_object_new_boolean(strcmp(q->method, "Launch") == 0));
     r = send_files(t, q, body);
-    return r ?: call(t, q->verb, "POST", body, false, answer, "/v1/machines");
+    return r ?: rest_request(t, q->verb, "POST", body, false, answer, "/v1/machines");
 }
 
 static int import(struct rest_transport *t, const struct request *q, char **operation) {
@@ -350,7 +348,7 @@ static int act(struct rest_transport *t, const struct request *q, const char *es
     action[n] = 0;
     if (q->force)
         json_object_object_add(body, "force", json_object_new_boolean(true));
-    return call(t, q->verb, "POST", body, false, answer, "/v1/machines/%s/actions/%s", escaped, action);
+    return rest_request(t, q->verb, "POST", body, false, answer, "/v1/machines/%s/actions/%s", escaped, action);
 }
 
 static int rest_call(struct transport *transport, const struct request *q, char **operation) {
@@ -368,17 +366,17 @@ static int rest_call(struct transport *transport, const struct request *q, char 
     else if (strcmp(m, "SetProperties") == 0) {
         _cleanup_json_ json_object *body = body_of(q);
 
-        return call(t, q->verb, "PATCH", body, true, &answer, "/v1/machines/%s", escaped);
+        return rest_request(t, q->verb, "PATCH", body, true, &answer, "/v1/machines/%s", escaped);
     } else if (strcmp(m, "Delete") == 0)
-        r = call(t, q->verb, "DELETE", NULL, true, &answer, "/v1/machines/%s", escaped);
+        r = rest_request(t, q->verb, "DELETE", NULL, true, &answer, "/v1/machines/%s", escaped);
     else if (strcmp(m, "ImportImage") == 0)
         return import(t, q, operation);
     else if (strcmp(m, "DeleteImage") == 0)
-        r = call(t, q->verb, "DELETE", NULL, false, &answer, "/v1/images/%s", escaped);
+        r = rest_request(t, q->verb, "DELETE", NULL, false, &answer, "/v1/images/%s", escaped);
     else if (strcmp(m, "CollectImages") == 0)
-        r = call(t, q->verb, "POST", NULL, false, &answer, "/v1/images/collect");
+        r = rest_request(t, q->verb, "POST", NULL, false, &answer, "/v1/images/collect");
     else if (strcmp(m, "Reload") == 0)
-        return fail(q->verb, EXIT_REFUSED, "this is for the host itself, not over --host");
+        r = rest_request(t, q->verb, "POST", NULL, false, &answer, "/v1/host/reload");
     else
         r = act(t, q, escaped, &answer);
     if (r == 0 && text(answer, "id")[0])
@@ -389,7 +387,7 @@ static int rest_call(struct transport *transport, const struct request *q, char 
 static int rest_cancel(struct transport *t, const char *verb, const char *operation) {
     _cleanup_json_ json_object *answer = NULL, *body = json_object_new_object();
 
-    return call(rest_of(t), verb, "POST", body, false, &answer, "/v1/operations/%s/cancel", operation);
+    return rest_request(rest_of(t), verb, "POST", body, false, &answer, "/v1/operations/%s/cancel", operation);
 }
 
 static int rest_wait(struct transport *t, const char *verb, uint64_t usec) {
@@ -414,7 +412,7 @@ static json_object *audit_entry(json_object *e) {
         json_object_object_get_ex(e, same[i].from, &v);
         json_object_object_add(o, same[i].to, v ? json_object_get(v) : json_object_new_string(""));
         if (i == 0) /* in its place: the output is the bus's */
-            json_object_object_add(o, "time", json_object_new_uint64(parse_time(text(e, "time"))));
+            json_object_object_add(o, "time", json_object_new_uint64(rest_parse_time(text(e, "time"))));
     }
     v = NULL;
     json_object_object_get_ex(e, "rootvisor_seq", &v);
@@ -436,7 +434,7 @@ static int rest_audit(struct transport *transport, const char *verb, uint64_t af
         _cleanup_json_ json_object *page = NULL;
         json_object *list = NULL;
 
-        r = call(t, verb, "GET", NULL, false, &page, "/v1/audit?after=%" PRIu64 "&limit=%u%s%s%s%s", after,
+        r = rest_request(t, verb, "GET", NULL, false, &page, "/v1/audit?after=%" PRIu64 "&limit=%u%s%s%s%s", after,
                  limit && limit - n < 1000 ? (unsigned)(limit - n) : 1000, machine[0] ? "&machine=" : "", escaped,
                  cursor ? "&cursor=" : "", cursor ?: "");
         if (r != 0)
@@ -529,7 +527,7 @@ static int rest_follow(struct transport *transport, const char *verb, uint64_t a
 
 static int rest_audit_text(struct transport *t, const char *verb, const char *what, char **ret) {
     _cleanup_json_ json_object *answer = NULL;
-    int r = call(rest_of(t), verb, "GET", NULL, false, &answer, "/v1/audit/%s", what);
+    int r = rest_request(rest_of(t), verb, "GET", NULL, false, &answer, "/v1/audit/%s", what);
 
     if (r != 0)
         return r;
@@ -550,7 +548,7 @@ static int rest_audit_export(struct transport *transport, const char *verb, uint
 }
 
 static int rest_audit_proof(struct transport *t, const char *verb, bool inclusion, uint64_t n, json_object **ret) {
-    return call(rest_of(t), verb, "GET", NULL, false, ret, inclusion ? "/v1/audit/inclusion?index=%" PRIu64 : "/v1/audit/consistency?old=%" PRIu64, n);
+    return rest_request(rest_of(t), verb, "GET", NULL, false, ret, inclusion ? "/v1/audit/inclusion?index=%" PRIu64 : "/v1/audit/consistency?old=%" PRIu64, n);
 }
 
 static int ask(struct rest_transport *t, const char *verb, const char *machine,
@@ -562,7 +560,7 @@ static int ask(struct rest_transport *t, const char *verb, const char *machine,
     if (!escaped || !base64)
         return fail(verb, EXIT_FAILED, "out of memory");
     json_object_object_add(body, "nonce", json_object_new_string(base64));
-    return call(t, verb, "POST", body, false, ret, "/v1/machines/%s/%s", escaped, what);
+    return rest_request(t, verb, "POST", body, false, ret, "/v1/machines/%s/%s", escaped, what);
 }
 
 static int rest_report(struct transport *t, const char *verb, const char *machine,
@@ -609,6 +607,13 @@ static const struct transport_ops rest_ops = {
     .settle = rest_settle,
     .report = rest_report,
     .evidence = rest_evidence,
+    .put_key = rest_put_key,
+    .enrolment = rest_enrolment,
+    .clients = rest_clients,
+    .add_client = rest_add_client,
+    .remove_client = rest_remove_client,
+    .create_token = rest_create_token,
+    .authority = rest_authority,
 };
 
 int transport_rest_open(const char *verb, struct http_target *target, struct transport **ret) {

@@ -32,6 +32,13 @@ struct request {
     } files[2];
 };
 
+/* Who may use the REST interface, and how. */
+struct client_grant {
+    const char *id; /* uid:N, cert:SHA256; NULL for a token */
+    const char *name, *role, *machines;
+    uint32_t lifetime; /* of a token, seconds */
+};
+
 struct transport;
 
 struct transport_ops {
@@ -77,6 +84,18 @@ struct transport_ops {
     /* The evidence document of a machine, JSON text that the caller frees. */
     int (*evidence)(struct transport *t, const char *verb, const char *machine,
                     const uint8_t nonce[NONCE_SIZE], char **ret);
+    /* Hands @size bytes, a sealed key, to a machine's Guardian. */
+    int (*put_key)(struct transport *t, const char *verb, const char *machine, const void *blob, size_t size);
+    /* The host's half of enrolment: its endorsement (@challenge NULL), or the answer to a challenge; the caller frees. */
+    int (*enrolment)(struct transport *t, const char *verb, const char *challenge, char **ret);
+    /* An array of objects: id, name, role, machines, created, expires (microseconds since 1970, 0 never). */
+    int (*clients)(struct transport *t, const char *verb, json_object **ret);
+    int (*add_client)(struct transport *t, const char *verb, const struct client_grant *g);
+    int (*remove_client)(struct transport *t, const char *verb, const char *id);
+    /* token, expires, authority_sha256. */
+    int (*create_token)(struct transport *t, const char *verb, const struct client_grant *g, json_object **ret);
+    /* certificate (PEM), sha256. */
+    int (*authority)(struct transport *t, const char *verb, json_object **ret);
 };
 
 struct transport {
@@ -91,10 +110,6 @@ static inline void transport_close(struct transport *t) {
 }
 CVM_DEFINE_CLEANUP(struct transport *, transport_close)
 #define _cleanup_transport_ _cleanup_(transport_closep)
-
-/* The bus behind it, for what only descriptors can do; NULL if there is none. */
-struct sd_bus;
-struct sd_bus *transport_bus(struct transport *t);
 
 /* --- transport-bus.c, transport-rest.c --- */
 int transport_bus_open(const char *verb, struct transport **ret);

@@ -40,6 +40,22 @@ static int reply_token(sd_bus_message *call, struct manager *m, const char *who,
     return r < 0 ? r : sd_bus_reply_method_return(call, "sts", token, expires, ca_fingerprint(ca));
 }
 
+static int reply_added(sd_bus_message *call, struct manager *m, const char *who, sd_bus_error *error) {
+    const char *id, *name, *role, *pattern;
+    int r = sd_bus_message_read(call, "ssss", &id, &name, &role, &pattern);
+
+    if (r >= 0)
+        r = client_add(m, id, name, role, pattern, who, error);
+    return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+}
+
+static int reply_authority(sd_bus_message *call, struct manager *m, sd_bus_error *error) {
+    struct ca *ca;
+    int r = clients_authority(m, &ca, error);
+
+    return r < 0 ? r : sd_bus_reply_method_return(call, "ss", ca_certificate(ca), ca_fingerprint(ca));
+}
+
 /* --- through the gateway --- */
 
 static int open_clients(struct asked *a, sd_bus_message *call, struct manager *m, sd_bus_error *error) {
@@ -72,6 +88,23 @@ int gateway_create_token(sd_bus_message *call, void *userdata, sd_bus_error *err
     int r = open_clients(&a, call, userdata, error);
 
     return r < 0 ? r : reply_token(call, userdata, a.who, error);
+}
+
+int gateway_add_client(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    int r = open_clients(&a, call, userdata, error);
+
+    return r < 0 ? r : reply_added(call, userdata, a.who, error);
+}
+
+/* It proves who the host is: no secret, but for who is a client. */
+int gateway_authority(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    int r = gateway_open(&a, call, userdata, error);
+
+    if (r >= 0)
+        r = gateway_allow(&a, PERMISSION_READ, NULL);
+    return r < 0 ? r : reply_authority(call, userdata, error);
 }
 
 int gateway_enrol(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -141,15 +174,10 @@ static int root_create_token(sd_bus_message *call, void *userdata, sd_bus_error 
 }
 
 static int root_add(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    const char *id, *name, *role, *pattern;
     _cleanup_free_ char *who = NULL;
     int r = check_root(call, userdata, &who, error);
 
-    if (r >= 0)
-        r = sd_bus_message_read(call, "ssss", &id, &name, &role, &pattern);
-    if (r >= 0)
-        r = client_add(userdata, id, name, role, pattern, who, error);
-    return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+    return r < 0 ? r : reply_added(call, userdata, who, error);
 }
 
 static int root_list(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -173,12 +201,9 @@ static int root_remove(sd_bus_message *call, void *userdata, sd_bus_error *error
 
 static int root_authority(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_free_ char *who = NULL;
-    struct ca *ca;
     int r = check_root(call, userdata, &who, error);
 
-    if (r >= 0)
-        r = clients_authority(userdata, &ca, error);
-    return r < 0 ? r : sd_bus_reply_method_return(call, "ss", ca_certificate(ca), ca_fingerprint(ca));
+    return r < 0 ? r : reply_authority(call, userdata, error);
 }
 
 const sd_bus_vtable bus_clients_vtable[] = {

@@ -163,7 +163,10 @@ static int no_tpm(sd_bus_error *error) {
 }
 
 int bus_get_endorsement(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    struct manager *m = userdata;
+    return bus_send_endorsement(userdata, call, error);
+}
+
+int bus_send_endorsement(struct manager *m, sd_bus_message *call, sd_bus_error *error) {
     struct waiting *w;
     uint32_t retry = 0;
     int r;
@@ -181,24 +184,26 @@ int bus_get_endorsement(sd_bus_message *call, void *userdata, sd_bus_error *erro
 }
 
 int bus_activate_credential(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    struct manager *m = userdata;
-    struct cvm_error e = {""};
     const char *challenge;
+    int r = sd_bus_message_read(call, "s", &challenge);
+
+    return r < 0 ? r : bus_send_activation(userdata, call, challenge, NULL, error);
+}
+
+int bus_send_activation(struct manager *m, sd_bus_message *call, const char *challenge, const char *who, sd_bus_error *error) {
+    struct cvm_error e = {""};
     struct waiting *w;
     uint32_t retry = 0;
     int r;
 
     if (!m->quoter)
         return no_tpm(error);
-    r = sd_bus_message_read(call, "s", &challenge);
-    if (r < 0)
-        return r;
     w = waiting_new(call);
     if (!w)
         return -ENOMEM;
     r = quoter_activate(m->quoter, challenge, on_text, w, &retry, &e);
     if (r == 0) {
-        audit(m, NULL, "tpm-enrolment", NULL, "a challenge was given to the TPM");
+        audit(m, NULL, "tpm-enrolment", who, "a challenge was given to the TPM");
         return 1;
     }
     waiting_free(w);

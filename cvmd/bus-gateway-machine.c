@@ -208,6 +208,20 @@ int gateway_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error) 
     return r < 0 ? r : bus_send_evidence(manager_find(a.manager, name), call, nonce, size, error);
 }
 
+int gateway_put_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    const char *name;
+    const void *blob;
+    size_t size;
+    int r = gateway_open_machine(&a, call, userdata, PERMISSION_CONTROL, &name, error);
+
+    if (r >= 0)
+        r = gateway_check_revision(&a, name, 0);
+    if (r >= 0)
+        r = sd_bus_message_read_array(call, 'y', &blob, &size);
+    return r < 0 ? r : bus_put_key(manager_find(a.manager, name), call, blob, size, error);
+}
+
 int gateway_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_(asked_done) struct asked a;
     const char *operation;

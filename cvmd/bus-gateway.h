@@ -63,6 +63,7 @@ int gateway_open_log(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int gateway_open_console(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int gateway_report(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int gateway_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int gateway_put_key(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int gateway_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error);
 
 int gateway_import_image(sd_bus_message *call, void *userdata, sd_bus_error *error);
@@ -73,8 +74,15 @@ int gateway_events(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int gateway_audit_export(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int gateway_audit_inclusion(sd_bus_message *call, void *userdata, sd_bus_error *error);
 
+/* --- methods: bus-gateway-host.c --- */
+int gateway_reload(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int gateway_endorsement(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int gateway_activate(sd_bus_message *call, void *userdata, sd_bus_error *error);
+
 /* --- methods: bus-clients.c --- */
 int gateway_list_clients(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int gateway_add_client(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int gateway_authority(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int gateway_remove_client(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int gateway_create_token(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int gateway_enrol(sd_bus_message *call, void *userdata, sd_bus_error *error);

@@ -269,14 +269,16 @@ static const char *key_refusal(int r) {
 
 /* PutKey: carries a tenant's key, sealed to the Guardian, which alone can open it. */
 static int method_put_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    struct machine *m = userdata;
     const void *blob;
     size_t size;
+    int r = sd_bus_message_read_array(call, 'y', &blob, &size);
+
+    return r < 0 ? r : bus_put_key(userdata, call, blob, size, error);
+}
+
+int bus_put_key(struct machine *m, sd_bus_message *call, const void *blob, size_t size, sd_bus_error *error) {
     int r;
 
-    r = sd_bus_message_read_array(call, 'y', &blob, &size);
-    if (r < 0)
-        return r;
     if (size != sizeof(struct cvm_key_blob))
         return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "a sealed key has %zu bytes, not %zu",
                                  sizeof(struct cvm_key_blob), size);

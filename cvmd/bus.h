@@ -172,8 +172,13 @@ int bus_machine_report(struct machine *m, const void *nonce, size_t size, struct
 /* --- bus-evidence.c: methods of Machine and Host --- */
 /* Answers @call with the evidence document as a string, now or when the TPM has. Returns 1, or a negative errno with
  * @error set; not answered then. */
+/* Hands the Guardian a sealed key, and answers the call. */
+int bus_put_key(struct machine *m, sd_bus_message *call, const void *blob, size_t size, sd_bus_error *error);
 int bus_send_evidence(struct machine *m, sd_bus_message *call, const void *nonce, size_t size, sd_bus_error *error);
 int bus_get_evidence(sd_bus_message *call, void *userdata, sd_bus_error *error);
+/* The same of the host's TPM; @who asks, NULL: root. */
+int bus_send_endorsement(struct manager *m, sd_bus_message *call, sd_bus_error *error);
+int bus_send_activation(struct manager *m, sd_bus_message *call, const char *challenge, const char *who, sd_bus_error *error);
 int bus_get_endorsement(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int bus_activate_credential(sd_bus_message *call, void *userdata, sd_bus_error *error);
 

@@ -21,6 +21,7 @@ static const struct {
     [PERMISSION_CONTROL] = {"control", ROLE_OPERATOR}, [PERMISSION_CONSOLE] = {"console", ROLE_OPERATOR},
     [PERMISSION_REPORT] = {"report", ROLE_OPERATOR},   [PERMISSION_DEFINE] = {"define", ROLE_ADMIN},
     [PERMISSION_IMAGES] = {"images", ROLE_ADMIN},      [PERMISSION_CLIENTS] = {"clients", ROLE_ADMIN},
+    [PERMISSION_HOST] = {"host", ROLE_ADMIN},
 };
 
 const char *role_to_string(enum role r) {

@@ -27,6 +27,7 @@ enum permission {
     PERMISSION_DEFINE, /* create, change, delete */
     PERMISSION_IMAGES, /* import, delete */
     PERMISSION_CLIENTS,
+    PERMISSION_HOST, /* the configuration, the TPM */
     PERMISSION_MAX,
 };
 const char *permission_to_string(enum permission p);

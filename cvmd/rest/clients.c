@@ -91,11 +91,6 @@ void client_self(struct request *req) {
     reply_json(req, MHD_HTTP_OK, o);
 }
 
-static void on_removed(struct request *req, sd_bus_message *reply) {
-    (void)reply;
-    reply_empty(req, MHD_HTTP_NO_CONTENT);
-}
-
 void client_delete(struct request *req) {
     sd_bus_message *m;
     int r;
@@ -103,7 +98,7 @@ void client_delete(struct request *req) {
     if (request_call_new(req, "RemoveClient", &m) < 0)
         return;
     r = sd_bus_message_append(m, "s", req->params[0]);
-    request_call(req, m, r, on_removed);
+    request_call(req, m, r, reply_done);
 }
 
 static void on_token(struct request *req, sd_bus_message *reply) {
@@ -127,30 +122,72 @@ static void on_token(struct request *req, sd_bus_message *reply) {
     reply_response(req, MHD_HTTP_CREATED, response);
 }
 
+/* Who is to have which role on which machines. The body is the caller's; -1: answered. */
+static int read_grant(struct request *req, const char *const *known, json_object **body, const char **name, const char **role,
+                      const char **pattern, uint64_t *lifetime) {
+    struct cvm_error e = {0};
+    int r;
+
+    *pattern = "*";
+    if (request_json(req, known, body) < 0)
+        return -1;
+    r = cvm_json_string(*body, "name", name, &e);
+    if (r >= 0)
+        r = cvm_json_string(*body, "role", role, &e);
+    if (r >= 0 && json_object_object_get_ex(*body, "machines", NULL))
+        r = cvm_json_string(*body, "machines", pattern, &e);
+    if (r >= 0 && json_object_object_get_ex(*body, "lifetime", NULL))
+        r = cvm_json_uint(*body, "lifetime", UINT32_MAX, lifetime, &e);
+    if (r >= 0)
+        return 0;
+    reply_problem(req, PROBLEM_INVALID_ARGUMENT, "%s", e.text);
+    return -1;
+}
+
 void tokens_create(struct request *req) {
     static const char *const known[] = {"name", "role", "machines", "lifetime", NULL};
-    const char *name, *role, *pattern = "*";
     _cleanup_json_ json_object *o = NULL;
-    struct cvm_error e = {0};
+    const char *name, *role, *pattern;
     uint64_t lifetime = 3600;
     sd_bus_message *m;
     int r;
 
-    if (request_json(req, known, &o) < 0)
-        return;
-    r = cvm_json_string(o, "name", &name, &e);
-    if (r >= 0)
-        r = cvm_json_string(o, "role", &role, &e);
-    if (r >= 0 && json_object_object_get_ex(o, "machines", NULL))
-        r = cvm_json_string(o, "machines", &pattern, &e);
-    if (r >= 0 && json_object_object_get_ex(o, "lifetime", NULL))
-        r = cvm_json_uint(o, "lifetime", UINT32_MAX, &lifetime, &e);
-    if (r < 0) {
-        reply_problem(req, PROBLEM_INVALID_ARGUMENT, "%s", e.text);
-        return;
-    }
-    if (request_call_new(req, "CreateToken", &m) < 0)
+    if (read_grant(req, known, &o, &name, &role, &pattern, &lifetime) < 0 || request_call_new(req, "CreateToken", &m) < 0)
         return;
     r = sd_bus_message_append(m, "sssu", name, role, pattern, (uint32_t)lifetime);
     request_call(req, m, r, on_token);
+}
+
+void client_put(struct request *req) {
+    static const char *const known[] = {"name", "role", "machines", NULL};
+    _cleanup_json_ json_object *o = NULL;
+    const char *name, *role, *pattern;
+    sd_bus_message *m;
+    int r;
+
+    if (read_grant(req, known, &o, &name, &role, &pattern, NULL) < 0 || request_call_new(req, "AddClient", &m) < 0)
+        return;
+    r = sd_bus_message_append(m, "ssss", req->params[0], name, role, pattern);
+    request_call(req, m, r, reply_done);
+}
+
+static void on_authority(struct request *req, sd_bus_message *reply) {
+    const char *certificate, *sha256;
+    json_object *o;
+
+    if (sd_bus_message_read(reply, "ss", &certificate, &sha256) < 0) {
+        reply_errno(req, -EBADMSG);
+        return;
+    }
+    o = json_object_new_object();
+    json_object_object_add(o, "certificate", json_object_new_string(certificate));
+    json_object_object_add(o, "sha256", json_object_new_string(sha256));
+    reply_json(req, MHD_HTTP_OK, o);
+}
+
+void client_authority(struct request *req) {
+    sd_bus_message *m;
+
+    if (request_call_new(req, "Authority", &m) >= 0)
+        request_call(req, m, 0, on_authority);
 }

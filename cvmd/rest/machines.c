@@ -6,6 +6,7 @@
 #include "routes.h"
 
 #include "attest/json.h"
+#include "cvm/key.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -329,15 +330,6 @@ static void on_report(struct request *req, sd_bus_message *reply) {
     reply_json(req, MHD_HTTP_OK, o);
 }
 
-static void on_evidence(struct request *req, sd_bus_message *reply) {
-    const char *text;
-
-    if (sd_bus_message_read(reply, "s", &text) < 0)
-        reply_errno(req, -EBADMSG);
-    else
-        reply_text(req, MHD_HTTP_OK, "application/json", text, strlen(text));
-}
-
 static void with_nonce(struct request *req, const char *member, void (*on_reply)(struct request *req, sd_bus_message *reply)) {
     static const char *const known[] = {"nonce", NULL};
     _cleanup_json_ json_object *o = NULL;
@@ -365,5 +357,27 @@ void machine_report(struct request *req) {
 }
 
 void machine_evidence(struct request *req) {
-    with_nonce(req, "Evidence", on_evidence);
+    with_nonce(req, "Evidence", reply_document);
+}
+
+void machine_key(struct request *req) {
+    static const char *const known[] = {"key", NULL};
+    _cleanup_json_ json_object *o = NULL;
+    struct cvm_key_blob blob;
+    struct cvm_error e = {0};
+    sd_bus_message *m;
+    int r;
+
+    if (request_json(req, known, &o) < 0)
+        return;
+    if (cvm_json_base64url(o, "key", &blob, sizeof(blob), &e) < 0) {
+        reply_problem(req, PROBLEM_INVALID_ARGUMENT, "%s", e.text);
+        return;
+    }
+    if (request_call_new(req, "PutKey", &m) < 0)
+        return;
+    r = sd_bus_message_append(m, "s", req->params[0]);
+    if (r >= 0)
+        r = sd_bus_message_append_array(m, 'y', &blob, sizeof(blob));
+    request_call(req, m, r, reply_done);
 }

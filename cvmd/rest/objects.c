@@ -181,3 +181,29 @@ void host_get(struct request *req) {
     else
         request_call(req, m, 0, on_host);
 }
+
+void host_endorsement(struct request *req) {
+    sd_bus_message *m;
+
+    if (request_call_new(req, "Endorsement", &m) >= 0)
+        request_call(req, m, 0, reply_document);
+}
+
+/* The body is the challenge: what is in it concerns cvmd alone. */
+void host_activate(struct request *req) {
+    _cleanup_json_ json_object *o = NULL;
+    sd_bus_message *m;
+    int r;
+
+    if (request_json(req, NULL, &o) < 0 || request_call_new(req, "ActivateCredential", &m) < 0)
+        return;
+    r = sd_bus_message_append(m, "s", req->body);
+    request_call(req, m, r, reply_document);
+}
+
+void host_reload(struct request *req) {
+    sd_bus_message *m;
+
+    if (request_call_new(req, "Reload", &m) >= 0)
+        request_call(req, m, 0, reply_done);
+}

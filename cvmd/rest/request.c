@@ -339,6 +339,20 @@ int request_json(struct request *req, const char *const *known, json_object **re
     return 0;
 }
 
+void reply_done(struct request *req, sd_bus_message *reply) {
+    (void)reply;
+    reply_empty(req, MHD_HTTP_NO_CONTENT);
+}
+
+void reply_document(struct request *req, sd_bus_message *reply) {
+    const char *text;
+
+    if (sd_bus_message_read(reply, "s", &text) < 0)
+        reply_errno(req, -EBADMSG);
+    else
+        reply_text(req, MHD_HTTP_OK, "application/json", text, strlen(text));
+}
+
 int request_append_key(struct request *req, sd_bus_message *m) {
     const char *if_match = request_header(req, MHD_HTTP_HEADER_IF_MATCH);
     const char *parts[] = {req->route->method, req->url, if_match ?: ""};

@@ -89,6 +89,10 @@ int request_call_new(struct request *req, const char *member, sd_bus_message **r
 void request_call(struct request *req, sd_bus_message *m, int r,
                   void (*on_reply)(struct request *req, sd_bus_message *reply));
 
+/* For @on_reply: 204, whatever came; 200 with the JSON text that came. */
+void reply_done(struct request *req, sd_bus_message *reply);
+void reply_document(struct request *req, sd_bus_message *reply);
+
 /* Authorize, then run the handler; or once more. In server.c. */
 void request_run(struct request *req);
 void request_free(struct request *req);

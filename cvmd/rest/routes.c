@@ -30,6 +30,8 @@ const struct route routes[] = {
     {"POST", "/v1/machines/{name}/evidence", machine_evidence, PERMISSION_REPORT, .machine = true, .by_cvmd = true,
      .body = BODY_JSON},
 
+    {"POST", "/v1/machines/{name}/key", machine_key, PERMISSION_CONTROL, .machine = true, .by_cvmd = true, .body = BODY_JSON},
+
     {"GET", "/v1/images", images_list, PERMISSION_READ},
     {"POST", "/v1/images", images_upload, PERMISSION_IMAGES, .body = BODY_UPLOAD},
     {"POST", "/v1/images/collect", images_collect, PERMISSION_IMAGES, .by_cvmd = true, .body = BODY_JSON},
@@ -41,6 +43,9 @@ const struct route routes[] = {
     {"POST", "/v1/operations/{id}/cancel", operation_cancel, PERMISSION_CONTROL, .by_cvmd = true, .body = BODY_JSON},
 
     {"GET", "/v1/host", host_get, PERMISSION_READ},
+    {"GET", "/v1/host/endorsement", host_endorsement, PERMISSION_HOST, .by_cvmd = true},
+    {"POST", "/v1/host/activate", host_activate, PERMISSION_HOST, .by_cvmd = true, .body = BODY_JSON},
+    {"POST", "/v1/host/reload", host_reload, PERMISSION_HOST, .by_cvmd = true, .body = BODY_JSON},
     {"GET", "/v1/audit", audit_list, PERMISSION_AUDIT, .by_cvmd = true},
     {"GET", "/v1/audit/export", audit_export, PERMISSION_AUDIT, .by_cvmd = true},
     {"GET", "/v1/audit/inclusion", audit_inclusion, PERMISSION_AUDIT, .by_cvmd = true},
@@ -51,8 +56,10 @@ const struct route routes[] = {
 
     {"POST", "/v1/enrol", enrol, .open = true, .body = BODY_JSON},
     {"GET", "/v1/clients", clients_list, PERMISSION_CLIENTS, .by_cvmd = true},
+    {"GET", "/v1/clients/authority", client_authority, PERMISSION_READ, .by_cvmd = true},
     {"GET", "/v1/clients/self", client_self, .by_cvmd = true},
     {"POST", "/v1/clients/tokens", tokens_create, PERMISSION_CLIENTS, .by_cvmd = true, .body = BODY_JSON},
+    {"PUT", "/v1/clients/{id}", client_put, PERMISSION_CLIENTS, .by_cvmd = true, .body = BODY_JSON},
     {"DELETE", "/v1/clients/{id}", client_delete, PERMISSION_CLIENTS, .by_cvmd = true},
 };
 const size_t nr_routes = ELEMENTSOF(routes);

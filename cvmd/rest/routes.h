@@ -45,6 +45,7 @@ void machine_action(struct request *req);
 void machine_log(struct request *req);
 void machine_report(struct request *req);
 void machine_evidence(struct request *req);
+void machine_key(struct request *req);
 
 void console_get(struct request *req);
 void console_input(struct request *req);
@@ -60,6 +61,9 @@ void operation_get(struct request *req);
 void operation_cancel(struct request *req);
 
 void host_get(struct request *req);
+void host_endorsement(struct request *req);
+void host_activate(struct request *req);
+void host_reload(struct request *req);
 void audit_list(struct request *req);
 void audit_export(struct request *req);
 void audit_inclusion(struct request *req);
@@ -70,6 +74,8 @@ void events_stream(struct request *req);
 
 void enrol(struct request *req);
 void clients_list(struct request *req);
+void client_put(struct request *req);
+void client_authority(struct request *req);
 void client_self(struct request *req);
 void client_delete(struct request *req);
 void tokens_create(struct request *req);

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The completion scripts in the shells themselves: what each offers behind a line. Arguments: cvmctl, and the scripts for
+"""The completion scripts in the shells themselves: what each offers behind a line, and behind every verb of the table. Arguments: cvmctl, and the scripts for
 bash, zsh, fish. Names of machines, images and operations come from a stand-in that plays cvmctl."""
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
-cvmctl = sys.argv[1]
+cvmctl = os.path.abspath(sys.argv[1])
 bash, fish, zsh = sorted((os.path.abspath(p) for p in sys.argv[2:5]), key=lambda p: ("bash" not in p, "fish" not in p))
 FAKE = """#!/bin/sh
 [ "$1" = completion ] || exit 1
@@ -38,31 +40,56 @@ CASES = [
 ]
 
 
-def in_bash(line, env):
-    words = line.split(" ")
-    script = (f'. {bash}; COMP_WORDS=({" ".join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; _cvmctl; '
-              'printf "%s\\n" "${COMPREPLY[@]}"')
-    return subprocess.run(["bash", "--norc", "-c", script], env=env, capture_output=True, text=True, timeout=30)
+MARK = "=== "
 
 
-def in_fish(line, env):
-    return subprocess.run(["fish", "--no-config", "-c", f'source {fish}; complete -C "{line}"'], env=env, capture_output=True,
-                          text=True, timeout=30)
+def in_bash(lines):
+    yield f". {bash}"
+    for line in lines:
+        words = line.split(" ")
+        yield (f'COMPREPLY=(); COMP_WORDS=({" ".join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; _cvmctl; '
+               f'echo; echo {MARK!r}; printf "%s\\n" "${{COMPREPLY[@]}}"')
+
+
+def in_fish(lines):
+    yield f"source {fish}"
+    for line in lines:
+        yield f'echo; echo {MARK!r}; complete -C "{line}"'
 
 
 # The widget's functions print what they would offer.
 ZSH = """
-compadd() {{ while [[ $1 == -* && $1 != -- ]]; do shift; done; [[ $1 == -- ]] && shift; print -l -- "$@" }}
-_files() {{ if [[ $1 == -/ ]]; then print -l -- *(/N); else print -l -- *(N); fi }}
-words=({words}); CURRENT={current}
-. {script}
+compadd() { while [[ $1 == -* && $1 != -- ]]; do shift; done; [[ $1 == -- ]] && shift; print -l -- "$@" }
+_files() { if [[ $1 == -/ ]]; then print -l -- *(/N); else print -l -- *(N); fi }
 """
 
 
-def in_zsh(line, env):
-    words = line.split(" ")
-    script = ZSH.format(words=" ".join(repr(w) for w in words), current=len(words), script=zsh)
-    return subprocess.run(["zsh", "-f", "-c", script], env=env, capture_output=True, text=True, timeout=30)
+def in_zsh(lines):
+    yield ZSH
+    for line in lines:
+        words = line.split(" ")
+        yield (f'echo; echo {MARK!r}; words=({" ".join(repr(w) for w in words)}); CURRENT={len(words)}; . {zsh}')
+
+
+SHELLS = (("bash", ["bash", "--norc"], in_bash), ("zsh", ["zsh", "-f"], in_zsh), ("fish", ["fish", "--no-config"], in_fish))
+
+
+def cases():
+    """Those above, and every verb of the table: its words, and behind it its options and no others."""
+    table = json.loads(subprocess.run([cvmctl, "help", "--json"], capture_output=True, text=True, check=True).stdout)
+    common = {f"--{o['name']}" for o in table["common_options"]}
+    remote = {f"--{o['name']}" for o in table["remote_options"]}
+    names = [v["name"] for v in table["verbs"]]
+    every = {f"--{o['name']}" for v in table["verbs"] for o in v["options"]} | common | remote
+    yield from CASES
+    for v in table["verbs"]:
+        first, _, second = v["name"].partition(" ")
+        if second:
+            yield f"cvmctl {first} ", {n.partition(" ")[2] for n in names if n.startswith(f"{first} ")}, set()
+        else:
+            yield "cvmctl ", {first}, set()
+        own = {f"--{o['name']}" for o in v["options"]} | common | (remote if v["remote"] else set())
+        yield f"cvmctl {v['name']} --", own, every - own
 
 
 bad, ran = [], 0
@@ -76,18 +103,23 @@ with tempfile.TemporaryDirectory() as tmp:
     (bin_dir / "cvmctl").chmod(0o755)
     os.chdir(work)
     env = dict(os.environ, PATH=f"{bin_dir}:{os.environ['PATH']}", HOME=str(tmp))
-    for shell, offer in (("bash", in_bash), ("zsh", in_zsh), ("fish", in_fish)):
+    wanted = list(cases())
+    for shell, argv, script in SHELLS:
         if not shutil.which(shell):
             print(f"{shell} is not installed: its script is not tried")
             continue
-        for line, want, unwanted in CASES:
-            r = offer(line, env)
+        (work.parent / "script").write_text("\n".join(script([line for line, _, _ in wanted])) + "\n")
+        r = subprocess.run([*argv, work.parent / "script"], env=env, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+        answers = re.split(rf"^{MARK}$", r.stdout, flags=re.M)[1:]
+        if r.stderr or len(answers) != len(wanted):
+            bad.append(f"{shell}: {len(answers)} answers to {len(wanted)} lines: {r.stderr}")
+        for (line, want, unwanted), answer in zip(wanted, answers):
             # zsh's compadd does the matching itself, fish appends descriptions
-            got = {w.split("\t")[0].rstrip("/") for w in r.stdout.splitlines()}
+            got = {w.split("\t")[0].rstrip("/") for w in answer.splitlines()}
             if shell == "zsh":
                 got = {w for w in got if w.startswith(line.split(" ")[-1])}
             ran += 1
-            if r.stderr or not want <= got or unwanted & got:
-                bad.append(f"{shell}: '{line}': missing {sorted(want - got)}, unwanted {sorted(unwanted & got)}: {r.stderr}")
+            if not want <= got or unwanted & got:
+                bad.append(f"{shell}: '{line}': missing {sorted(want - got)}, unwanted {sorted(unwanted & got)}")
 print("\n".join(bad) or f"{ran} lines completed")
 sys.exit(77 if not ran else 1 if bad else 0)

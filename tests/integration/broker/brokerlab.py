@@ -104,6 +104,24 @@ class Broker:
         return json.loads(done.stdout)
 
 
+def sealed_key(plane, machine: str) -> pathlib.Path:
+    """A key that a broker sealed to a machine of tests/integration/cvmd."""
+    d = plane.dir / "sealing"
+    d.mkdir()
+    (d / "policy").write_text(json.dumps({"profile": "tag:cvmd.org,2026:policy#1", "id": "test",
+                                          "reference_values": reference_values(plane, machine)}))
+    (d / "key").write_bytes(os.urandom(32))
+    plane.cvmctl("broker", "init", d / "broker", "--policy", d / "policy", "--name", "127.0.0.1")
+    plane.cvmctl("broker", "add", d / "broker", "default/disk/key", "--key-file", d / "key", "--accept-warning", "platform.no-anchor",
+                 "--accept-warning", "platform.no-dma-protection")
+    broker = Broker(plane.argv()[0], d / "broker")
+    nonce = plane.cvmctl("key", "challenge", "--broker", broker.url, "--broker-cert", d / "broker/tls.crt", "-o", d / "session").stdout.strip()
+    plane.cvmctl("report", machine, "--nonce", nonce, "-o", d / "report")
+    plane.cvmctl("key", "fetch", "--session", d / "session", "--report", d / "report", "--resource", "default/disk/key", "-o", d / "sealed")
+    broker.close()
+    return d / "sealed"
+
+
 class Session:
     """What one client says to a broker; every byte it saw is kept."""
 
