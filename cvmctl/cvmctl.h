@@ -55,8 +55,8 @@ int remote_option_take(int opt, const char *arg);
 /* printf() of words about a success: nothing with --json or --quiet. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* fail() prints nothing: while a verb waits for cvmd to come back. */
-extern bool errors_silent;
+/* What fail() does not print: errors of this status, which are expected; 0 for none. */
+extern int silent_status;
 /* --json stands on the line, though nobody has parsed it yet. */
 extern bool errors_as_json;
 

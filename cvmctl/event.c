@@ -151,7 +151,8 @@ static int go_on(struct transport *t, const char *verb, const char *machine, uin
     r = print_new(t, verb, machine, last);
     if (r != 0)
         return r;
-    *told = errors_silent = false;
+    *told = false;
+    silent_status = 0;
     return t->ops->wait(t, verb, WAIT_USEC);
 }
 
@@ -168,7 +169,8 @@ static int follow(const char *verb, struct transport *t, const char *machine, ui
             return r;
         if (!told && !arg_quiet)
             fputs("cvmctl events: waiting for cvmd to come back\n", stderr);
-        told = errors_silent = true;
+        told = true;
+        silent_status = EXIT_NO_DAEMON;
         nanosleep(&pause, NULL);
         transport_close(t);
         r = transport_open(verb, &t);

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-bool arg_json, arg_quiet, errors_silent, errors_as_json;
+bool arg_json, arg_quiet, errors_as_json;
+int silent_status;
 
 /* "cvmctl VERB: TEXT; HINT". */
 static void complain(const char *verb, int status, const char *hint, const char *text) {
@@ -37,7 +38,7 @@ static int vfail(const char *verb, int status, const char *hint, const char *fmt
 int fail(const char *verb, int status, const char *fmt, ...) {
     va_list ap;
 
-    if (errors_silent)
+    if (silent_status && status == silent_status)
         return status;
     va_start(ap, fmt);
     status = vfail(verb, status, "", fmt, ap);

@@ -286,9 +286,9 @@ static int send_files(struct rest_transport *t, const struct request *q, json_ob
         r = digest_of(q->verb, q->files[i].fd, digest);
         if (r != 0)
             return r;
-        errors_silent = true;
+        silent_status = EXIT_NO_MACHINE;
         r = rest_get(&t->t, q->verb, OBJECT_IMAGE, digest, &there);
-        errors_silent = false;
+        silent_status = 0;
         if (r == EXIT_NO_MACHINE) {
             snprintf(name, sizeof(name), "%s-%s", q->name, kernel ? "kernel" : "initrd");
             r = send_image(t, q->verb, q->files[i].fd, name, kernel ? "kernel" : "initrd", digest,
