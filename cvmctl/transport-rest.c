@@ -38,6 +38,7 @@ static const struct {
     {"RootVisorSVN", "rootvisor_svn"},
     {"GuardianSVN", "guardian_svn"},
     {"TSCKHz", "tsc_khz"},
+    {"UptimeTSC", "uptime_tsc"},
     {"RootVisorVersion", "rootvisor_version"},
     {"RootVisorDigest", "rootvisor_digest"},
     {"RootVisorFrames", "rootvisor_frames"},

@@ -40,6 +40,8 @@ const struct field machine_fields[] = {
 const struct field machine_stats_fields[] = {
     {"VM", "vm", FORM_VALUE},
     {"Frames", "frames", FORM_VALUE},
+    {"CPUTime", "cpu_time", FORM_VALUE},
+    {"Resident", "resident", FORM_VALUE},
     {"Exits", "exits", FORM_VALUE},
     {"Reflected", "reflected", FORM_VALUE},
     {"Upcalls", "upcalls", FORM_VALUE},
@@ -98,6 +100,8 @@ const struct field host_fields[] = {
     {"RootVisorFrames", "rootvisor_frames", FORM_VALUE},
     {"PrivateFrames", "private_frames", FORM_VALUE},
     {"PoolFramesFree", "pool_frames_free", FORM_VALUE},
+    {"UptimeTSC", "uptime_tsc", FORM_VALUE},
+    {"TSCKHz", "tsc_khz", FORM_VALUE},
     {"Exits", "exits", FORM_VALUE},
     {"Reflected", "reflected", FORM_VALUE},
     {"Upcalls", "upcalls", FORM_VALUE},
