@@ -46,15 +46,6 @@ static void print_second_words(const char *name) {
         }
 }
 
-static bool has_second_words(const char *name) {
-    size_t n = first_word(name);
-
-    for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
-        if (strncmp(v->name, name, n) == 0 && v->name[n] == ' ')
-            return true;
-    return false;
-}
-
 static size_t lists_of(const struct verb *v, const struct verb_option *lists[static 8]) {
     size_t n = 0;
 
@@ -118,7 +109,7 @@ static void print_table(void) {
         print_values(lists, n);
         printf("'\n            args='");
         print_arguments(v->arguments);
-        if (!strchr(v->name, ' ') && has_second_words(v->name)) {
+        if (!strchr(v->name, ' ') && verb_has_second_words(v->name)) {
             printf("'\n            second='");
             print_second_words(v->name);
         }
@@ -276,7 +267,7 @@ static void print_fish_argument(const char *kind) {
 /* Whether the line is about this verb. */
 static void print_fish_condition(const char *verb) {
     printf("complete -c cvmctl -n '__cvmctl_verb \"%s\"", verb);
-    if (!strchr(verb, ' ') && has_second_words(verb)) {
+    if (!strchr(verb, ' ') && verb_has_second_words(verb)) {
         putchar(' ');
         print_second_words(verb);
     }

@@ -208,6 +208,46 @@ static int missing_argument(const struct verb *v, int given) {
     return usage_error(v->name, "%.*s is missing", (int)n, p);
 }
 
+static bool begins_with_word(const char *name, const char *word) {
+    size_t n = strlen(word);
+
+    return strncmp(name, word, n) == 0 && name[n] == ' ';
+}
+
+bool verb_has_second_words(const char *word) {
+    for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
+        if (begins_with_word(v->name, word))
+            return true;
+    return false;
+}
+
+/* "a, b, c": the second words behind @word. */
+static void second_words(const char *word, char *buf, size_t size) {
+    size_t n = 0;
+
+    buf[0] = 0;
+    for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
+        if (begins_with_word(v->name, word) && n < size)
+            n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "", v->name + strlen(word) + 1);
+}
+
+/* @word is the first of two-word verbs, what follows is none of the second. */
+static int unknown_second(const char *word, const char *second) {
+    const char *best = NULL;
+    char words[256];
+    unsigned d = 3;
+
+    second_words(word, words, sizeof(words));
+    if (!second)
+        return fail(word, EXIT_USAGE, "a second word is missing; it is one of %s", words);
+    for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
+        if (begins_with_word(v->name, word))
+            nearer(second, v->name + strlen(word) + 1, &d, &best);
+    if (best)
+        return fail(word, EXIT_USAGE, "there is no '%s %s'; did you mean '%s %s'?", word, second, word, best);
+    return fail(word, EXIT_USAGE, "there is no '%s %s'; it is one of %s", word, second, words);
+}
+
 /* All options once, for those that every verb takes and for what is wrong. -1 to go on, or the exit status.
  */
 static int check(const struct verb *v, int argc, char **argv) {
@@ -241,42 +281,11 @@ static int check(const struct verb *v, int argc, char **argv) {
     verb_argument_count(v, &min, &max);
     if (argc - optind < min)
         return missing_argument(v, argc - optind);
+    if (max == 0 && argc > optind && verb_has_second_words(v->name))
+        return unknown_second(v->name, argv[optind]);
     if (max >= 0 && argc - optind > max)
         return usage_error(v->name, "'%s' is one argument too many", argv[optind + max]);
     return -1;
-}
-
-static bool begins_with_word(const char *name, const char *word) {
-    size_t n = strlen(word);
-
-    return strncmp(name, word, n) == 0 && name[n] == ' ';
-}
-
-/* "a, b, c": the second words behind @word. */
-static void second_words(const char *word, char *buf, size_t size) {
-    size_t n = 0;
-
-    buf[0] = 0;
-    for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
-        if (begins_with_word(v->name, word) && n < size)
-            n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "", v->name + strlen(word) + 1);
-}
-
-/* @word is the first of two-word verbs, what follows is none of the second. */
-static int unknown_second(const char *word, const char *second) {
-    const char *best = NULL;
-    char words[256];
-    unsigned d = 3;
-
-    second_words(word, words, sizeof(words));
-    if (!second)
-        return fail(word, EXIT_USAGE, "a second word is missing; it is one of %s", words);
-    for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
-        if (begins_with_word(v->name, word))
-            nearer(second, v->name + strlen(word) + 1, &d, &best);
-    if (best)
-        return fail(word, EXIT_USAGE, "there is no '%s %s'; did you mean '%s %s'?", word, second, word, best);
-    return fail(word, EXIT_USAGE, "there is no '%s %s'; it is one of %s", word, second, words);
 }
 
 static int unknown_verb(const char *name, const char *second) {
@@ -284,9 +293,8 @@ static int unknown_verb(const char *name, const char *second) {
     char word[48];
     unsigned d = 3;
 
-    for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
-        if (begins_with_word(v->name, name))
-            return unknown_second(name, second);
+    if (verb_has_second_words(name))
+        return unknown_second(name, second);
     for (const struct verb *v = verb_next(NULL); v; v = verb_next(v)) {
         snprintf(word, sizeof(word), "%.*s", (int)strcspn(v->name, " "), v->name);
         if (word_distance(name, word) < d) {

@@ -61,6 +61,8 @@ extern const struct verb_option common_options[], remote_options[];
 
 /* Walks through all verbs: @v NULL starts; NULL at the end. */
 const struct verb *verb_next(const struct verb *v);
+/* Whether @word is the first of verbs with two. */
+bool verb_has_second_words(const char *word);
 /* By its full name, NULL if there is none. */
 const struct verb *verb_find(const char *name);
 
