@@ -47,7 +47,7 @@ const struct verb_option machine_options[] = {
     {"label", OPT_LABEL, "KEY=VALUE", "for programs; may be repeated"},
     {"autostart", OPT_AUTOSTART, "yes|no", "start it with cvmd"},
     {"restart", OPT_RESTART, "no|on-failure|always", "start it again when it ends"},
-    {"cpu-shares", OPT_CPU_SHARES, "N", "its share when CPUs are short, 2 to 262144"},
+    {"cpu-shares", OPT_CPU_SHARES, "N", "its share when CPUs are short, 2 to 10000"},
     {"cpu-quota", OPT_CPU_QUOTA, "PERCENT", "at most so much of one CPU, 0: no limit"},
     {"io-weight", OPT_IO_WEIGHT, "N", "its share when disks are busy, 10 to 1000"},
     {0},

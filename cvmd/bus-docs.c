@@ -156,7 +156,7 @@ static const struct {
     {"Machine.Labels", "Labels by name."},
     {"Machine.Autostart", "Whether it is started when the host has booted."},
     {"Machine.Restart", "no, on-failure or always: started again after an end that nobody asked for."},
-    {"Machine.CPUShares", "Weight against other machines, 2 to 262144; 0: libvirt's default."},
+    {"Machine.CPUShares", "Weight against other machines, 2 to 10000; 0: libvirt's default."},
     {"Machine.CPUQuota", "Percent of one CPU for all its vCPUs together; 0: no limit."},
     {"Machine.IOWeight", "Weight of its disk I/O, 10 to 1000; 0: default."},
     {"Machine.Network", "network:NAME of libvirt, bridge:NAME, or none."},

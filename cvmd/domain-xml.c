@@ -96,7 +96,7 @@ static void write_limits(struct writer *x, const struct domain_shape *s) {
     if (s->cpu_shares || s->cpu_quota) {
         start(x, "cputune");
         if (s->cpu_shares)
-            number_element(x, "shares", s->cpu_shares);
+            number_element(x, "shares", s->cpu_shares < CPU_SHARES_MAX ? s->cpu_shares : CPU_SHARES_MAX);
         if (s->cpu_quota) {
             number_element(x, "global_period", 100000);
             number_element(x, "global_quota", s->cpu_quota * 1000ull);

@@ -20,6 +20,8 @@ const char *memory_backing_to_string(enum memory_backing b);
 int memory_backing_from_string(const char *s); /* or -EINVAL */
 
 #define DOMAIN_IDE_DISKS 4u
+/* libvirt writes shares as they are into cpu.weight of a version 2 control group, which takes 1 to 10000. */
+#define CPU_SHARES_MAX 10000u
 
 struct domain_disk {
     const char *path; /* raw */

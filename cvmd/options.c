@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "cvm/report.h"
+#include "domain-xml.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -237,7 +238,7 @@ static int take(struct machine_options *o, enum machine_option k, const char *ke
         return restart(o, v->s, e);
     case OPTION_CPU_SHARES:
         o->cpu_shares = v->u;
-        return number(key, v->u, 2, 262144, e);
+        return number(key, v->u, 2, CPU_SHARES_MAX, e);
     case OPTION_CPU_QUOTA:
         o->cpu_quota = (uint32_t)v->u;
         return number(key, v->u, 1, 100000, e);

@@ -21,7 +21,7 @@ enum machine_option {
     OPTION_LABELS,       /* a{ss} */
     OPTION_AUTOSTART,    /* b */
     OPTION_RESTART,      /* s: no, on-failure, always */
-    OPTION_CPU_SHARES,   /* t: 2 to 262144, 0 libvirt's default */
+    OPTION_CPU_SHARES,   /* t: 2 to 10000, 0 libvirt's default */
     OPTION_CPU_QUOTA,    /* u: percent of one CPU, all vCPUs together; 0 no limit */
     OPTION_IO_WEIGHT,    /* u: 10 to 1000, 0 default */
     OPTION_NETWORK,      /* s: "none", "network:NAME", "bridge:NAME" */

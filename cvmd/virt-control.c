@@ -59,13 +59,13 @@ static int add_u64(virTypedParameterPtr *p, int *n, int *max, const char *name, 
     return sym_virTypedParamsAddULLong(p, n, max, name, v);
 }
 
-/* 0 means libvirt's default: shares 1024 as in a fresh cgroup, no quota (-1). */
+/* 0 means libvirt's default: shares 100 as in a fresh control group of version 2, no quota (-1). */
 static int set_cpu(virDomainPtr dom, const struct virt_limits *l) {
     virTypedParameterPtr p = NULL;
     int n = 0, max = 0, r = 0;
 
     if (l->set_cpu_shares)
-        r = add_u64(&p, &n, &max, VIR_DOMAIN_SCHEDULER_CPU_SHARES, l->cpu_shares ?: 1024);
+        r = add_u64(&p, &n, &max, VIR_DOMAIN_SCHEDULER_CPU_SHARES, l->cpu_shares ?: 100);
     if (r >= 0 && l->set_cpu_quota)
         r = add_u64(&p, &n, &max, VIR_DOMAIN_SCHEDULER_GLOBAL_PERIOD, 100000);
     if (r >= 0 && l->set_cpu_quota)

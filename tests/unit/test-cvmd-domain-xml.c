@@ -106,6 +106,12 @@ static void test_limits(void **state) {
     s.cpu_quota = 150;
     s.io_weight = 500;
     compare(&s, "domain-protected-limits");
+
+    /* More than the kernel takes, from a version that allowed it: as much as there is. */
+    s.cpu_shares = 262144;
+    _cleanup_free_ char *xml = NULL;
+    assert_int_equal(domain_xml(&s, &xml), 0);
+    assert_non_null(strstr(xml, "<shares>10000</shares>"));
 }
 
 static void test_devices(void **state) {

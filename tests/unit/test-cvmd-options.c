@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "cvmd/config.h"
+#include "cvmd/domain-xml.h"
 #include "cvmd/options.h"
 #include "cvmd/util.h"
 
@@ -49,8 +50,10 @@ static void test_options(void **state) {
     assert_int_equal(set_text(&o, "InitrdImage", "../../etc/shadow"), -EINVAL);
     assert_int_equal(set_text(&o, "InitrdImage", ""), 0);
     assert_int_equal(set_number(&o, "CPUShares", "t", 1), -ERANGE);
-    assert_int_equal(set_number(&o, "CPUShares", "t", 0), 0);
+    assert_int_equal(set_number(&o, "CPUShares", "t", CPU_SHARES_MAX + 1), -ERANGE);
+    assert_int_equal(set_number(&o, "CPUShares", "t", CPU_SHARES_MAX), 0);
     assert_int_equal(set_number(&o, "IOWeight", "u", 1001), -ERANGE);
+    assert_int_equal(set_number(&o, "IOWeight", "u", 0), 0);
     assert_int_equal(set_number(&o, "CPUQuota", "u", 250), 0);
     assert_int_equal(set_text(&o, "Description", "two\nlines"), -EINVAL);
     assert_int_equal(set_text(&o, "Description", "a machine"), 0);

@@ -98,6 +98,7 @@ def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Pa
     # What the tenant asks with: fresh for each run, and not the host's choice.
     (work / "nonce").write_text(os.urandom(64).hex())
     shutil.copyfile(work / "nonce", tree / "nonce")
+    add_client(tree)
     guest_dir = tree / "guest"
     guest_dir.mkdir()
     shutil.copyfile(packages.kernel().vmlinuz, guest_dir / "vmlinuz")
@@ -117,6 +118,12 @@ def scenario_disk(name: str, options: Options, work: pathlib.Path) -> pathlib.Pa
     disk = work / "scenario.ext4"
     image.filesystem(tree, disk, mib)
     return disk
+
+
+def add_client(tree: pathlib.Path):
+    """A client's key and its request for a certificate: client.key, client.csr. The host has no tool that makes them."""
+    subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", tree / "client.key",
+                    "-out", tree / "client.csr", "-subj", "/CN=lab"], check=True, capture_output=True)
 
 
 def with_tenant(name: str) -> bool:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Sourced by scenarios: cvmd-rest under its own units, activated by its socket. Without TLS: GnuTLS cannot be told to
-# leave ADX alone, which Bochs 2 computes wrongly (cvmlab/emulator.py); scenarios/rest does TLS.
+# Sourced by scenarios: cvmd-rest under its own units, activated by its socket. Without TLS, which
+# takes its time: scenarios/rest does that.
 # shellcheck shell=sh
 rest_sock=/run/cvmd-rest.sock
 
