@@ -110,8 +110,10 @@ int smp_start(const u32 *apic_ids, u32 n, u64 trampoline)
 
 void cpu_kick(struct pcpu *t)
 {
-	if (t->in_guest && !t->kick) {	/* one NMI for each that the target has seen */
+	/* One NMI for each that the target has seen, and none once it is on its way out: NMI after NMI would keep it from getting there. */
+	if (t->in_guest && !t->kick && !t->nmi_arrived) {
 		t->kick = 1;
+		trace_kick(t);
 		send_ipi(t->apic_id, ICR_NMI);
 	}
 }

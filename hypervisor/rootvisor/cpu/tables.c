@@ -87,9 +87,9 @@ void cpu_tables_init(struct pcpu *c)
 void exception_handler(struct trap_frame *f)
 {
 	if (f->vector == VECTOR_NMI) {
+		this_pcpu()->nmi_arrived = true;	/* before ->kick is cleared: cpu_kick() */
 		if (!__atomic_exchange_n(&this_pcpu()->kick, 0, __ATOMIC_SEQ_CST))
 			this_pcpu()->nmi_pending = true;	/* the host's */
-		this_pcpu()->nmi_arrived = true;
 		if (f->rip >= (u64)vmx_enter_window && f->rip < (u64)vmx_enter_window_end)
 			f->rip = (u64)vmx_enter_nmi;
 		return;

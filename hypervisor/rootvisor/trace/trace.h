@@ -9,3 +9,4 @@ static inline void trace_exit(struct pcpu *c) { (void)c; }	/* back in root opera
 static inline void trace_flush(struct pcpu *c) { (void)c; }	/* right after INVEPT of all contexts */
 static inline void trace_removed(u32 world) { (void)world; }	/* a translation is out of an EPT */
 static inline void trace_handover(void) { }			/* memory changes hands */
+static inline void trace_kick(struct pcpu *t) { (void)t; }	/* an NMI is about to be sent */

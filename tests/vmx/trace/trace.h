@@ -8,15 +8,23 @@
 #include "rv/asm.h"
 #include "rv/pcpu.h"
 
-enum { TRACE_ENTER_L1, TRACE_ENTER_L2, TRACE_EXIT, TRACE_FLUSH, TRACE_REMOVED_L1, TRACE_REMOVED_L2, TRACE_HANDOVER };
+enum { TRACE_ENTER_L1, TRACE_ENTER_L2, TRACE_EXIT, TRACE_FLUSH, TRACE_REMOVED_L1, TRACE_REMOVED_L2, TRACE_HANDOVER, TRACE_KICK };
 
 static inline void trace_byte(u32 what, const struct pcpu *c)
 {
 	outb(0xe9, (u8)(0x80 | what << 4 | c->id));
 }
 
-static inline void trace_enter(struct pcpu *c) { trace_byte(c->in_l2 ? TRACE_ENTER_L2 : TRACE_ENTER_L1, c); }
+/* And stays for a while, not always the same, in which another CPU may get as far as to send an NMI: it comes before the entry then. */
+static inline void trace_enter(struct pcpu *c)
+{
+	trace_byte(c->in_l2 ? TRACE_ENTER_L2 : TRACE_ENTER_L1, c);
+	for (u64 i = c->stats.exits * 64 % 1021; i; i--)
+		cpu_relax();
+}
+
 static inline void trace_exit(struct pcpu *c) { trace_byte(TRACE_EXIT, c); }
 static inline void trace_flush(struct pcpu *c) { trace_byte(TRACE_FLUSH, c); }
 static inline void trace_removed(u32 world) { trace_byte(TRACE_REMOVED_L1 + world, this_pcpu()); }
 static inline void trace_handover(void) { trace_byte(TRACE_HANDOVER, this_pcpu()); }
+static inline void trace_kick(struct pcpu *t) { trace_byte(TRACE_KICK, t); }

@@ -28,7 +28,7 @@ struct pcpu {
 	struct vmcs *current;		/* loaded on this CPU */
 	struct vmcs vmcs01;		/* the host (L1) */
 	bool nmi_pending;		/* an NMI hit RootVisor: inject it into L1 */
-	bool nmi_arrived;		/* one hit since run_l1() looked: vmx_enter() turns back */
+	volatile bool nmi_arrived;	/* one hit since run_l1() looked: vmx_enter() turns back */
 
 	/* nested VMX state of L1 on this CPU */
 	bool vmxon;			/* L1 is in VMX operation */
