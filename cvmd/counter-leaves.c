@@ -50,6 +50,13 @@ static size_t find(const struct counter_leaves *l, uint64_t position) {
     return low;
 }
 
+/* The leaf of that position, or NULL. */
+static struct counter_leaf *leaf_at(const struct counter_leaves *l, uint64_t position) {
+    size_t at = find(l, position);
+
+    return at < l->nr && l->leaf[at].position == position ? &l->leaf[at] : NULL;
+}
+
 static int add(struct counter_leaves *l, const uint8_t *identity, uint32_t more) {
     struct counter_leaf new = {.position = position_of(identity), .count = more}, *leaf;
     size_t at = find(l, new.position);
@@ -72,11 +79,10 @@ static int add(struct counter_leaves *l, const uint8_t *identity, uint32_t more)
 }
 
 int counter_leaves_begin(struct counter_leaves *l, const uint8_t identity[CVM_DIGEST_SIZE]) {
-    uint64_t position = position_of(identity);
-    size_t at = find(l, position);
+    const struct counter_leaf *there = leaf_at(l, position_of(identity));
     uint8_t(*begun)[CVM_DIGEST_SIZE];
 
-    if (at < l->nr && l->leaf[at].position == position && memcmp(l->leaf[at].identity, identity, CVM_DIGEST_SIZE))
+    if (there && memcmp(there->identity, identity, CVM_DIGEST_SIZE))
         return -EEXIST;
     begun = reallocarray(l->begun, l->nr_begun + 1, sizeof(*begun));
     if (!begun)
@@ -116,7 +122,7 @@ static int parse_line(struct counter_leaves *l, const char *line, size_t n) {
     }
     if (!count || count > UINT32_MAX)
         return -EBADMSG;
-    if (find(l, position_of(identity)) < l->nr && l->leaf[find(l, position_of(identity))].position == position_of(identity))
+    if (leaf_at(l, position_of(identity)))
         return -EBADMSG;
     return add(l, identity, (uint32_t)count);
 }
@@ -216,18 +222,16 @@ static int copy(const struct counter_leaves *l, size_t begun, struct counter_lea
 int counter_leaves_path(const struct counter_leaves *l, size_t begun, const uint8_t identity[CVM_DIGEST_SIZE],
                         struct cvm_counter_call *call) {
     uint64_t position = position_of(identity);
+    const struct counter_leaf *leaf;
     struct counter_leaves tree;
-    size_t at, used = 0;
+    size_t used = 0;
     int r;
 
     r = copy(l, begun, &tree);
     if (r < 0)
         return r;
-    at = find(&tree, position);
-    call->count = at < tree.nr && tree.leaf[at].position == position &&
-                          memcmp(tree.leaf[at].identity, identity, CVM_DIGEST_SIZE) == 0
-                      ? tree.leaf[at].count
-                      : 0;
+    leaf = leaf_at(&tree, position);
+    call->count = leaf && memcmp(leaf->identity, identity, CVM_DIGEST_SIZE) == 0 ? leaf->count : 0;
     call->map = 0;
     memset(call->sibling, 0, sizeof(call->sibling));
     for (unsigned level = 0; level < CVM_COUNTER_LEVELS; level++) {
