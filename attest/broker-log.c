@@ -26,7 +26,8 @@ static void add_text(json_object *o, const char *name, const char *value) {
         json_object_object_add(o, name, json_object_new_string(value));
 }
 
-static int payload(const struct cvm_broker_store *s, const struct cvm_broker_event *v, json_object **ret) {
+/* All but where the line stands in the chain: take_turn() adds that, when it is its turn. */
+static int payload(const struct cvm_broker_event *v, json_object **ret) {
     json_object *o = json_object_new_object();
     char peer[64], detail[384], when[32];
     struct tm tm;
@@ -36,7 +37,7 @@ static int payload(const struct cvm_broker_store *s, const struct cvm_broker_eve
     snprintf(peer, sizeof(peer), "%s", v->peer ?: "");
     snprintf(detail, sizeof(detail), "%s", v->detail ?: "");
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&v->now, &tm));
-    json_object_object_add(o, "seq", json_object_new_uint64(s->log_next));
+    json_object_object_add(o, "seq", json_object_new_uint64(0));
     json_object_object_add(o, "time", json_object_new_string(when));
     add_text(o, "event", v->event);
     add_text(o, "resource", v->resource);
@@ -56,9 +57,13 @@ static int payload(const struct cvm_broker_store *s, const struct cvm_broker_eve
     }
     if (v->generation)
         json_object_object_add(o, "generation", json_object_new_uint64(v->generation));
-    cvm_json_add_hex(o, "previous", s->log_head, sizeof(s->log_head));
     *ret = o;
     return 0;
+}
+
+static int take_turn(const struct cvm_broker_store *s, json_object *o) {
+    json_object_set_uint64(json_object_object_get(o, "seq"), s->log_next);
+    return cvm_json_add_hex(o, "previous", s->log_head, sizeof(s->log_head));
 }
 
 static int append(struct cvm_broker_store *s, const char *line, size_t size) {
@@ -72,57 +77,36 @@ static int append(struct cvm_broker_store *s, const char *line, size_t size) {
     if (n < 0)
         return -errno;
     if ((size_t)n != size + 1) {
-        s->log_broken = true;
+        cvm_commit_break(&s->log_commit);
         return -EIO;
     }
     memcpy(s->log_head, head, sizeof(head));
-    s->log_next++;
+    cvm_commit_wrote(&s->log_commit, ++s->log_next);
     return 0;
 }
 
-/* Lines before @next are on the disk. Locked; the lock is free while the disk works. */
-static int sync_to(struct cvm_broker_store *s, uint64_t next) {
-    while (s->log_safe < next && !s->log_broken) {
-        uint64_t written = s->log_next;
-        int r;
-
-        if (s->log_syncing) {
-            pthread_cond_wait(&s->log_synced, &s->log_lock);
-            continue;
-        }
-        s->log_syncing = true;
-        pthread_mutex_unlock(&s->log_lock);
-        r = fdatasync(s->log);
-        pthread_mutex_lock(&s->log_lock);
-        s->log_syncing = false;
-        /* The kernel tells an error once and then knows nothing of the pages that it lost. */
-        if (r < 0)
-            s->log_broken = true;
-        else if (s->log_safe < written)
-            s->log_safe = written;
-        pthread_cond_broadcast(&s->log_synced);
-    }
-    return s->log_safe < next ? -EIO : 0;
-}
-
 int cvm_broker_log_sync(struct cvm_broker_store *s) {
-    int r;
+    uint64_t next;
 
     pthread_mutex_lock(&s->log_lock);
-    r = sync_to(s, s->log_next);
+    next = s->log_next;
     pthread_mutex_unlock(&s->log_lock);
-    return r;
+    return cvm_commit_wait(&s->log_commit, s->log, next);
 }
 
 int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *event) {
     _cleanup_(json_object_putp) json_object *o = NULL;
     _cleanup_cvm_free_ char *line = NULL;
     const char *text;
+    uint64_t next;
     size_t size;
     int r;
 
+    r = payload(event, &o);
+    if (r < 0)
+        return r;
     pthread_mutex_lock(&s->log_lock);
-    r = s->log_broken ? -EIO : payload(s, event, &o);
+    r = cvm_commit_is_broken(&s->log_commit) ? -EIO : take_turn(s, o);
     if (r == 0) {
         text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
         r = cvm_jws_sign(s->signing_key, CVM_BROKER_LOG_TYPE, text, size, &line);
@@ -132,11 +116,10 @@ int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *ev
         line[size] = '\n'; /* in place of the NUL */
         r = append(s, line, size);
     }
-    /* Who attested is there to ask for a key, which will not leave before both lines are on the disk. */
-    if (r == 0 && strcmp(event->event, "attested") != 0)
-        r = sync_to(s, s->log_next);
+    next = s->log_next;
     pthread_mutex_unlock(&s->log_lock);
-    return r;
+    /* Who attested is there to ask for a key, which will not leave before both lines are on the disk. */
+    return r < 0 || strcmp(event->event, "attested") == 0 ? r : cvm_commit_wait(&s->log_commit, s->log, next);
 }
 
 static int check_line(const char *line, size_t size, const uint8_t *point, uint64_t seq, const uint8_t *head,

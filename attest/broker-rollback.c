@@ -131,7 +131,7 @@ int cvm_broker_rollback(struct cvm_broker_store *s, const char *name, const stru
     cvm_hex_encode(report->launch_digest, CVM_DIGEST_SIZE, digest);
     if (snprintf(path, sizeof(path), "%s/resources/%s.rollback", s->directory, name) >= (int)sizeof(path))
         return -ENAMETOOLONG;
-    pthread_mutex_lock(&s->log_lock); /* one at a time */
+    pthread_mutex_lock(&s->files_lock); /* one at a time */
     r = load(path, &o, e);
     if (r == 0)
         r = look_up(o, digest, &h, e);
@@ -139,6 +139,6 @@ int cvm_broker_rollback(struct cvm_broker_store *s, const char *name, const stru
         r = judge(&h, report, instance, rule, code, e);
     if (r == 0 && report->rollback && (report->rollback_epoch != h.epoch || report->rollback != h.count || strcmp(h.instance, instance)))
         r = store(path, o, digest, report, instance, e);
-    pthread_mutex_unlock(&s->log_lock);
+    pthread_mutex_unlock(&s->files_lock);
     return r;
 }

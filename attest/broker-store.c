@@ -53,7 +53,7 @@ static int open_log(struct cvm_broker_store *s, struct cvm_error *e) {
     if (s->log < 0)
         return cvm_error_set(e, -errno, "'%s': %s", path, strerror(errno));
     r = cvm_broker_log_verify(path, s->point, NULL, NULL, &s->log_next, s->log_head, e);
-    s->log_safe = s->log_next;
+    cvm_commit_start(&s->log_commit, s->log_next);
     return r;
 }
 
@@ -95,8 +95,9 @@ int cvm_broker_store_open(const char *directory, const uint8_t *wrap_key, struct
     int r;
 
     *ret = (struct cvm_broker_store){.log = -1};
+    pthread_mutex_init(&ret->files_lock, NULL);
     pthread_mutex_init(&ret->log_lock, NULL);
-    pthread_cond_init(&ret->log_synced, NULL);
+    cvm_commit_init(&ret->log_commit);
     ret->directory = strdup(directory);
     if (!ret->directory)
         return -ENOMEM;
@@ -131,8 +132,9 @@ void cvm_broker_store_close(struct cvm_broker_store *s) {
     free(s->enrolment);
     free(s->directory);
     OPENSSL_cleanse(s->wrap_key, sizeof(s->wrap_key));
+    pthread_mutex_destroy(&s->files_lock);
     pthread_mutex_destroy(&s->log_lock);
-    pthread_cond_destroy(&s->log_synced);
+    cvm_commit_done(&s->log_commit);
 }
 
 bool cvm_broker_name_ok(const char *name) {
@@ -387,7 +389,7 @@ int cvm_broker_instance(struct cvm_broker_store *s, const char *name, const stru
     r = path_of(s, path, "resources/%s.instances", name);
     if (r < 0)
         return r;
-    pthread_mutex_lock(&s->log_lock); /* one at a time */
+    pthread_mutex_lock(&s->files_lock); /* one at a time */
     r = cvm_read_file(path, INSTANCES_MAX, (void **)&buf, &size, e);
     if (r == -ENOENT)
         r = 0;
@@ -406,7 +408,7 @@ int cvm_broker_instance(struct cvm_broker_store *s, const char *name, const stru
         if (fd >= 0)
             close(fd);
     }
-    pthread_mutex_unlock(&s->log_lock);
+    pthread_mutex_unlock(&s->files_lock);
     return r;
 }
 

@@ -21,6 +21,7 @@
 
 #include "broker-wrap.h"
 #include "enrolment.h"
+#include "group-commit.h"
 #include "cvm/key.h"
 #include "cvm/report.h"
 #include "policy.h"
@@ -42,14 +43,12 @@ struct cvm_broker_store {
     bool wrapped;
     uint8_t wrap_key[CVM_BROKER_WRAP_KEY];
     struct cvm_broker_token *token; /* the caller's; set after opening, in place of a wrapping key */
-    pthread_mutex_t log_lock; /* of what follows */
-    pthread_cond_t log_synced;
+    pthread_mutex_t files_lock; /* of resources' instances and rollback counters */
+    pthread_mutex_t log_lock; /* of what follows: lines are made one after the other */
     int log;
-    bool log_syncing; /* a thread brings lines to the disk */
-    bool log_broken;  /* a line did not get there: nothing more is logged, so nothing more is released */
-    uint64_t log_next;  /* sequence number of the next line */
-    uint64_t log_safe;  /* of the first one that may not be on the disk yet */
+    uint64_t log_next; /* sequence number of the next line */
     uint8_t log_head[32];
+    struct cvm_commit log_commit; /* broken: nothing more is logged, so nothing more is released */
 };
 
 /* What a VM's rollback counter (cvm/counter.h) means for a resource. */
@@ -145,7 +144,7 @@ int cvm_broker_revoked(const struct cvm_broker_store *s, const struct cvm_report
 
 /*
  * Appends to the log; it is on the disk when this returns 0, "attested" with the next line or cvm_broker_log_sync(). Threads that wait
- * for the disk share the way there: one goes, for all lines that are written by then.
+ * for the disk share the way there (group-commit.h).
  * -EIO if it could not be brought there: from then on nothing can be, until the store is opened again.
  */
 int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *event);

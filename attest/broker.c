@@ -30,7 +30,8 @@ enum state { FREE, ASKED, ATTESTED };
 struct session {
     enum state state;
     bool busy; /* a request works on it: no other may */
-    bool released;
+    bool given;    /* evidence was */
+    bool released; /* and a key for it: then neither evidence nor verdict are kept */
     uint8_t id[ID_SIZE]; /* the first two bytes are its place in the table */
     uint8_t nonce[CVM_NONCE_SIZE];
     time_t end;
@@ -66,9 +67,15 @@ int cvm_broker_open(struct cvm_broker_store *store, struct cvm_broker **ret) {
     return 0;
 }
 
-static void drop(struct session *s) {
+static void forget_evidence(struct session *s) {
     free(s->evidence);
     free(s->verdict);
+    s->evidence = NULL;
+    s->verdict = NULL;
+}
+
+static void drop(struct session *s) {
+    forget_evidence(s);
     memset(s, 0, sizeof(*s));
 }
 
@@ -215,9 +222,9 @@ static int take_evidence(const struct cvm_broker_request *q, struct session *s, 
                : json_object_get_string(evidence);
     if (!text || strlen(text) > CVM_BROKER_EVIDENCE_MAX)
         return cvm_error_set(e, -EFBIG, "the evidence has more than %u bytes", CVM_BROKER_EVIDENCE_MAX);
-    free(s->evidence);
     s->evidence_size = strlen(text);
     s->evidence = strdup(text);
+    s->given = s->evidence;
     return s->evidence ? 0 : -ENOMEM;
 }
 
@@ -332,7 +339,7 @@ static int handle_attest(struct cvm_broker *b, const struct cvm_broker_request *
     if (!s)
         return no_session(ret);
     /* A nonce is asked once: evidence that failed may not be mended until it passes. */
-    if (s->evidence)
+    if (s->given)
         r = reply_error(ret, 409, "SessionUsed", "session.used", "evidence was given in this session; begin another");
     else
         r = attest(b, q, s, ret);
@@ -460,7 +467,7 @@ static int release(struct cvm_broker *b, const struct cvm_broker_request *q, str
     _cleanup_cvm_free_ struct cvm_broker_resource *res = malloc(sizeof(*res));
     const char *name = q->path + strlen(PATH_RESOURCE);
     struct cvm_broker_event event = {
-        .event = "refused", .peer = q->peer, .now = q->now, .report = &s->verdict->report};
+        .event = "refused", .peer = q->peer, .now = q->now};
     struct cvm_key_blob blob;
     struct cvm_error e = {""};
     int r;
@@ -469,6 +476,7 @@ static int release(struct cvm_broker *b, const struct cvm_broker_request *q, str
         return -ENOMEM;
     if (s->released)
         return reply_error(ret, 409, "SessionUsed", "session.used", "a key was released in this session; begin another");
+    event.report = &s->verdict->report;
     event.resource = cvm_broker_name_ok(name) ? name : NULL;
     r = cvm_broker_resource_load(b->store, name, res, &e);
     if (r < 0) {
@@ -494,6 +502,7 @@ static int release(struct cvm_broker *b, const struct cvm_broker_request *q, str
     if (!res->any_instance)
         supersede(b, q, res, &s->verdict->report);
     cvm_leases_begin(b->leases, res, &s->verdict->report, q->now);
+    forget_evidence(s);
     return send_blob(&blob, ret);
 }
 

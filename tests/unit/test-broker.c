@@ -315,7 +315,7 @@ static void test_log_of_many(void **state) {
         assert_null(bad);
     }
     assert_int_equal(cvm_broker_log_sync(&s->store), 0);
-    assert_int_equal(s->store.log_safe, s->store.log_next);
+    assert_int_equal(s->store.log_commit.safe, s->store.log_next);
     snprintf(path, sizeof(path), "%s/log.jws", s->dir);
     assert_int_equal(cvm_broker_log_verify(path, s->store.point, NULL, NULL, &next, head, &e), 0);
     assert_int_equal(next, first + WRITERS * LINES);
@@ -343,6 +343,37 @@ static void test_log_that_failed(void **state) {
     close(pipes[1]);
 }
 
+static void *write_lines_in_vain(void *p) {
+    struct cvm_broker_store *store = p;
+    struct cvm_broker_event e = {.event = "refused", .peer = "unit", .now = NOW};
+    uintptr_t good = 0;
+
+    for (unsigned i = 0; i < LINES; i++)
+        good += cvm_broker_log(store, &e) == 0;
+    return (void *)good;
+}
+
+/* The disk fails while many wait for it: each of them hears of it, none waits on. */
+static void test_log_that_failed_for_many(void **state) {
+    struct state *s = *state;
+    int log = s->store.log, pipes[2];
+    pthread_t thread[WRITERS];
+    void *good;
+
+    assert_int_equal(pipe(pipes), 0);
+    s->store.log = pipes[1];
+    for (unsigned i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, write_lines_in_vain, &s->store), 0);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        assert_int_equal(pthread_join(thread[i], &good), 0);
+        assert_null(good);
+    }
+    s->store.log = log;
+    assert_int_equal(cvm_broker_log_sync(&s->store), -EIO);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
 static void test_two_brokers(void **state) {
     struct state *s = *state;
     struct cvm_broker_store store;
@@ -364,6 +395,7 @@ int main(void) {
         cmocka_unit_test(test_lease_table),
         cmocka_unit_test_setup_teardown(test_log_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_that_failed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_log_that_failed_for_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_brokers, setup, teardown),
     };
 
