@@ -15,10 +15,6 @@
 #include "json.h"
 #include "jws.h"
 
-#define LOG_MAX (64u << 20)
-#define CUT_TRIES 10u
-#define CUT_MSEC 50
-
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 
 static void add_text(json_object *o, const char *name, const char *value) {
@@ -120,73 +116,4 @@ int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *ev
     pthread_mutex_unlock(&s->log_lock);
     /* Who attested is there to ask for a key, which will not leave before both lines are on the disk. */
     return r < 0 || strcmp(event->event, "attested") == 0 ? r : cvm_commit_wait(&s->log_commit, s->log, next);
-}
-
-static int check_line(const char *line, size_t size, const uint8_t *point, uint64_t seq, const uint8_t *head,
-                      json_object **ret, struct cvm_error *e) {
-    _cleanup_cvm_free_ void *text = NULL;
-    uint8_t previous[32];
-    uint64_t said = 0;
-    size_t n = 0;
-    int r;
-
-    r = cvm_jws_verify(line, size, point, CVM_BROKER_LOG_TYPE, &text, &n, e);
-    if (r == 0)
-        r = cvm_json_parse(text, n, ret, e);
-    if (r == 0)
-        r = cvm_json_uint(*ret, "seq", INT64_MAX, &said, e);
-    if (r == 0)
-        r = cvm_json_hex(*ret, "previous", previous, sizeof(previous), e);
-    if (r < 0)
-        return r == -ENOMEM ? r : -EBADMSG;
-    if (said != seq)
-        return cvm_error_set(e, -EBADMSG, "it says that it is line %llu", (unsigned long long)said);
-    if (memcmp(previous, head, sizeof(previous)))
-        return cvm_error_set(e, -EBADMSG, "it does not follow the line before");
-    return 0;
-}
-
-/* The whole log. A last line without its end may be one that a broker is just writing: it is given a moment. */
-static int read_whole(const char *path, char **ret, size_t *size, struct cvm_error *e) {
-    const struct timespec moment = {.tv_nsec = CUT_MSEC * 1000000L};
-
-    for (unsigned tries = CUT_TRIES;; tries--) {
-        int r = cvm_read_file(path, LOG_MAX, (void **)ret, size, e);
-
-        if (r < 0 || !*size || (*ret)[*size - 1] == '\n' || !tries)
-            return r;
-        free(*ret);
-        *ret = NULL;
-        nanosleep(&moment, NULL);
-    }
-}
-
-int cvm_broker_log_verify(const char *path, const uint8_t *point, void (*line)(void *data, json_object *event),
-                          void *data, uint64_t *next, uint8_t *head, struct cvm_error *e) {
-    _cleanup_cvm_free_ char *buf = NULL;
-    struct cvm_error why = {""};
-    uint64_t seq = 1;
-    size_t size = 0;
-    int r;
-
-    memset(head, 0, 32);
-    r = read_whole(path, &buf, &size, e);
-    if (r < 0)
-        return r;
-    for (char *p = buf, *end; p < buf + size; p = end + 1, seq++) {
-        _cleanup_(json_object_putp) json_object *o = NULL;
-
-        end = memchr(p, '\n', (size_t)(buf + size - p));
-        if (!end)
-            return cvm_error_set(e, -EBADMSG, "'%s', line %llu: cut short", path, (unsigned long long)seq);
-        r = check_line(p, (size_t)(end - p), point, seq, head, &o, &why);
-        if (r < 0)
-            return cvm_error_set(e, r, "'%s', line %llu: %.200s", path, (unsigned long long)seq, why.text);
-        if (EVP_Digest(p, (size_t)(end - p), head, NULL, EVP_sha256(), NULL) != 1)
-            return -EIO;
-        if (line)
-            line(data, o);
-    }
-    *next = seq;
-    return 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker-log-read.h"
 #include "json.h"
 #include "key.h"
 

@@ -150,13 +150,4 @@ int cvm_broker_revoked(const struct cvm_broker_store *s, const struct cvm_report
 int cvm_broker_log(struct cvm_broker_store *s, const struct cvm_broker_event *event);
 int cvm_broker_log_sync(struct cvm_broker_store *s);
 
-/**
- * cvm_broker_log_verify - every signature, and the chain from the first line to the last
- * @point: public key that signed; @line: called with each event, may be NULL
- *
- * Returns 0; -EBADMSG with the line's number in @e.
- */
-int cvm_broker_log_verify(const char *path, const uint8_t *point, void (*line)(void *data, json_object *event),
-                          void *data, uint64_t *next, uint8_t *head, struct cvm_error *e);
-
 #endif

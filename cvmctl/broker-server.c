@@ -164,8 +164,12 @@ static void wait_for_end(struct cvm_broker *b) {
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    while (sigtimedwait(&set, NULL, &interval) < 0)
-        cvm_broker_expire(b, time(NULL));
+    while (sigtimedwait(&set, NULL, &interval) < 0) {
+        unsigned n = cvm_broker_expire(b, time(NULL));
+
+        if (n)
+            fprintf(stderr, "cvmctl broker serve: %u machine%s did not attest again: 'cvmctl broker log' tells which\n", n, n > 1 ? "s" : "");
+    }
 }
 
 int broker_serve(struct cvm_broker *b, const struct cvm_broker_store *store, const struct broker_server_options *o,

@@ -4,6 +4,7 @@
  */
 #include "cvmctl.h"
 
+#include "broker-log.h"
 #include "broker-server.h"
 #include "broker-token.h"
 #include "broker-vault.h"
@@ -52,12 +53,11 @@ enum {
     OPT_HOST,
     OPT_DIGEST,
     OPT_MIN_SVN,
-    OPT_KEY,
     OPT_ENROLMENT_KEY,
 };
 
 struct broker_options {
-    const char *policy, *name, *enrolment_key, *key_file, *wrap_key, *token, *pin_file, *key;
+    const char *policy, *name, *enrolment_key, *key_file, *wrap_key, *token, *pin_file;
     const char *listed[2][16]; /* hosts, digests */
     unsigned nr_listed[2];
     uint64_t min_svn;
@@ -107,11 +107,6 @@ static const struct verb_option revoke_options[] = {
     {"min-svn", OPT_MIN_SVN, "N", "least security version of RootVisor"},
     {0},
 };
-static const struct verb_option log_options[] = {
-    {"key", OPT_KEY, "FILE", "public key that signed the log (default: the store's)"},
-    {0},
-};
-
 static int take_option(struct broker_options *o, int c) {
     uint64_t n = 0;
     unsigned list;
@@ -151,9 +146,6 @@ static int take_option(struct broker_options *o, int c) {
         if (parse_number(optarg, 1, 120, &n) < 0)
             return -EINVAL;
         o->vault.timeout = (unsigned)n;
-        return 0;
-    case OPT_KEY:
-        o->key = optarg;
         return 0;
     case OPT_LISTEN:
         o->server.listen = optarg;
@@ -536,64 +528,6 @@ static int verb_revoke(int argc, char **argv) {
     return done(json_object_get(list), "Revoked: the broker looks at %s at every request.\n", path);
 }
 
-static void show_event(void *data, json_object *event) {
-    static const char *const shown[] = {"seq", "time", "event", "resource", "code", "detail"};
-
-    if (data) {
-        json_object_array_add(data, json_object_get(event));
-        return;
-    }
-    for (size_t i = 0; i < (arg_quiet ? 1 : ELEMENTSOF(shown)); i++) {
-        json_object *v;
-
-        if (json_object_object_get_ex(event, shown[i], &v))
-            printf("%s%s", i ? "  " : "", json_object_get_string(v));
-    }
-    putchar('\n');
-}
-
-static int verb_log(int argc, char **argv) {
-    _cleanup_free_ struct broker_options *o = malloc(sizeof(*o));
-    _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
-    _cleanup_json_ json_object *list = arg_json ? json_object_new_array() : NULL;
-    uint8_t point[65], head[32];
-    struct cvm_error e = {""};
-    char path[PATH_MAX];
-    uint64_t next = 0;
-    int r;
-
-    if (!o)
-        return fail(argv[0], EXIT_FAILED, "out of memory");
-    r = parse_options(argc, argv, o);
-    if (r != 0)
-        return r;
-    snprintf(path, sizeof(path), "%s/sign.key", argv[optind]);
-    if (o->key)
-        r = cvm_key_load_public(o->key, point, &e);
-    else {
-        r = cvm_key_load_private(path, &key, &e);
-        if (r == 0)
-            r = cvm_key_to_point(key, point);
-    }
-    snprintf(path, sizeof(path), "%s/log.jws", argv[optind]);
-    if (r == 0)
-        r = cvm_broker_log_verify(path, point, show_event, list, &next, head, &e);
-    if (r < 0)
-        return fail(argv[0], r == -EBADMSG ? EXIT_REFUSED : EXIT_FAILED, "%s", e.text);
-    if (arg_json)
-        return print_json(list);
-    say("%llu events, every signature and the chain hold.\n", (unsigned long long)(next - 1));
-    return EXIT_OK;
-}
-
-static const struct verb_status log_statuses[] = {
-    {EXIT_OK, "every signature and the chain hold"},
-    {EXIT_FAILED, "failure; one line on standard error says what is wrong"},
-    {EXIT_USAGE, "usage"},
-    {EXIT_REFUSED, "a signature or the chain does not hold"},
-    {-1},
-};
-
 const struct verb broker_verbs[] = {
     {.name = "broker init",
      .arguments = "DIR",
@@ -623,8 +557,8 @@ const struct verb broker_verbs[] = {
     {.name = "broker log",
      .arguments = "DIR",
      .summary = "check and show a broker's log of releases and refusals",
-     .run = verb_log,
-     .options = {log_options},
-     .statuses = log_statuses},
+     .run = broker_log,
+     .options = {broker_log_options},
+     .statuses = broker_log_statuses},
     {0},
 };

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attest/broker-log-read.h"
 #include "attest/broker.h"
 #include "attest/broker-lease.h"
 #include "attest/digest.h"
