@@ -116,7 +116,8 @@ int image_each_user(const struct image *image, int (*fn)(void *userdata, struct 
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < m->nr_machines; i++)
-        if (names(m->machines[i], image->digest))
+        if (names(m->machines[i], image->digest) ||
+            (m->machines[i]->wanted && names(m->machines[i]->wanted, image->digest)))
             r = fn(userdata, m->machines[i]);
     return r;
 }

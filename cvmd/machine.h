@@ -70,6 +70,8 @@ struct machine {
     bool release; /* the domain ended, frames are going back */
     enum machine_state final_state; /* to take when they are: STOPPED or FAILED */
 
+    const struct machine *wanted; /* settings on their way to it: their images are in use already; or NULL */
+
     struct operation *start_op, *stop_op; /* that its start and its end answer for, or NULL */
     _Atomic bool cancel;                  /* the start shall not go on; read by its thread */
 

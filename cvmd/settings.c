@@ -90,6 +90,7 @@ static void tune_done(void *data, int r) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     struct machine *k = j->machine;
 
+    k->wanted = NULL;
     if (r < 0 && !k->gone) {
         sd_bus_error_set(&error, BUS_ERROR_LIBVIRT, j->error.text);
         bus_reply_call(&j->call, &error);
@@ -166,9 +167,11 @@ int manager_set_properties(struct manager *m, const char *name, const struct mac
         return 0;
     }
     k->job = true;
+    k->wanted = j->wanted;
     r = inbox_run(m->inbox, tune_work, tune_done, j);
     if (r < 0) {
         k->job = false;
+        k->wanted = NULL;
         return sd_bus_error_set_errno(error, r);
     }
     j = NULL;

@@ -36,19 +36,28 @@ void start_job_free(struct start_job *j) {
     free(j);
 }
 
+/* Named by the image and by how many of the same come before it: a disk keeps what the guest wrote whichever place it has among the
+ * others, and another image is another file. */
 static int add_disk(struct machine *m, struct machine_files *f, const char *name, size_t n) {
     _cleanup_free_ char *s = strndup(name, n);
     struct machine_file *disk = &f->disk[f->nr_disks];
-    char file[16];
+    unsigned same = 0;
+    char file[64];
 
     if (!s)
         return -ENOMEM;
-    snprintf(file, sizeof(file), "disk%u", f->nr_disks++);
     if (s[0] == '/') {
+        f->nr_disks++;
         disk->path = TAKE_PTR(s);
         return 0;
     }
-    return machine_file(m, file, &disk->path) < 0 || image_path(m->manager, s, &disk->from) < 0 ? -ENOMEM : 0;
+    if (image_path(m->manager, s, &disk->from) < 0)
+        return -ENOMEM;
+    for (unsigned i = 0; i < f->nr_disks; i++)
+        same += f->disk[i].from && strcmp(f->disk[i].from, disk->from) == 0;
+    f->nr_disks++;
+    snprintf(file, sizeof(file), "disk-%.32s.%u", s, same);
+    return machine_file(m, file, &disk->path) < 0 ? -ENOMEM : 0;
 }
 
 /* A copy of an image has its digest's beginning in its name: another image is another file. */
@@ -155,6 +164,15 @@ static int provide(struct start_job *j, const struct machine_file *f, int from, 
     return files_copy(fd, f->path, what, max, &j->watch, NULL, &j->error);
 }
 
+/* The first versions named a disk by its place alone. */
+static void adopt_disk(struct start_job *j, unsigned i) {
+    const struct machine_file *f = &j->files.disk[i];
+    _cleanup_free_ char *old = NULL;
+
+    if (f->from && access(f->path, F_OK) < 0 && asprintf(&old, "%s/disk%u", j->files.directory, i) >= 0)
+        (void)rename(old, f->path);
+}
+
 /* Copied, then looked at: nobody can change the copy. */
 static int copy_files(struct start_job *j) {
     int r;
@@ -171,8 +189,10 @@ static int copy_files(struct start_job *j) {
     }
     if (r >= 0)
         j->error_name = BUS_ERROR_FAILED;
-    for (unsigned i = 0; r >= 0 && i < j->files.nr_disks; i++)
+    for (unsigned i = 0; r >= 0 && i < j->files.nr_disks; i++) {
+        adopt_disk(j, i);
         r = provide(j, &j->files.disk[i], -1, "the disk", UINT64_MAX);
+    }
     return r;
 }
 

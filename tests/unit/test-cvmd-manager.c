@@ -16,6 +16,7 @@
 #include <libvirt/libvirt.h>
 
 #include "cvmd/bus.h"
+#include "cvmd/image.h"
 #include "cvmd/manager.h"
 #include "cvmd/store-internal.h"
 #include "fake-rootvisor.h"
@@ -567,6 +568,37 @@ static void test_late_start(void **state) {
     assert_int_equal(virt_state(t.m->virt, k->uuid, &console, &e), VIRT_STATE_NONE);
 }
 
+/* Between the check of settings and their record libvirt is asked: the images that they name stay meanwhile. */
+static void test_image_of_settings(void **state) {
+    _cleanup_close_ int fd = open(t.kernel, O_RDONLY | O_CLOEXEC);
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct machine_options o;
+    char digest[DIGEST_STRING_MAX];
+    struct machine *k;
+
+    (void)state;
+    assert_int_equal(manager_import_image(t.m, "i", "initrd", fd, NULL, "test", &t.op, &error), 0);
+    while (!t.m->nr_images)
+        assert_true(sd_event_run(t.event, 1000000) >= 0);
+    strcpy(digest, t.m->images[0]->digest);
+    k = run_unprotected("a");
+    options_init(&o);
+    o.initrd_image = digest;
+    o.io_weight = 100;
+    o.set = 1u << OPTION_INITRD_IMAGE | 1u << OPTION_IO_WEIGHT;
+    assert_int_equal(manager_set_properties(t.m, "a", &o, NULL, "test", &error), 0);
+    assert_true(k->job && !k->initrd_image);
+    assert_true(manager_delete_image(t.m, digest, "test", &t.op, &error) < 0);
+    assert_true(sd_bus_error_has_name(&error, BUS_ERROR_IMAGE_IN_USE));
+    sd_bus_error_free(&error);
+    assert_int_equal(manager_collect_images(t.m, "test", &t.op, &error), 0);
+    assert_int_equal(t.m->nr_images, 1);
+    while (k->job)
+        assert_true(sd_event_run(t.event, 1000000) >= 0);
+    assert_string_equal(k->initrd_image, digest);
+    assert_true(manager_delete_image(t.m, digest, "test", &t.op, &error) < 0);
+}
+
 /* A row that somebody else wrote: lines without an end would be read on and on. */
 static void test_damaged_row(void **state) {
     struct store_machine row = {.name = "d", .uuid = "01234567-89ab-4def-8123-456789abcdef", .state = "stopped",
@@ -758,7 +790,7 @@ int main(void) {
                                        T(test_refused),     T(test_restart),   T(test_rootvisor_error),
                                        T(test_operations), T(test_restart_policy), T(test_random),
                                        T(test_start_interrupted), T(test_stop_interrupted), T(test_failure_interrupted),
-                                       T(test_stop_fails), T(test_late_start), T(test_damaged_row), T(test_clock_jumps), T(test_kill_points),
+                                       T(test_stop_fails), T(test_late_start), T(test_damaged_row), T(test_image_of_settings), T(test_clock_jumps), T(test_kill_points),
                                        T(test_kill_points_protected)};
 
     cmocka_set_test_filter(getenv("CVMD_TEST_ONLY"));
