@@ -2,6 +2,7 @@
 /* The gateway's clients and their certificates: for administrators through the gateway, and org.cvmd1.Clients, for root. */
 #include "bus-gateway.h"
 #include "ca.h"
+#include "polkit.h"
 
 #include <errno.h>
 #include <string.h>
@@ -150,70 +151,60 @@ int gateway_certify(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     return sd_bus_reply_method_return(call, "ss", certificate, ca_certificate(ca));
 }
 
-/* --- root's own --- */
+/* --- without the gateway --- */
 
-static int check_root(sd_bus_message *call, struct manager *m, char **who, sd_bus_error *error) {
-    uid_t uid;
-    int r = bus_caller_uid(call, &uid, error);
-
-    if (r < 0)
-        return r;
-    if (uid != 0) {
-        audit(m, NULL, "denied", NULL, "%s denied: user %u is not root", sd_bus_message_get_member(call), uid);
-        return sd_bus_error_setf(error, BUS_ERROR_DENIED, "only root may do this");
-    }
-    *who = strdup("uid 0");
-    return *who ? 0 : -ENOMEM;
-}
-
-static int root_create_token(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+static int create_token(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_free_ char *who = NULL;
-    int r = check_root(call, userdata, &who, error);
+    int r = polkit_authorize(call, userdata, POLKIT_CLIENTS, NULL, create_token, userdata, &who, error);
 
-    return r < 0 ? r : reply_token(call, userdata, who, error);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    return reply_token(call, userdata, who, error);
 }
 
-static int root_add(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+static int add_client(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_free_ char *who = NULL;
-    int r = check_root(call, userdata, &who, error);
+    int r = polkit_authorize(call, userdata, POLKIT_CLIENTS, NULL, add_client, userdata, &who, error);
 
-    return r < 0 ? r : reply_added(call, userdata, who, error);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    return reply_added(call, userdata, who, error);
 }
 
-static int root_list(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+static int list_clients(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_free_ char *who = NULL;
-    int r = check_root(call, userdata, &who, error);
+    int r = polkit_authorize(call, userdata, POLKIT_CLIENTS, NULL, list_clients, userdata, &who, error);
 
-    return r < 0 ? r : reply_clients(call, userdata);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    return reply_clients(call, userdata);
 }
 
-static int root_remove(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+static int remove_client(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_free_ char *who = NULL;
     const char *id;
-    int r = check_root(call, userdata, &who, error);
+    int r = sd_bus_message_read(call, "s", &id);
 
     if (r >= 0)
-        r = sd_bus_message_read(call, "s", &id);
-    if (r >= 0)
-        r = client_remove(userdata, id, who, error);
+        r = polkit_authorize(call, userdata, POLKIT_CLIENTS, NULL, remove_client, userdata, &who, error);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    r = client_remove(userdata, id, who, error);
     return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
 }
 
-static int root_authority(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    _cleanup_free_ char *who = NULL;
-    int r = check_root(call, userdata, &who, error);
-
-    return r < 0 ? r : reply_authority(call, userdata, error);
+static int authority(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    return reply_authority(call, userdata, error);
 }
 
 const sd_bus_vtable bus_clients_vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD_WITH_ARGS("CreateToken", SD_BUS_ARGS("s", name, "s", role, "s", pattern, "u", lifetime), SD_BUS_RESULT("s", token, "t", expires, "s", authority), root_create_token, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("Add", SD_BUS_ARGS("s", id, "s", name, "s", role, "s", pattern), SD_BUS_NO_RESULT, root_add, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssstt)", clients), root_list,
+    SD_BUS_METHOD_WITH_ARGS("CreateToken", SD_BUS_ARGS("s", name, "s", role, "s", pattern, "u", lifetime), SD_BUS_RESULT("s", token, "t", expires, "s", authority), create_token, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Add", SD_BUS_ARGS("s", id, "s", name, "s", role, "s", pattern), SD_BUS_NO_RESULT, add_client, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssstt)", clients), list_clients,
                             SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, root_remove, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("Authority", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", certificate, "s", sha256), root_authority,
+    SD_BUS_METHOD_WITH_ARGS("Remove", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, remove_client, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Authority", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", certificate, "s", sha256), authority,
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };

@@ -3,6 +3,7 @@
 #include "bus.h"
 #include "counter.h"
 #include "manager.h"
+#include "polkit.h"
 #include "quote.h"
 
 #include <errno.h>
@@ -163,6 +164,11 @@ static int no_tpm(sd_bus_error *error) {
 }
 
 int bus_get_endorsement(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
+    int r = polkit_authorize(call, userdata, POLKIT_HOST, NULL, bus_get_endorsement, userdata, &who, error);
+
+    if (r <= 0)
+        return r < 0 ? r : 1;
     return bus_send_endorsement(userdata, call, error);
 }
 
@@ -184,10 +190,15 @@ int bus_send_endorsement(struct manager *m, sd_bus_message *call, sd_bus_error *
 }
 
 int bus_activate_credential(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *who = NULL;
     const char *challenge;
     int r = sd_bus_message_read(call, "s", &challenge);
 
-    return r < 0 ? r : bus_send_activation(userdata, call, challenge, NULL, error);
+    if (r >= 0)
+        r = polkit_authorize(call, userdata, POLKIT_HOST, NULL, bus_activate_credential, userdata, &who, error);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    return bus_send_activation(userdata, call, challenge, who, error);
 }
 
 int bus_send_activation(struct manager *m, sd_bus_message *call, const char *challenge, const char *who, sd_bus_error *error) {

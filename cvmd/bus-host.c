@@ -174,9 +174,10 @@ GETTER(get_report_key) {
 
 const sd_bus_vtable bus_host_vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD_WITH_ARGS("GetEndorsement", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", endorsement), bus_get_endorsement, 0),
+    SD_BUS_METHOD_WITH_ARGS("GetEndorsement", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", endorsement), bus_get_endorsement,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ActivateCredential", SD_BUS_ARGS("s", challenge), SD_BUS_RESULT("s", response),
-                            bus_activate_credential, 0),
+                            bus_activate_credential, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("ProtectionLevel", "s", get_level, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("ProtectionReason", "s", get_level_reason, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("RootVisorVersion", "s", get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),

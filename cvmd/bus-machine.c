@@ -2,6 +2,7 @@
 /* org.cvmd1.Machine */
 #include "bus.h"
 #include "manager.h"
+#include "polkit.h"
 
 #include "reason.h"
 #include "usage.h"
@@ -267,13 +268,32 @@ static const char *key_refusal(int r) {
     }
 }
 
-/* PutKey: carries a tenant's key, sealed to the Guardian, which alone can open it. */
-static int method_put_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+/* Not the machine itself: it may be gone while polkit asks. */
+static int put_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_free_ char *name = NULL, *who = NULL;
+    struct manager *m = userdata;
+    struct machine *k;
     const void *blob;
     size_t size;
-    int r = sd_bus_message_read_array(call, 'y', &blob, &size);
+    int r;
 
-    return r < 0 ? r : bus_put_key(userdata, call, blob, size, error);
+    r = sd_bus_path_decode(sd_bus_message_get_path(call), BUS_MACHINE_PREFIX, &name);
+    if (r >= 0)
+        r = sd_bus_message_read_array(call, 'y', &blob, &size);
+    if (r < 0)
+        return r;
+    r = polkit_authorize(call, m, POLKIT_CONTROL, name, put_key, m, &who, error);
+    if (r <= 0)
+        return r < 0 ? r : 1;
+    k = name ? manager_find(m, name) : NULL;
+    return k ? bus_put_key(k, call, blob, size, error) : no_such_machine(error, name ?: "");
+}
+
+/* PutKey: carries a tenant's key, sealed to the Guardian, which alone can open it. */
+static int method_put_key(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    const struct machine *k = userdata;
+
+    return put_key(call, k->manager, error);
 }
 
 int bus_put_key(struct machine *m, sd_bus_message *call, const void *blob, size_t size, sd_bus_error *error) {
@@ -306,7 +326,8 @@ const sd_bus_vtable bus_machine_vtable[] = {
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("GetEvidence", SD_BUS_ARGS("ay", nonce), SD_BUS_RESULT("s", evidence), bus_get_evidence,
                             SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("PutKey", SD_BUS_ARGS("ay", blob), SD_BUS_NO_RESULT, method_put_key, 0),
+    SD_BUS_METHOD_WITH_ARGS("PutKey", SD_BUS_ARGS("ay", blob), SD_BUS_NO_RESULT, method_put_key,
+                            SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("UUID", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
     SD_BUS_PROPERTY("State", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

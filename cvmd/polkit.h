@@ -11,11 +11,13 @@
 struct manager;
 
 #define POLKIT_DEFINE "org.cvmd1.define"   /* Define, Launch, SetProperties, Delete */
-#define POLKIT_CONTROL "org.cvmd1.control" /* Start, Stop, Kill, Pause, Resume, Reboot */
+#define POLKIT_CONTROL "org.cvmd1.control" /* Start, Stop, Kill, Pause, Resume, Reboot, PutKey */
 #define POLKIT_CONSOLE "org.cvmd1.console" /* OpenConsole, OpenLog */
 #define POLKIT_IMAGES "org.cvmd1.images"   /* ImportImage, DeleteImage, CollectImages */
 #define POLKIT_AUDIT "org.cvmd1.audit"     /* ReadAudit */
 #define POLKIT_RELOAD "org.cvmd1.reload"   /* Reload */
+#define POLKIT_HOST "org.cvmd1.host"       /* GetEndorsement, ActivateCredential */
+#define POLKIT_CLIENTS "org.cvmd1.clients" /* of org.cvmd1.Clients all but Authority */
 
 /**
  * polkit_authorize - whether the sender of a call may do what it asks

@@ -8,6 +8,7 @@ import pwd
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -211,6 +212,34 @@ class Plane:
 
     def events(self, *args):
         return [(e["machine"], e["event"]) for e in self.json("audit", *args)]
+
+
+class Notify:
+    """The service manager's end of sd_notify(3), for what is started while it is open, with a watchdog of two seconds."""
+
+    def __init__(self, directory):
+        self.path, self.said = str(directory / "notify"), []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.socket.settimeout(PATIENCE)
+
+    def __enter__(self):
+        os.environ.update(NOTIFY_SOCKET=self.path, WATCHDOG_USEC="2000000")
+        return self
+
+    def __exit__(self, *_):
+        for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC"):
+            os.environ.pop(name)
+        self.socket.close()
+        os.unlink(self.path)
+
+    def until(self, *wanted):
+        """Reads on until these came, in this order, others between them."""
+        for line in wanted:
+            while line not in self.said:
+                self.said += self.socket.recv(4096).decode().split("\n")
+            del self.said[:self.said.index(line) + 1]
 
 
 class Skip(Exception):
