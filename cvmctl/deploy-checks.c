@@ -73,8 +73,8 @@ static void check_boot(const char *root, struct check *c) {
         set(c, CHECK_UNKNOWN, "not readable");
     else if (exists(root, "/sys/firmware/efi"))
         set(c, CHECK_BAD,
-            "UEFI: RootVisor starts through GRUB in BIOS mode only. From UEFI, Linux would come up without the firmware's "
-            "runtime services, and no such start was ever tried; switch the firmware to BIOS (CSM)");
+            "UEFI: RootVisor was never tried with protection there, and Linux comes up without the firmware's runtime "
+            "services and screen; switch the firmware to BIOS (CSM), or try it with --force and a serial console");
     else
         set(c, CHECK_GOOD, "BIOS");
 }
