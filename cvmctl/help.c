@@ -182,6 +182,7 @@ int verb_help(int argc, char **argv) {
         help_all(stdout);
         return EXIT_OK;
     }
+    argv[optind] = (char *)verb_word(argv[optind]);
     snprintf(name, sizeof(name), "%s%s%s", argv[optind], argc - optind > 1 ? " " : "",
              argc - optind > 1 ? argv[optind + 1] : "");
     v = verb_find(name);

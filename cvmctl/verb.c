@@ -53,6 +53,10 @@ const struct verb *verb_next(const struct verb *v) {
     return NULL;
 }
 
+const char *verb_word(const char *typed) {
+    return strcmp(typed, "image") == 0 ? "images" : typed;
+}
+
 const struct verb *verb_find(const char *name) {
     for (const struct verb *v = verb_next(NULL); v; v = verb_next(v))
         if (strcmp(v->name, name) == 0)
@@ -327,6 +331,7 @@ int verb_dispatch(int argc, char **argv) {
     const struct verb *v;
     int words, r;
 
+    argv[0] = (char *)verb_word(argv[0]);
     v = match(argc, argv, &words);
     if (!v && argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) &&
         help_group(argv[0], stdout))

@@ -59,6 +59,9 @@ const struct verb_status *verb_statuses_of(const struct verb *v);
 /* What every verb takes, and what those take that talk to cvmd. */
 extern const struct verb_option common_options[], remote_options[];
 
+/* The first word of a verb as the table has it: what else is said for it ("image") is taken, too. */
+const char *verb_word(const char *typed);
+
 /* Walks through all verbs: @v NULL starts; NULL at the end. */
 const struct verb *verb_next(const struct verb *v);
 /* Whether @word is the first of verbs with two. */

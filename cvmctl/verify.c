@@ -24,7 +24,7 @@ CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 struct verify_options {
     struct reference_options ro;
     const char *report, *nonce, *key, *ear, *signing_key, *policy, *policy_key;
-    const char *ear_cwt, *eat, *enrolment_key, *enrolment[ENROLMENTS_MAX];
+    const char *ear_cwt, *eat, *eat_jwt, *enrolment_key, *enrolment[ENROLMENTS_MAX];
     const char *reference[CVM_REFERENCE_MAX];
     unsigned nr_reference, nr_enrolment;
     bool explain;
@@ -43,6 +43,7 @@ enum {
     OPT_ENROLMENT_KEY,
     OPT_EAR_CWT,
     OPT_EAT,
+    OPT_EAT_JWT,
     OPT_EXPLAIN
 };
 
@@ -59,6 +60,7 @@ static const struct verb_option verify_options[] = {
     {"ear", OPT_EAR, "FILE", "write the verdict as signed EAR; needs --signing-key"},
     {"ear-cwt", OPT_EAR_CWT, "FILE", "the same as a CWT (CBOR)"},
     {"eat", OPT_EAT, "FILE", "write what the report says as EAT in a CWT; needs --signing-key"},
+    {"eat-jwt", OPT_EAT_JWT, "FILE", "the same as a JWT (JSON)"},
     {"signing-key", OPT_SIGNING_KEY, "FILE", "your verifier's private key, P-256 or P-384, PEM"},
     {"explain", OPT_EXPLAIN, NULL, "also print what the report says"},
     {0},
@@ -109,6 +111,9 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         case OPT_EAT:
             o->eat = optarg;
             break;
+        case OPT_EAT_JWT:
+            o->eat_jwt = optarg;
+            break;
         case OPT_EAR_CWT:
             o->ear_cwt = optarg;
             break;
@@ -132,8 +137,8 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
         usage_error("verify", "--enrolment and --enrolment-key go together");
         return -EINVAL;
     }
-    if (!(o->ear || o->ear_cwt || o->eat) != !o->signing_key) {
-        usage_error("verify", "--ear, --ear-cwt or --eat and --signing-key go together");
+    if (!(o->ear || o->ear_cwt || o->eat || o->eat_jwt) != !o->signing_key) {
+        usage_error("verify", "--ear, --ear-cwt, --eat or --eat-jwt and --signing-key go together");
         return -EINVAL;
     }
     return 0;
@@ -297,6 +302,7 @@ static int write_eat(const struct verify_options *o, const struct cvm_appraisal 
                      const struct cvm_verdict *v, struct cvm_error *e) {
     _cleanup_(EVP_PKEY_freep) EVP_PKEY *key = NULL;
     _cleanup_cvm_free_ void *cwt = NULL;
+    _cleanup_cvm_free_ char *jwt = NULL;
     size_t size = 0;
     int r;
 
@@ -306,10 +312,15 @@ static int write_eat(const struct verify_options *o, const struct cvm_appraisal 
     r = cvm_key_load_private(o->signing_key, &key, e);
     if (r < 0)
         return r;
-    r = cvm_eat_create(&v->report, a->now, key, &cwt, &size);
+    if (o->eat)
+        r = cvm_eat_create(&v->report, a->now, key, &cwt, &size);
+    if (r == 0 && o->eat_jwt)
+        r = cvm_eat_create_jwt(&v->report, a->now, key, &jwt);
     if (r < 0)
         return cvm_error_set(e, r, "cannot sign the EAT: %s", strerror(-r));
-    return cvm_write_file(o->eat, cwt, size, e);
+    if (o->eat)
+        r = cvm_write_file(o->eat, cwt, size, e);
+    return r == 0 && o->eat_jwt ? cvm_write_file(o->eat_jwt, jwt, strlen(jwt), e) : r;
 }
 
 static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_error *e) {
@@ -354,7 +365,7 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
     if (r < 0)
         return cvm_error_set(e, r, "cannot appraise the evidence: %s", strerror(-r));
     r = o->ear || o->ear_cwt ? write_ear(o, &a, v, e) : 0;
-    return r == 0 && o->eat ? write_eat(o, &a, v, e) : r;
+    return r == 0 && (o->eat || o->eat_jwt) ? write_eat(o, &a, v, e) : r;
 }
 
 static int verb_verify(int argc, char **argv) {

@@ -231,7 +231,24 @@ class Test(unittest.TestCase):
     def test_eat_alone(self):
         out = self.dir + '/eat.cwt'
         self.assertEqual(self.verify('--eat', out).returncode, 3)
-        CBOR.claims(dec(dec(read(out))[0].value.value[2])[0])
+        cwt = dec(dec(read(out))[0].value.value[2])[0]
+        CBOR.claims(cwt)
+        # The same as a JWT.
+        out = self.dir + '/eat.jwt'
+        self.assertEqual(self.verify('--eat-jwt', out).returncode, 3)
+        head, body, sig = read(out).decode().split('.')
+        self.assertTrue(self.verifier.verifies(self.dir, f'{head}.{body}'.encode(), outside.unb64(sig)))
+        self.assertEqual({k: v for k, v in json.loads(outside.unb64(head)).items() if k != 'kid'}, {'alg': 'ES256', 'typ': 'eat+jwt'})
+        jwt = json.loads(outside.unb64(body))
+        JSON.claims(jwt)
+        self.assertEqual((outside.unb64(jwt['eat_nonce']), jwt['eat_profile'], jwt['swname'], jwt['uptime']), (cwt[10], cwt[265], cwt[270], cwt[261]))
+        self.assertEqual({k for k in jwt if k.startswith('cvm_')}, {k for k in cwt if isinstance(k, str)})
+        bad = bytearray(self.host.report(self.nonce))
+        bad[100] ^= 1
+        os.unlink(out)
+        self.assertEqual(self.verify('--eat-jwt', out, evidence=json.dumps(
+            {'profile': 'tag:cvmd.org,2026:evidence#1', 'report': outside.b64(bytes(bad)), 'report_key': self.host.quoter.jwk()}).encode()).returncode, 4)
+        self.assertFalse(os.path.exists(out))  # nobody's claims
 
     def test_wrong_use(self):
         p = subprocess.run([CLI, 'verify', '--report', 'x', '--nonce', '00', '--ear-cwt', 'y'], capture_output=True)

@@ -40,14 +40,14 @@ class Test(unittest.TestCase):
         for name in ("key", "recovery", "other"):
             (self.dir / name).write_bytes(os.urandom(32))
 
-    def encrypt(self, *args):
-        return subprocess.run([CVMCTL, "images", "encrypt", self.dir / "in", self.dir / "out", *args], capture_output=True, text=True)
+    def encrypt(self, *args, word="images"):
+        return subprocess.run([CVMCTL, word, "encrypt", self.dir / "in", self.dir / "out", *args], capture_output=True, text=True)
 
     def cryptsetup(self, *args):
         return subprocess.run(["cryptsetup", *args, self.dir / "out"], capture_output=True, text=True)
 
     def test_stock_cryptsetup_opens_it(self):
-        done = self.encrypt("--key-file", self.dir / "key", "--recovery-key-file", self.dir / "recovery")
+        done = self.encrypt("--key-file", self.dir / "key", "--recovery-key-file", self.dir / "recovery", word="image")
         self.assertEqual(done.returncode, 0, done.stderr)
         for name, status in (("key", 0), ("recovery", 0), ("other", 2)):
             done = self.cryptsetup("open", "--test-passphrase", "--key-file", self.dir / name)
