@@ -3,6 +3,7 @@
 #include "attest-fixture.h"
 
 #include <errno.h>
+#include <json-c/json.h>
 #include <openssl/ec.h>
 #include <string.h>
 
@@ -56,14 +57,17 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void appraise(const struct anchored *a, struct cvm_verdict *v) {
+/* What the host sends; the caller frees. */
+static char *evidence_of(const struct anchored *a) {
     uint8_t wire[sizeof(a->rep)];
-    char *text;
 
     fixture_sign(a->f, &a->rep, wire);
-    text = fixture_evidence_with(a->f, wire, &a->platform);
+    return fixture_evidence_with(a->f, wire, &a->platform);
+}
+
+static void appraise_text(const struct anchored *a, const char *text, size_t size, struct cvm_verdict *v) {
     assert_int_equal(cvm_appraise(&(struct cvm_appraisal){.evidence = text,
-                                                          .evidence_size = strlen(text),
+                                                          .evidence_size = size,
                                                           .nonce = a->f->nonce,
                                                           .reference = &a->reference,
                                                           .policy = &a->policy,
@@ -72,6 +76,12 @@ static void appraise(const struct anchored *a, struct cvm_verdict *v) {
                                                           .now = NOW},
                                   v),
                      0);
+}
+
+static void appraise(const struct anchored *a, struct cvm_verdict *v) {
+    char *text = evidence_of(a);
+
+    appraise_text(a, text, strlen(text), v);
     free(text);
 }
 
@@ -560,6 +570,118 @@ static void test_cuts(void **state) {
     free(v);
 }
 
+static bool is_refused(const struct cvm_verdict *v) {
+    return cvm_verdict_exit(v) == CVM_EXIT_BROKEN_EVIDENCE || cvm_verdict_exit(v) == CVM_EXIT_POLICY_VIOLATION ||
+           cvm_verdict_exit(v) == CVM_EXIT_POLICY_MISSING;
+}
+
+/* Is what is judged in both the same? PCR values may be left out: the log tells them. */
+static bool is_the_same(const char *a, const char *b, size_t size) {
+    struct cvm_evidence one, other;
+    bool same;
+
+    assert_int_equal(cvm_evidence_parse(a, size, &one, NULL), 0);
+    assert_int_equal(cvm_evidence_parse(b, size, &other, NULL), 0);
+    same = one.platform && other.platform && memcmp(one.report, other.report, sizeof(one.report)) == 0 &&
+           one.has_key == other.has_key && memcmp(one.key, other.key, sizeof(one.key)) == 0 &&
+           one.platform->ak_size == other.platform->ak_size && memcmp(one.platform->ak, other.platform->ak, one.platform->ak_size) == 0 &&
+           one.platform->quote_size == other.platform->quote_size &&
+           memcmp(one.platform->quote, other.platform->quote, one.platform->quote_size) == 0 &&
+           one.platform->signature_size == other.platform->signature_size &&
+           memcmp(one.platform->signature, other.platform->signature, one.platform->signature_size) == 0 &&
+           (!other.platform->pcrs.mask || memcmp(&one.platform->pcrs, &other.platform->pcrs, sizeof(one.platform->pcrs)) == 0);
+    cvm_evidence_done(&one);
+    cvm_evidence_done(&other);
+    return same;
+}
+
+/* Every character of what the host sends, but for the log, whose bytes test_bit_flips() changes one by one. */
+static void test_each_character(void **state) {
+    struct anchored *a = *state;
+    struct cvm_verdict *v = calloc(1, sizeof(*v));
+    char *text = evidence_of(a), *good = strdup(text), *log = strstr(text, "\"event_log\""), *end;
+    size_t size = strlen(text);
+    unsigned refused = 0;
+
+    assert_non_null(log);
+    log = strchr(strchr(log, ':'), '"') + 1;
+    end = strchr(log, '"');
+    for (char *p = text; p < text + size; p++)
+        for (unsigned bit = 1; bit < 128 && (p < log || p >= end); bit <<= 1) {
+            *p ^= (char)bit;
+            appraise_text(a, text, size, v);
+            refused += is_refused(v);
+            if (!is_refused(v) && !is_the_same(good, text, size))
+                fail_msg("byte %zu, bit 0x%x: exit %d for other evidence", (size_t)(p - text), bit, cvm_verdict_exit(v));
+            *p ^= (char)bit;
+        }
+    assert_string_equal(text, good);
+    assert_true(refused > 7 * 3000);
+    free(good);
+    free(text);
+    free(v);
+}
+
+/* Puts members of @other in place of those of @o, one by one and then each part as a whole, and has each judged. Returns how many. */
+static unsigned swap_members(const struct anchored *a, json_object *all, json_object *o, json_object *other, struct cvm_verdict *v) {
+    unsigned n = 0;
+
+    json_object_object_foreach(o, name, value) {
+        json_object *theirs = NULL, *mine = json_object_get(value);
+
+        assert_true(json_object_object_get_ex(other, name, &theirs));
+        if (json_object_is_type(mine, json_type_object))
+            n += swap_members(a, all, mine, theirs, v);
+        if (!json_object_equal(mine, theirs)) {
+            const char *text;
+            size_t size;
+
+            json_object_object_add(o, name, json_object_get(theirs));
+            text = json_object_to_json_string_length(all, JSON_C_TO_STRING_PLAIN, &size);
+            appraise_text(a, text, size, v);
+            if (!is_refused(v))
+                fail_msg("'%s' of another host: exit %d", name, cvm_verdict_exit(v));
+            n++;
+            json_object_object_add(o, name, json_object_get(mine));
+        }
+        json_object_put(mine);
+    }
+    return n;
+}
+
+/* Another host, another VM on it, another nonce: no part of its evidence stands in for ours. */
+static void test_each_member_swapped(void **state) {
+    struct anchored *a = *state, *b = NULL;
+    struct cvm_verdict *v = calloc(1, sizeof(*v));
+    json_object *mine, *theirs;
+    char *text;
+    size_t size;
+
+    assert_int_equal(setup((void **)&b), 0);
+    b->rep.uuid[0] ^= 1;
+    b->f->nonce[0] ^= 1;
+    memcpy(b->rep.user_data, b->f->nonce, sizeof(b->rep.user_data));
+    soft_tpm_quote(&b->tpm, CVM_TPM_ALG_SHA256, b->f->nonce, &b->platform);
+    expect(b, "none", CVM_EXIT_AFFIRMING); /* each by itself is good */
+    expect(a, "none", CVM_EXIT_AFFIRMING);
+    text = evidence_of(a);
+    mine = json_tokener_parse(text);
+    free(text);
+    text = evidence_of(b);
+    theirs = json_tokener_parse(text);
+    free(text);
+    /* report_key, x, y, report, platform, ak_public, quote, signature, pcrs and the values of 12 and 13 (the key's), event_log */
+    assert_true(swap_members(a, mine, mine, theirs, v) >= 10);
+    text = strdup(json_object_to_json_string_length(mine, JSON_C_TO_STRING_PLAIN, &size));
+    appraise_text(a, text, size, v);
+    assert_int_equal(cvm_verdict_exit(v), CVM_EXIT_AFFIRMING); /* put back, it is good again */
+    free(text);
+    json_object_put(mine);
+    json_object_put(theirs);
+    teardown((void **)&b);
+    free(v);
+}
+
 /* Giants: a log that claims to be large, more events than are taken, sizes that wrap. */
 static void test_giant_log(void **state) {
     struct anchored *a = *state;
@@ -635,6 +757,8 @@ int main(void) {
         with_tpm(test_log_lies_in_data),
         with_tpm(test_bit_flips),
         with_tpm(test_cuts),
+        with_tpm(test_each_character),
+        with_tpm(test_each_member_swapped),
         with_tpm(test_giant_log),
         with_tpm(test_startup_locality),
     };

@@ -168,6 +168,47 @@ static void test_a_session_ends(void **state) {
     assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW + CVM_BROKER_SESSION_SECONDS - 1), 200);
 }
 
+/* Answers that give a key. */
+static bool is_given(const struct state *s, unsigned status) {
+    return status == 200 && strstr(s->reply.body, "\"blob\"");
+}
+
+/* Each bit of method, path and cookie of the request for a key, and of what stands around the evidence, which other tests change. */
+static void test_each_bit_of_a_request(void **state) {
+    static const char before[] = "{\"tee-evidence\":";
+    char session[CVM_BROKER_SESSION_HEX + 1], method[] = "GET", path[] = RESOURCE, cookie[sizeof(session)], body[] = "{\"tee-evidence\":{}}";
+    struct {
+        char *text;
+        size_t size;
+    } parts[] = {{method, sizeof(method) - 1}, {path, sizeof(path) - 1}, {cookie, sizeof(cookie) - 1}};
+    struct state *s = *state;
+    uint8_t nonce[64];
+
+    auth(s, NOW, session, nonce);
+    for (size_t bit = 0; bit < 8 * (sizeof(before) - 1); bit++) {
+        body[bit / 8] = (char)(body[bit / 8] ^ 1 << bit % 8);
+        assert_int_equal(ask(s, "POST", "/kbs/v0/attest", session, body, NOW), 400);
+        assert_code(s, "request.malformed");
+        body[bit / 8] = (char)(body[bit / 8] ^ 1 << bit % 8);
+    }
+    assert_int_equal(attest(s, session, nonce, NOW), 200); /* nothing was used up */
+    strcpy(cookie, session);
+    for (unsigned i = 0; i < ELEMENTSOF(parts); i++)
+        for (size_t bit = 0; bit < 8 * parts[i].size; bit++) {
+            char *c = &parts[i].text[bit / 8];
+            uint8_t id[sizeof(session) / 2], same[sizeof(id)];
+
+            *c = (char)(*c ^ 1 << bit % 8);
+            /* A digit in capitals is the same digit. */
+            if (i != 2 || cvm_hex_decode(cookie, strlen(cookie), id, sizeof(id)) < 0 ||
+                cvm_hex_decode(session, strlen(session), same, sizeof(same)) < 0 || memcmp(id, same, sizeof(id)))
+                if (is_given(s, ask(s, method, path, cookie, "", NOW)))
+                    fail_msg("part %u, bit %zu: a key was given", i, bit);
+            *c = (char)(*c ^ 1 << bit % 8);
+        }
+    assert_true(is_given(s, ask(s, method, path, cookie, "", NOW))); /* the control */
+}
+
 /* The policy's dates count when evidence is judged, not when the broker started. */
 static void test_a_policy_ends(void **state) {
     char session[CVM_BROKER_SESSION_HEX + 1];
@@ -389,6 +430,7 @@ static void test_two_brokers(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_session_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_each_bit_of_a_request, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_policy_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_house, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leases, setup, teardown),
