@@ -38,6 +38,24 @@ int cvm_sha384(const void *p, size_t size, uint8_t *out) {
     return sha384_ranges(&(struct range){p, size}, 1, out);
 }
 
+/* cvm/report.h: over the digests of its chunks. */
+static int component_digest(const uint8_t *p, size_t size, uint8_t *out) {
+    _cleanup_cvm_free_ uint8_t *list = NULL;
+    size_t nr = (size + CVM_MEASURE_CHUNK - 1) / CVM_MEASURE_CHUNK;
+
+    list = malloc(nr * CVM_DIGEST_SIZE);
+    if (!list)
+        return -ENOMEM;
+    for (size_t i = 0; i < nr; i++) {
+        size_t at = i * CVM_MEASURE_CHUNK, left = size - at;
+        int r = cvm_sha384(p + at, left < CVM_MEASURE_CHUNK ? left : CVM_MEASURE_CHUNK, list + i * CVM_DIGEST_SIZE);
+
+        if (r < 0)
+            return r;
+    }
+    return cvm_sha384(list, nr * CVM_DIGEST_SIZE, out);
+}
+
 int cvm_launch_digest(const struct cvm_measured *m, unsigned nr, uint8_t *out) {
     uint8_t buf[16 + CVM_MAX_COMPONENTS * sizeof(struct cvm_measured)];
     uint8_t *p = buf + 16;
@@ -61,7 +79,7 @@ int cvm_measure_bytes(uint32_t kind, const void *buf, size_t size, struct cvm_me
     memset(ret, 0, sizeof(*ret));
     ret->kind = kind;
     ret->size = size;
-    return cvm_sha384(buf, size, ret->digest);
+    return component_digest(buf, size, ret->digest);
 }
 
 int cvm_measure_vcpus(unsigned n, struct cvm_measured *m, unsigned *nr, struct cvm_error *e) {
@@ -89,19 +107,18 @@ int cvm_measure_kernel(void *buf, size_t size, struct cvm_measured *ret, struct 
 }
 
 int cvm_measure_firmware(const void *rom, size_t size, struct cvm_measured *ret, struct cvm_error *e) {
-    static const uint8_t zeros[4096];
+    _cleanup_cvm_free_ uint8_t *padded = NULL;
     struct cvm_rom_firmware fw;
     int r;
 
     r = cvm_rom_parse(rom, size, &fw, e);
     if (r < 0)
         return r;
-    memset(ret, 0, sizeof(*ret));
-    ret->kind = CVM_COMP_FIRMWARE;
-    ret->size = fw.size;
-    return sha384_ranges(
-        (struct range[]){{(const uint8_t *)rom + fw.offset, fw.image_size}, {zeros, fw.size - fw.image_size}},
-        2, ret->digest);
+    padded = calloc(1, fw.size);
+    if (!padded)
+        return -ENOMEM;
+    memcpy(padded, (const uint8_t *)rom + fw.offset, fw.image_size);
+    return cvm_measure_bytes(CVM_COMP_FIRMWARE, padded, fw.size, ret, e);
 }
 
 int cvm_rootvisor_digest(const void *buf, size_t size, uint8_t *out, struct cvm_error *e) {

@@ -41,7 +41,7 @@ static const char *treatment_of(uint32_t kind) {
     case CVM_COMP_INITRD:
         return "whole file";
     case CVM_COMP_VCPUS:
-        return "the number, le32; also in place of the size";
+        return "SHA-384 of the number, le32; also in place of the size";
     default:
         return "text without a final NUL";
     }
@@ -63,8 +63,10 @@ static void explain(const struct cvm_reference *ref, const struct cvm_reference_
         const struct cvm_ref_launch *l = &ref->launch[i];
 
         printf("launch measurement\n");
-        printf("  = SHA-384(\"CVMD-LAUNCH-V1\\0\\0\", then for each component: le32 kind, le32 0, le64 size, "
-               "SHA-384)\n");
+        printf("  = SHA-384(\"CVMD-LAUNCH-V2\\0\\0\", then for each component: le32 kind, le32 0, le64 size, "
+               "digest)\n"
+               "    digest of a component = SHA-384(SHA-384 of each %u bytes of it, and of what remains)\n",
+               CVM_MEASURE_CHUNK);
         printf("  = %s\n", cvm_hex_encode(l->digest, CVM_DIGEST_SIZE, hex));
         for (unsigned k = 0; k < l->nr; k++) {
             const struct cvm_measured *m = &l->component[k];
@@ -83,7 +85,7 @@ static void explain(const struct cvm_reference *ref, const struct cvm_reference_
         }
     }
     if (ref->nr_firmware && !ref->nr_launch) {
-        printf("firmware component\n  = SHA-384(%s), %llu bytes\n", treatment_of(CVM_COMP_FIRMWARE),
+        printf("firmware component\n  = digest(%s), %llu bytes\n", treatment_of(CVM_COMP_FIRMWARE),
                (unsigned long long)ref->firmware[0].size);
         printf("  = %s\n  from %s\n", cvm_hex_encode(ref->firmware[0].digest, CVM_DIGEST_SIZE, hex),
                f->firmware);

@@ -41,7 +41,7 @@ struct measuring {
 	struct cvm_g_measure part;	/* the last one */
 	uint64_t next_gpa;
 	uint64_t done;			/* bytes hashed */
-	br_sha384_context hash;
+	br_sha384_context hash;		/* over the digests of the chunks */
 };
 
 /* The Quoter's rollback counters. */

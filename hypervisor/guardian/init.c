@@ -39,6 +39,7 @@ int guardian_init(struct guardian *g, const struct cvm_g_init *mailbox)
 	rng_bytes(&rng, key, sizeof(key));
 	page_key_init(&g->page_key, key);
 	wipe(key, sizeof(key));
+	sha384_cpu = in.cpu7_ebx;
 	g->vm_id = in.vm_id;
 	g->max_gfn = in.max_gfn;
 	g->nr_ram = in.nr_ram;

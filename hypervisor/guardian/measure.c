@@ -42,14 +42,14 @@ int guardian_measure(struct guardian *g, const struct cvm_g_measure *mailbox)
 		return -EINVAL;
 	if (in.size > in.total - done)
 		return -EINVAL;
-	if (in.last ? done + in.size != in.total : in.size % PAGE_SIZE || done + in.size == in.total)
+	if (in.last ? done + in.size != in.total : in.size % CVM_MEASURE_CHUNK || done + in.size == in.total)
 		return -EINVAL;
 
 	if (in.first)
 		br_sha384_init(&hash);
 	else
 		hash = g->measuring.hash;
-	sha384_update(&hash, g->win->guest + in.gpa, in.size);
+	sha384_chunks(&hash, g->win->guest + in.gpa, in.size);
 
 	/* Behind the last touch of guest memory: commit. */
 	g->measuring = (struct measuring){

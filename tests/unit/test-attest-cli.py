@@ -17,6 +17,11 @@ def sha384(data):
     return hashlib.sha384(data).digest()
 
 
+def chunked(data):
+    """The digest of a component (cvm/report.h)."""
+    return sha384(b''.join(sha384(data[at:at + 65536]) for at in range(0, len(data), 65536)))
+
+
 def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b'=').decode()
 
@@ -77,7 +82,7 @@ def guardian(svn, body):
 
 
 def launch_digest(components):
-    data = b'CVMD-LAUNCH-V1\0\0'
+    data = b'CVMD-LAUNCH-V2\0\0'
     for kind, size, digest in components:
         data += struct.pack('<IIQ', kind, 0, size) + digest
     return sha384(data)
@@ -145,11 +150,11 @@ class Host:
 
     def components(self):
         padded = self.firmware + bytes(-len(self.firmware) % 4096)
-        list = [(1, len(padded), sha384(padded)), (2, len(self.kernel), sha384(masked(self.kernel)))]
+        list = [(1, len(padded), chunked(padded)), (2, len(self.kernel), chunked(masked(self.kernel)))]
         if self.initrd:
-            list.append((3, len(self.initrd), sha384(self.initrd)))
+            list.append((3, len(self.initrd), chunked(self.initrd)))
         if self.cmdline:
-            list.append((4, len(self.cmdline), sha384(self.cmdline.encode())))
+            list.append((4, len(self.cmdline), chunked(self.cmdline.encode())))
         return list
 
     def report(self, nonce, platform=0, components=None):

@@ -34,7 +34,7 @@ static void test_sha384(void **state) {
                   "8086072ba1e7cc2358baeca134c825a7");
 }
 
-/* printf 'CVMD-LAUNCH-V1\0\0\001\0\0\0\0\0\0\0\0\020\0\0\0\0\0\0' and 48 bytes 0xaa, then
+/* printf 'CVMD-LAUNCH-V2\0\0\001\0\0\0\0\0\0\0\0\020\0\0\0\0\0\0' and 48 bytes 0xaa, then
  * '\002\0\0\0\0\0\0\0\005\0\0\0\0\0\0\0' and 48 bytes 0xbb, into sha384sum. */
 static void test_launch_digest(void **state) {
     struct cvm_measured m[2] = {{.kind = CVM_COMP_FIRMWARE, .size = 4096},
@@ -45,8 +45,8 @@ static void test_launch_digest(void **state) {
     memset(m[0].digest, 0xaa, CVM_DIGEST_SIZE);
     memset(m[1].digest, 0xbb, CVM_DIGEST_SIZE);
     assert_int_equal(cvm_launch_digest(m, 2, d), 0);
-    assert_hex(d, "f825d938a28ba96d1f01d7bc3644321577e2b013dbeb75035e3ff2e31b5fa2ce"
-                  "8d565f2af388f1024ac8f5b045b16d66");
+    assert_hex(d, "c471dc957426d87040a971ca2dbd6f81f2d0569331c84f4d79aa2ea8a808a797"
+                  "542ba364fcec2e71c38d21a1d8231b60");
     assert_int_equal(cvm_launch_digest(m, CVM_MAX_COMPONENTS + 1, d), -E2BIG);
 }
 
@@ -155,6 +155,7 @@ static void test_rom(void **state) {
     assert_int_equal(a.size, 12288);
     memcpy(padded, rom + 0x1234, 8193);
     assert_int_equal(cvm_sha384(padded, sizeof(padded), d), 0);
+    assert_int_equal(cvm_sha384(d, sizeof(d), d), 0); /* a single chunk */
     assert_memory_equal(a.digest, d, sizeof(d));
 
     /* The last byte of the firmware counts, the one behind it does not. */
@@ -318,6 +319,42 @@ static void test_guardian(void **state) {
     assert_int_equal(cvm_guardian_digest(p, sizeof(p), got, &svn, &e), -ENOEXEC);
 }
 
+/* head -c N /dev/zero | split -b 65536 --filter='sha384sum | cut -c -96 | xxd -r -p' | sha384sum */
+static void test_chunks(void **state) {
+    static const struct {
+        size_t size;
+        const char *digest;
+    } known[] = {
+        {1,
+         "e97420bf0d8dcd2211cb5fb2205027aa7f740eadf0e58728"
+         "88f71a17aa1644b9c36d9ed53eb294d133aeb3bf86a535d8"},
+        {65535,
+         "85245eda554cc36114f5bf33efcbd4c38589355227d56b45"
+         "9780b5e1367450d1f4fd2fd8e9cd4974aac6b2af1f07e156"},
+        {65536,
+         "b635c5bcc4816fa44779a4e1854bb5c3a473d9cb853e9403"
+         "6d5e5d53648b74f5b5213e3f8e8a29db41e61bfc422f6ef7"},
+        {65537,
+         "c11f195e7a14c312891d4ed7beb345b62bd8a052ce1bbb2e"
+         "82de8f0f45070f0f5283c32bd29b4b32a45d33e1795ffc35"},
+        {131072,
+         "97a68200e2626f69ac725a21cd79722c9dd80ab5b1694fa4"
+         "cf98e314e427d66682ea42c56415ec30a04bf0446c77222f"},
+        {196608,
+         "c0438fe5cf0193c00b89aefa2328b532a7fcdfc3994758d1"
+         "8422386ed8a40807b69d07ccc64209a70e82f851a25b6fd2"},
+    };
+    static uint8_t zeros[3 * CVM_MEASURE_CHUNK];
+    struct cvm_measured m;
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTSOF(known); i++) {
+        assert_int_equal(cvm_measure_bytes(CVM_COMP_INITRD, zeros, known[i].size, &m, NULL), 0);
+        assert_int_equal(m.size, known[i].size);
+        assert_hex(m.digest, known[i].digest);
+    }
+}
+
 static void test_empty_component(void **state) {
     struct cvm_measured m;
     struct cvm_error e = {""};
@@ -334,6 +371,7 @@ int main(void) {
         cmocka_unit_test(test_rom),          cmocka_unit_test(test_elf),
         cmocka_unit_test(test_elf32),        cmocka_unit_test(test_elf_bad),
         cmocka_unit_test(test_guardian),     cmocka_unit_test(test_empty_component),
+        cmocka_unit_test(test_chunks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

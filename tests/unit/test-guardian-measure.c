@@ -7,7 +7,8 @@
 
 #define FW_SIZE 0x5000u
 #define KERNEL_GPA 0x100000u
-#define KERNEL_SIZE (0x4000u + 1234)
+#define CHUNK CVM_MEASURE_CHUNK
+#define KERNEL_SIZE (4 * CHUNK + 1234)
 #define CMDLINE_GPA 0x200000u
 #define CMDLINE_SIZE 11u
 
@@ -26,6 +27,15 @@ static int teardown(void **state) {
 }
 
 /* report.h, spelled out once more. */
+static void independent_component(const uint8_t *p, size_t size, uint8_t out[48]) {
+    uint8_t list[16 * 48];
+    size_t n = 0;
+
+    for (size_t at = 0; at < size; at += 0x10000, n++)
+        assert_int_equal(EVP_Digest(p + at, size - at < 0x10000 ? size - at : 0x10000, list + n * 48, NULL, EVP_sha384(), NULL), 1);
+    assert_int_equal(EVP_Digest(list, n * 48, out, NULL, EVP_sha384(), NULL), 1);
+}
+
 static void independent_digest(const struct fixture *f, uint8_t out[48]) {
     const struct {
         uint32_t kind;
@@ -35,13 +45,13 @@ static void independent_digest(const struct fixture *f, uint8_t out[48]) {
         { CVM_COMP_KERNEL, KERNEL_GPA, KERNEL_SIZE },
         { CVM_COMP_CMDLINE, CMDLINE_GPA, CMDLINE_SIZE },
     };
-    uint8_t buf[16 + 3 * 64] = "CVMD-LAUNCH-V1", *p = buf + 16;
+    uint8_t buf[16 + 3 * 64] = "CVMD-LAUNCH-V2", *p = buf + 16;
 
     for (unsigned i = 0; i < 3; i++, p += 64) {
         p[0] = part[i].kind;
         for (unsigned k = 0; k < 8; k++)
             p[8 + k] = part[i].size >> 8 * k;
-        assert_int_equal(EVP_Digest(f->guest + part[i].gpa, part[i].size, p + 16, NULL, EVP_sha384(), NULL), 1);
+        independent_component(f->guest + part[i].gpa, part[i].size, p + 16);
     }
     assert_int_equal(EVP_Digest(buf, sizeof(buf), out, NULL, EVP_sha384(), NULL), 1);
 }
@@ -57,9 +67,9 @@ static void test_digest(void **state) {
     uint8_t want[48];
 
     assert_int_equal(fixture_measure(f, 0, CVM_COMP_FIRMWARE, CVM_FW_GPA, FW_SIZE), 0);
-    assert_int_equal(part(f, KERNEL_GPA, 0x1000, 1, 0), 0);
-    assert_int_equal(part(f, KERNEL_GPA + 0x1000, 0x3000, 0, 0), 0);
-    assert_int_equal(part(f, KERNEL_GPA + 0x4000, 1234, 0, 1), 0);
+    assert_int_equal(part(f, KERNEL_GPA, CHUNK, 1, 0), 0);
+    assert_int_equal(part(f, KERNEL_GPA + CHUNK, 3 * CHUNK, 0, 0), 0);
+    assert_int_equal(part(f, KERNEL_GPA + 4 * CHUNK, 1234, 0, 1), 0);
     assert_int_equal(fixture_measure(f, 2, CVM_COMP_CMDLINE, CMDLINE_GPA, CMDLINE_SIZE), 0);
     assert_int_equal(fixture_call(f, CVM_G_LAUNCH), 0);
     independent_digest(f, want);
@@ -73,7 +83,7 @@ static void test_digest(void **state) {
 /* report.h: a record behind the components; none for one vCPU, as test_digest() shows. */
 static void test_digest_names_vcpus(void **state) {
     struct fixture *f = *state;
-    uint8_t buf[16 + 2 * 64] = "CVMD-LAUNCH-V1", want[48];
+    uint8_t buf[16 + 2 * 64] = "CVMD-LAUNCH-V2", want[48];
     const uint8_t three[4] = { 3 };
 
     f->g.more_vcpus = 2;
@@ -82,7 +92,7 @@ static void test_digest_names_vcpus(void **state) {
     assert_int_equal(fixture_call(f, CVM_G_LAUNCH), 0);
     buf[16] = CVM_COMP_FIRMWARE;
     buf[16 + 9] = 0x10;
-    assert_int_equal(EVP_Digest(f->guest + CVM_FW_GPA, 4096, buf + 32, NULL, EVP_sha384(), NULL), 1);
+    independent_component(f->guest + CVM_FW_GPA, 4096, buf + 32);
     buf[80] = CVM_COMP_VCPUS;
     buf[80 + 8] = 3;
     assert_int_equal(EVP_Digest(three, 4, buf + 96, NULL, EVP_sha384(), NULL), 1);
@@ -97,16 +107,16 @@ static void test_refused_part_changes_nothing(void **state) {
     uint8_t want[48];
 
     assert_int_equal(fixture_measure(f, 0, CVM_COMP_FIRMWARE, CVM_FW_GPA, FW_SIZE), 0);
-    assert_int_equal(part(f, KERNEL_GPA, 0x4000, 1, 0), 0);
-    assert_int_equal(part(f, KERNEL_GPA, 0x4000, 1, 0), -EINVAL);         /* begun already */
-    assert_int_equal(part(f, KERNEL_GPA + 0x5000, 1234, 0, 1), -EINVAL);  /* a gap */
+    assert_int_equal(part(f, KERNEL_GPA, 4 * CHUNK, 1, 0), 0);
+    assert_int_equal(part(f, KERNEL_GPA, 4 * CHUNK, 1, 0), -EINVAL);         /* begun already */
+    assert_int_equal(part(f, KERNEL_GPA + 5 * CHUNK, 1234, 0, 1), -EINVAL);  /* a gap */
     assert_int_equal(part(f, KERNEL_GPA, 1234, 0, 1), -EINVAL);           /* back */
-    assert_int_equal(part(f, KERNEL_GPA + 0x4000, 1233, 0, 1), -EINVAL);  /* too short */
-    assert_int_equal(part(f, KERNEL_GPA + 0x4000, 1235, 0, 1), -EINVAL);  /* too long */
-    assert_int_equal(part(f, KERNEL_GPA + 0x4000, 1234, 0, 0), -EINVAL);  /* ends without saying so */
-    assert_int_equal(part(f, KERNEL_GPA + 0x4000, UINT64_MAX - 5, 0, 1), -EINVAL);
+    assert_int_equal(part(f, KERNEL_GPA + 4 * CHUNK, 1233, 0, 1), -EINVAL);  /* too short */
+    assert_int_equal(part(f, KERNEL_GPA + 4 * CHUNK, 1235, 0, 1), -EINVAL);  /* too long */
+    assert_int_equal(part(f, KERNEL_GPA + 4 * CHUNK, 1234, 0, 0), -EINVAL);  /* ends without saying so */
+    assert_int_equal(part(f, KERNEL_GPA + 4 * CHUNK, UINT64_MAX - 5, 0, 1), -EINVAL);
     assert_int_equal(fixture_call(f, CVM_G_LAUNCH), -EPERM);              /* unfinished */
-    assert_int_equal(part(f, KERNEL_GPA + 0x4000, 1234, 0, 1), 0);
+    assert_int_equal(part(f, KERNEL_GPA + 4 * CHUNK, 1234, 0, 1), 0);
     assert_int_equal(fixture_measure(f, 2, CVM_COMP_CMDLINE, CMDLINE_GPA, CMDLINE_SIZE), 0);
     assert_int_equal(fixture_call(f, CVM_G_LAUNCH), 0);
     independent_digest(f, want);
@@ -119,7 +129,7 @@ static void test_order(void **state) {
     assert_int_equal(fixture_call(f, CVM_G_LAUNCH), -EPERM);
     assert_int_equal(fixture_measure(f, 0, CVM_COMP_KERNEL, KERNEL_GPA, 5), -EINVAL); /* firmware is first */
     assert_int_equal(fixture_measure(f, 1, CVM_COMP_FIRMWARE, CVM_FW_GPA, 5), -EINVAL);
-    assert_int_equal(part(f, KERNEL_GPA, 0x1000, 0, 0), -EINVAL); /* none begun */
+    assert_int_equal(part(f, KERNEL_GPA, CHUNK, 0, 0), -EINVAL); /* none begun */
     assert_int_equal(fixture_measure(f, 0, CVM_COMP_FIRMWARE, CVM_FW_GPA, FW_SIZE), 0);
     assert_int_equal(fixture_measure(f, 1, CVM_COMP_FIRMWARE, CVM_FW_GPA, FW_SIZE), -EINVAL); /* twice */
     assert_int_equal(fixture_measure(f, 1, CVM_COMP_CMDLINE + 1, CMDLINE_GPA, 5), -EINVAL);
@@ -137,7 +147,10 @@ static void test_range(void **state) {
     assert_int_equal(fixture_measure(f, 0, CVM_COMP_FIRMWARE, UINT64_MAX & ~4095ull, 5), -EINVAL);
     f->mb.measure = (struct cvm_g_measure){ .kind = CVM_COMP_FIRMWARE, .gpa = CVM_FW_GPA, .size = 100, .total = 200,
                                             .first = 1 };
-    assert_int_equal(fixture_call(f, CVM_G_MEASURE), -EINVAL); /* not whole pages */
+    assert_int_equal(fixture_call(f, CVM_G_MEASURE), -EINVAL); /* not whole chunks */
+    f->mb.measure.size = CHUNK - 4096;
+    f->mb.measure.total = CHUNK;
+    assert_int_equal(fixture_call(f, CVM_G_MEASURE), -EINVAL);
     f->mb.measure.first = 2;
     assert_int_equal(fixture_call(f, CVM_G_MEASURE), -EINVAL);
     assert_int_equal(fixture_measure(f, 0, CVM_COMP_FIRMWARE, FIXTURE_GUEST_SIZE - 4096, 4096), 0);

@@ -4,6 +4,7 @@
 #define CRYPTO_H
 
 #include <bearssl.h>
+#include <stdbool.h>
 
 #include "cvm/report.h"
 
@@ -71,8 +72,16 @@ int hpke_open(const struct ec_key *k, enum hpke_aead aead, const uint8_t enc[EC_
 	      const uint8_t tag[HPKE_TAG_SIZE]);
 
 void sha256(const void *data, size_t size, uint8_t out[32]);
+/* CPUID.7.0 EBX, for the image's own of the next two; 0: unknown. */
+extern uint32_t sha384_cpu;
 /* As br_sha384_update(); the image links a faster one (sha384_bulk.c). */
 void sha384_update(br_sha384_context *c, const void *data, size_t size);
+/* Digests of four messages of `each` bytes (whole blocks of 128), one behind the other. False: not on this CPU, nothing was done. */
+bool sha384_four(const uint8_t *data, size_t each, uint8_t out[4][CVM_DIGEST_SIZE]);
+/* The same without that question: sha384_four.c, which the image has for AVX2. */
+void sha384_four_blocks(const uint8_t *data, size_t each, uint8_t out[4][CVM_DIGEST_SIZE]);
+/* Adds the digest of each chunk of the data to the list: CVM_MEASURE_CHUNK bytes each, the last one what remains. */
+void sha384_chunks(br_sha384_context *list, const uint8_t *data, size_t size);
 void sha384(const void *data, size_t size, uint8_t out[CVM_DIGEST_SIZE]);
 
 #endif

@@ -49,11 +49,6 @@ void sha256(const void *data, size_t size, uint8_t out[32])
 	br_sha256_out(&c, out);
 }
 
-__attribute__((weak)) void sha384_update(br_sha384_context *c, const void *data, size_t size)
-{
-	br_sha384_update(c, data, size);
-}
-
 void sha384(const void *data, size_t size, uint8_t out[CVM_DIGEST_SIZE])
 {
 	br_sha384_context c;

@@ -4,7 +4,7 @@
  *
  * An upcall enters the Guardian afresh: RIP, RSP, CR3 and FS base from the image header,
  * RDI = operation, RSI = CVM_G_MAILBOX, RFLAGS = 2, 64-bit flat ring 0, interrupts masked, SSE
- * on; CR4.OSXSAVE set, and AVX used if XCR0 has it. RootVisor saves and restores all vector state
+ * on; CR4.OSXSAVE set, AVX used if XCR0 has it, AVX2 if INIT says so, too. RootVisor saves and restores all vector state
  * around an upcall. One upcall at a time for each Guardian: it has one stack. It answers by VMCALL with
  * RAX = 0 or a negative errno, all other registers cleared. An exception, any other exit, or a
  * time-out stops the VM with CVM_R_GUARDIAN_FAULT.
@@ -87,14 +87,14 @@ struct cvm_g_init {
 	uint64_t max_gfn;		/* records exist for gfns 0..max_gfn */
 	struct cvm_ram_range ram[CVM_MAX_RAM_RANGES];
 	uint32_t more_vcpus;		/* besides the first, below CVM_MAX_CPUS */
-	uint32_t reserved;
+	uint32_t cpu7_ebx;		/* CPUID.7.0 EBX: CPUID exits in a Guardian. 0: it does without what stands there */
 };
 
 struct cvm_g_measure {
 	uint32_t index;			/* of the component, ascending */
 	uint32_t kind;
 	uint64_t gpa;			/* of this part, page-aligned */
-	uint64_t size;			/* of this part; whole pages but at the end */
+	uint64_t size;			/* of this part; whole chunks (CVM_MEASURE_CHUNK) but at the end */
 	uint64_t total;			/* of the component */
 	uint32_t first, last;		/* 1 if the component's first / last part */
 };

@@ -14,15 +14,19 @@
 
 /*
  * Launch measurement = SHA-384 over
- *   "CVMD-LAUNCH-V1\0\0" (16 bytes), then for each component in order
- *   le32 kind, le32 0, le64 size, its SHA-384 (48 bytes).
+ *   "CVMD-LAUNCH-V2\0\0" (16 bytes), then for each component in order
+ *   le32 kind, le32 0, le64 size, its digest (48 bytes).
+ * A component's digest = SHA-384 over the SHA-384 of each of its chunks, in order: CVM_MEASURE_CHUNK bytes
+ * each, the last one what remains. So several are hashed at once. (The number of vCPUs, kind
+ * CVM_COMP_VCPUS, is no memory: its digest is the SHA-384 of the number, le32.)
  * Address and content of the firmware's place and the entry state are fixed by boot.h.
  *
  * RootVisor digest = SHA-384 over the file bytes of the loadable ELF segments in program
  * header order (RootVisor has no initialised writable data, so memory equals file).
  * Guardian digest = SHA-384 over the flat image file.
  */
-#define CVM_LAUNCH_PREFIX	"CVMD-LAUNCH-V1\0"	/* 16 bytes with the final NUL */
+#define CVM_LAUNCH_PREFIX	"CVMD-LAUNCH-V2\0"	/* 16 bytes with the final NUL */
+#define CVM_MEASURE_CHUNK	0x10000u
 
 struct cvm_measured {
 	uint32_t kind;

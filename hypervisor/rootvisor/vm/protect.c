@@ -8,7 +8,7 @@
 #include "vm/vm.h"
 
 #define TAKE_ROUND	256u		/* frames */
-#define MEASURE_ROUND	(64 * PAGE_SIZE)
+#define MEASURE_ROUND	(4 * CVM_MEASURE_CHUNK)	/* what the Guardian hashes at once */
 
 enum { PHASE_TAKE, PHASE_MEASURE, PHASE_LAUNCH };
 
@@ -34,8 +34,10 @@ static int begin(struct pcpu *c, struct vcpu12 *v)
 	struct ept12_leaf leaf;
 	struct cvm_protect p;
 	struct vm *vm;
+	u32 cpu7[4];
 	int err;
 
+	cpuid(7, 0, cpu7);
 	if (!flat_unpaged_ring0())
 		return -EACCES;
 	if ((u32)c->regs.r[R_RCX] != sizeof(p))
@@ -60,7 +62,7 @@ static int begin(struct pcpu *c, struct vcpu12 *v)
 	v->launching = vm;
 	vm->guardian.mb->init = (struct cvm_g_init){
 		.vm_id = vm->id,
-		.nr_ram = p.nr_ram, .more_vcpus = p.more_vcpus,
+		.nr_ram = p.nr_ram, .more_vcpus = p.more_vcpus, .cpu7_ebx = cpu7[1],
 		.max_gfn = (p.ram[p.nr_ram - 1].gpa + p.ram[p.nr_ram - 1].size - 1) >> PAGE_SHIFT,
 	};
 	memcpy(vm->guardian.mb->init.ram, p.ram, sizeof(p.ram));
@@ -96,11 +98,8 @@ static int take_round(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 		vm->offset += PAGE_SIZE;
 		if (vm->offset < k->size)
 			continue;
-		if (k->size & ~PAGE_MASK) {
-			u8 *page = vm_page(vm, gpa >> PAGE_SHIFT);
-
-			memset(page + (k->size & ~PAGE_MASK), 0, PAGE_SIZE - (k->size & ~PAGE_MASK));
-		}
+		if (k->size & ~PAGE_MASK)
+			memset((u8 *)vm_page(vm, gpa >> PAGE_SHIFT) + (k->size & ~PAGE_MASK), 0, PAGE_SIZE - (k->size & ~PAGE_MASK));
 		vm->offset = 0;
 		if (++vm->comp == vm->params.nr_components) {
 			vm->comp = 0;

@@ -17,6 +17,7 @@ from .figures import BenchError  # noqa: E402
 from .moment import Span  # noqa: E402
 
 HERE = TOP / "tests" / "bench"
+FAST_CLOCK = 1_000_000_000
 
 
 @dataclasses.dataclass
@@ -89,6 +90,7 @@ class Machines:
     def __init__(self, settings: Settings):
         self.settings = settings
         self._mini: dict[bool, MiniRun] = {}
+        self._fast: MiniRun | None = None
         self._host: dict[bool, HostRun] = {}
         self._emulator = None
 
@@ -107,6 +109,12 @@ class Machines:
             self._mini[rootvisor] = self._run_mini(rootvisor)
         return self._mini[rootvisor]
 
+    def mini_fast_clock(self) -> MiniRun:
+        """With RootVisor, the guests' loads alone, and FAST_CLOCK instructions between two seconds of the emulated clock."""
+        if not self._fast:
+            self._fast = self._run_mini(True, FAST_CLOCK)
+        return self._fast
+
     def host(self, rootvisor: bool) -> HostRun:
         if rootvisor not in self._host:
             self._host[rootvisor] = self._run_host(rootvisor)
@@ -123,17 +131,19 @@ class Machines:
             raise BenchError(f"tests/vmx/l1 --figures: {done.stdout.strip() or done.returncode}")
         return found
 
-    def _run_mini(self, rootvisor: bool) -> MiniRun:
+    def _run_mini(self, rootvisor: bool, ips: int | None = None) -> MiniRun:
         s = self.settings
         # The same mode, hence the same image, on both sides; natively nobody uses the firmware in it.
         argv = [sys.executable, paths.LAB / "mini", "--rootvisor" if rootvisor else "--native", "--qemu-protected",
                 "--build", s.build, "--bochs", self.emulator().path, "--timeout", str(s.timeout),
                 "--host-script", HERE / "host" / "mini.sh", "--host-program", HERE / "host" / "benchctl.c",
                 "--host-program", HERE / "host" / "load.c",
-                "--append", f"quiet bench.exits={s.rounds} bench.pages={s.pages}"]
-        say(f"mini host {side(rootvisor)}: guests, exits, sealing (a minute or more)")
+                "--append", f"quiet bench.exits={s.rounds} bench.pages={s.pages}{' bench.only=load' if ips else ''}"]
+        argv += ["--ips", ips] if ips else []
+        what = f"guests' load, {ips:,} instructions a second" if ips else "guests, exits, sealing"
+        say(f"mini host {side(rootvisor)}: {what} (a minute or more)")
         start, facts, init, last = time.monotonic(), {}, None, ""
-        log = s.out / f"mini-{'rootvisor' if rootvisor else 'native'}.log"
+        log = s.out / f"mini-{'rootvisor' if rootvisor else 'native'}{'-fast' if ips else ''}.log"
         with open(log, "w") as kept:
             process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT, text=True, errors="replace")

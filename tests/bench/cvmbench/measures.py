@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from . import machines
+from .machines import emulator
 from .figures import BenchError, Figure
 from .machines import TOP, Machines
 from .moment import tick_rate
@@ -92,6 +93,16 @@ def load(m: Machines) -> list[Figure]:
                               native.each(f"ordinary.load.{kind}")))
         figures.append(Figure(f"protected against ordinary: {title}", INSTRUCTIONS, ours.each(f"protected.load.{kind}"),
                               ours.each(f"ordinary.load.{kind}"), target))
+    # A tick of a kernel comes every so many microseconds, and this clock's second has few instructions.
+    fast = m.mini_fast_clock()
+    for kind, title, _ in LOADS[:2]:
+        figures.append(Figure(f"the same, {machines.FAST_CLOCK // 10**6:,} M instructions a second: {title}", INSTRUCTIONS,
+                              fast.each(f"protected.load.{kind}"), fast.each(f"ordinary.load.{kind}")))
+    for run, clock in ((ours, emulator.Config.ips), (fast, machines.FAST_CLOCK)):
+        for machine in ("ordinary", "protected"):
+            spent = run.span(f"{machine}.load.cpu").host("exits") - run.span(f"{machine}.question").host("exits")
+            figures.append(Figure(f"exits in 1,000 M instructions of arithmetic, {machine}, {clock // 10**6:,} M a second", "exits",
+                                  spent / run.fact(f"{machine}.load.cpu")["ticks"] * 1e9))
     return figures
 
 
