@@ -2,6 +2,7 @@
 #include "broker-lease.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What every request looks through lies close together, apart from what a match alone needs. */
@@ -57,20 +58,20 @@ static unsigned find_place(struct cvm_leases *l) {
     return first;
 }
 
-void cvm_leases_begin(struct cvm_leases *l, const struct cvm_broker_resource *res, const struct cvm_report *report, time_t now) {
+void cvm_leases_begin(struct cvm_leases *l, const char *resource, unsigned seconds, const struct cvm_report *report, time_t now) {
     const uint64_t vm = mark_of(report);
     unsigned i;
 
     pthread_mutex_lock(&l->lock);
     for (i = 0; i < l->nr; i++)
-        if (is_of(l, i, vm, report) && strcmp(l->lease[i].resource, res->name) == 0)
+        if (is_of(l, i, vm, report) && strcmp(l->lease[i].resource, resource) == 0)
             break;
     if (i == l->nr)
         i = find_place(l);
-    l->mark[i] = (struct mark){.end = now + res->lease, .vm = vm};
-    l->lease[i].seconds = res->lease;
+    l->mark[i] = (struct mark){.end = now + seconds, .vm = vm};
+    l->lease[i].seconds = seconds;
     l->lease[i].report = *report;
-    strcpy(l->lease[i].resource, res->name);
+    snprintf(l->lease[i].resource, sizeof(l->lease[i].resource), "%s", resource);
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -81,6 +82,18 @@ void cvm_leases_renew(struct cvm_leases *l, const struct cvm_report *report, tim
     for (unsigned i = 0; i < l->nr; i++)
         if (is_of(l, i, vm, report))
             l->mark[i].end = now + l->lease[i].seconds;
+    pthread_mutex_unlock(&l->lock);
+}
+
+void cvm_leases_end(struct cvm_leases *l, const char *resource, const struct cvm_report *report) {
+    const uint64_t vm = mark_of(report);
+
+    pthread_mutex_lock(&l->lock);
+    for (unsigned i = 0; i < l->nr; i++)
+        if (is_of(l, i, vm, report) && strcmp(l->lease[i].resource, resource) == 0)
+            l->mark[i].end = 0;
+    while (l->nr && !l->mark[l->nr - 1].end)
+        l->nr--;
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -5,15 +5,18 @@
 
 #include <time.h>
 
-#include "broker-store.h"
+#include "cvm/report.h"
+#include "util.h"
 
+#define CVM_BROKER_NAME_MAX 64                             /* bytes of each part of a resource's name */
+#define CVM_BROKER_NAME_SIZE (3 * CVM_BROKER_NAME_MAX + 3) /* "REPO/TYPE/TAG" */
 #define CVM_BROKER_LEASES 4096 /* more forget the one that ends first */
 
 struct cvm_leases;
 
 struct cvm_lease {
     unsigned seconds;
-    char resource[3 * CVM_BROKER_NAME_MAX + 3];
+    char resource[CVM_BROKER_NAME_SIZE];
     struct cvm_report report;
 };
 
@@ -22,10 +25,13 @@ struct cvm_leases *cvm_leases_new(void);
 void cvm_leases_free(struct cvm_leases *l);
 
 /* A VM got a key; if it had that one, its lease begins anew. */
-void cvm_leases_begin(struct cvm_leases *l, const struct cvm_broker_resource *res, const struct cvm_report *report, time_t now);
+void cvm_leases_begin(struct cvm_leases *l, const char *resource, unsigned seconds, const struct cvm_report *report, time_t now);
 
 /* A VM attested: what it holds begins anew. */
 void cvm_leases_renew(struct cvm_leases *l, const struct cvm_report *report, time_t now);
+
+/* A VM's lease on a resource is over, and was told. */
+void cvm_leases_end(struct cvm_leases *l, const char *resource, const struct cvm_report *report);
 
 /**
  * cvm_leases_take_others, cvm_leases_take_over - take out a lease: on @resource by another VM than @newest's; one that is over

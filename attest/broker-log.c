@@ -14,6 +14,7 @@
 
 #include "json.h"
 #include "jws.h"
+#include "key.h"
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 
@@ -42,6 +43,7 @@ static int payload(const struct cvm_broker_event *v, json_object **ret) {
     add_text(o, "peer", cvm_defang(peer));
     if (v->report) {
         cvm_json_add_hex(o, "vm_uuid", v->report->uuid, sizeof(v->report->uuid));
+        cvm_json_add_base64url(o, "guardian_key", v->report->kex_public, CVM_POINT_SIZE);
         cvm_json_add_hex(o, "launch_digest", v->report->launch_digest, sizeof(v->report->launch_digest));
         cvm_json_add_hex(o, "report_key", v->report->report_key_id, sizeof(v->report->report_key_id));
         json_object_object_add(o, "rootvisor_svn", json_object_new_int64(v->report->rootvisor_svn));
@@ -51,6 +53,8 @@ static int payload(const struct cvm_broker_event *v, json_object **ret) {
             json_object_object_add(o, "rollback_epoch", json_object_new_uint64(v->report->rollback_epoch));
         }
     }
+    if (v->lease)
+        json_object_object_add(o, "lease", json_object_new_int64(v->lease));
     if (v->generation)
         json_object_object_add(o, "generation", json_object_new_uint64(v->generation));
     *ret = o;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "broker-log-read.h"
+#include "broker-replay.h"
 #include "json.h"
 #include "key.h"
 
@@ -53,7 +54,7 @@ static int open_log(struct cvm_broker_store *s, struct cvm_error *e) {
     s->log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (s->log < 0)
         return cvm_error_set(e, -errno, "'%s': %s", path, strerror(errno));
-    r = cvm_broker_log_verify(path, s->point, NULL, NULL, &s->log_next, s->log_head, e);
+    r = cvm_broker_log_verify(path, s->point, cvm_broker_replay, s->leases, &s->log_next, s->log_head, e);
     cvm_commit_start(&s->log_commit, s->log_next);
     return r;
 }
@@ -100,7 +101,8 @@ int cvm_broker_store_open(const char *directory, const uint8_t *wrap_key, struct
     pthread_mutex_init(&ret->log_lock, NULL);
     cvm_commit_init(&ret->log_commit);
     ret->directory = strdup(directory);
-    if (!ret->directory)
+    ret->leases = cvm_leases_new();
+    if (!ret->directory || !ret->leases)
         return -ENOMEM;
     if (wrap_key) {
         ret->wrapped = true;
@@ -130,6 +132,7 @@ void cvm_broker_store_close(struct cvm_broker_store *s) {
     if (s->log >= 0)
         close(s->log);
     EVP_PKEY_free(s->signing_key);
+    cvm_leases_free(s->leases);
     free(s->enrolment);
     free(s->directory);
     OPENSSL_cleanse(s->wrap_key, sizeof(s->wrap_key));

@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "broker-lease.h"
 #include "broker-wrap.h"
 #include "enrolment.h"
 #include "group-commit.h"
@@ -27,7 +28,6 @@
 #include "policy.h"
 #include "verdict.h"
 
-#define CVM_BROKER_NAME_MAX 64 /* bytes of each part of a resource's name */
 #define CVM_BROKER_WARNINGS 8
 #define CVM_BROKER_ENROLMENTS 256
 #define CVM_BROKER_LEASE 3600 /* seconds, if the resource says nothing */
@@ -42,6 +42,7 @@ struct cvm_broker_store {
     uint8_t point[65]; /* of the signing key */
     bool wrapped;
     uint8_t wrap_key[CVM_BROKER_WRAP_KEY];
+    struct cvm_leases *leases;      /* as the log has them */
     struct cvm_broker_token *token; /* the caller's; set after opening, in place of a wrapping key */
     pthread_mutex_t files_lock; /* of resources' instances and rollback counters */
     pthread_mutex_t log_lock; /* of what follows: lines are made one after the other */
@@ -59,7 +60,7 @@ enum cvm_broker_rollback {
 };
 
 struct cvm_broker_resource {
-    char name[3 * CVM_BROKER_NAME_MAX + 3]; /* "REPO/TYPE/TAG" */
+    char name[CVM_BROKER_NAME_SIZE];
     bool has_policy;
     struct cvm_policy policy; /* in force beside the store's own */
     unsigned nr_accepted;
@@ -74,6 +75,7 @@ struct cvm_broker_event {
     const char *event; /* "attested", "released", "refused", "lease-expired" */
     const char *resource, *peer, *code, *detail;
     const struct cvm_report *report; /* NULL: none that was genuine */
+    unsigned lease;                  /* seconds, of a key that was released; 0: none */
     uint64_t generation;             /* of the VM among those that got this resource; 0: none */
     time_t now;
 };

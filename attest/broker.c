@@ -9,7 +9,6 @@
 #include <sys/file.h>
 
 #include "appraise.h"
-#include "broker-lease.h"
 #include "ear.h"
 #include "evidence.h"
 #include "json.h"
@@ -42,7 +41,6 @@ struct session {
 
 struct cvm_broker {
     struct cvm_broker_store *store;
-    struct cvm_leases *leases;
     pthread_mutex_t lock; /* of what follows */
     unsigned hint;        /* where a free session is looked for first */
     struct session session[CVM_BROKER_SESSIONS];
@@ -55,12 +53,8 @@ int cvm_broker_open(struct cvm_broker_store *store, struct cvm_broker **ret) {
     if (flock(store->log, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? -EBUSY : -errno;
     b = calloc(1, sizeof(*b));
-    if (b)
-        b->leases = cvm_leases_new();
-    if (!b || !b->leases) {
-        free(b);
+    if (!b)
         return -ENOMEM;
-    }
     b->store = store;
     pthread_mutex_init(&b->lock, NULL);
     *ret = b;
@@ -84,7 +78,6 @@ void cvm_broker_free(struct cvm_broker *b) {
         return;
     for (unsigned i = 0; i < CVM_BROKER_SESSIONS; i++)
         drop(&b->session[i]);
-    cvm_leases_free(b->leases);
     pthread_mutex_destroy(&b->lock);
     free(b);
 }
@@ -328,7 +321,7 @@ static int attest(struct cvm_broker *b, const struct cvm_broker_request *q, stru
     if (r < 0)
         return r;
     s->state = ATTESTED;
-    cvm_leases_renew(b->leases, &s->verdict->report, q->now);
+    cvm_leases_renew(b->store->leases, &s->verdict->report, q->now);
     return reply_token(ret, token);
 }
 
@@ -374,7 +367,7 @@ static void supersede(struct cvm_broker *b, const struct cvm_broker_request *q, 
     struct cvm_lease over;
     unsigned from = 0;
 
-    while (cvm_leases_take_others(b->leases, res->name, newest, &from, &over))
+    while (cvm_leases_take_others(b->store->leases, res->name, newest, &from, &over))
         cvm_broker_log(b->store, &(struct cvm_broker_event){
                                      .event = "superseded",
                                      .resource = over.resource,
@@ -491,6 +484,7 @@ static int release(struct cvm_broker *b, const struct cvm_broker_request *q, str
         return r;
     if (r == 0) {
         event.event = "released";
+        event.lease = res->lease;
         event.code = event.detail = NULL;
     }
     /* On the disk first: no key leaves that is not in the log. */
@@ -501,7 +495,7 @@ static int release(struct cvm_broker *b, const struct cvm_broker_request *q, str
     s->released = true;
     if (!res->any_instance)
         supersede(b, q, res, &s->verdict->report);
-    cvm_leases_begin(b->leases, res, &s->verdict->report, q->now);
+    cvm_leases_begin(b->store->leases, res->name, res->lease, &s->verdict->report, q->now);
     forget_evidence(s);
     return send_blob(&blob, ret);
 }
@@ -546,7 +540,7 @@ unsigned cvm_broker_expire(struct cvm_broker *b, time_t now) {
     struct cvm_lease over;
 
     cvm_broker_log_sync(b->store);
-    for (; cvm_leases_take_over(b->leases, now, &from, &over); n++)
+    for (; cvm_leases_take_over(b->store->leases, now, &from, &over); n++)
         cvm_broker_log(b->store, &(struct cvm_broker_event){
                                      .event = "lease-expired",
                                      .resource = over.resource,

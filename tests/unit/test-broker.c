@@ -266,15 +266,75 @@ static void test_one_lease(void **state) {
     assert_int_equal(cvm_broker_expire(s->broker, NOW + 60), 1);
 }
 
+/* Stops the broker and starts it on what is in its directory. */
+static void start_anew(struct state *s) {
+    struct cvm_error e = {""};
+
+    cvm_broker_free(s->broker);
+    cvm_broker_store_close(&s->store);
+    s->broker = NULL;
+    if (cvm_broker_store_open(s->dir, NULL, &s->store, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_int_equal(cvm_broker_open(&s->store, &s->broker), 0);
+}
+
+static void keep_last(void *data, json_object *event) {
+    json_object **last = data;
+
+    json_object_put(*last);
+    *last = json_object_get(event);
+}
+
+/* A broker that starts anew knows from its log who must attest again, tells of it once, and of nobody twice. */
+static void test_leases_after_a_restart(void **state) {
+    char session[CVM_BROKER_SESSION_HEX + 1], path[128];
+    uint8_t nonce[64], head[32], point[CVM_POINT_SIZE], key[CVM_POINT_SIZE];
+    struct state *s = *state;
+    struct cvm_error e = {""};
+    json_object *last = NULL;
+    uint64_t next = 0;
+    EVP_PKEY *older = s->kex;
+
+    auth(s, NOW, session, nonce);
+    assert_int_equal(attest(s, session, nonce, NOW), 200);
+    assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW), 200);
+    start_anew(s);
+    assert_int_equal(cvm_broker_expire(s->broker, NOW + 59), 0);
+    auth(s, NOW + 59, session, nonce);
+    assert_int_equal(attest(s, session, nonce, NOW + 59), 200); /* renewed */
+    start_anew(s);
+    assert_int_equal(cvm_broker_expire(s->broker, NOW + 118), 0);
+    start_anew(s);
+    assert_int_equal(cvm_broker_expire(s->broker, NOW + 119), 1);
+    start_anew(s);
+    assert_int_equal(cvm_broker_expire(s->broker, NOW + 1000), 0); /* told once */
+    /* A later instance: the older one's lease is over, and nobody waits for it after a restart. */
+    auth(s, NOW, session, nonce);
+    assert_int_equal(attest(s, session, nonce, NOW), 200);
+    assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW), 200);
+    s->kex = EVP_EC_gen("P-256");
+    auth(s, NOW, session, nonce);
+    assert_int_equal(attest(s, session, nonce, NOW), 200);
+    assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW), 200);
+    start_anew(s);
+    assert_int_equal(cvm_broker_expire(s->broker, NOW + 1000), 1);
+    /* The event of a lease that was found in the log tells as much as one that was not. */
+    snprintf(path, sizeof(path), "%s/log.jws", s->dir);
+    assert_int_equal(cvm_broker_log_verify(path, s->store.point, keep_last, &last, &next, head, &e), 0);
+    assert_int_equal(cvm_key_to_point(s->kex, point), 0);
+    assert_int_equal(cvm_json_base64url(last, "guardian_key", key, sizeof(key), &e), 0);
+    assert_memory_equal(key, point, sizeof(key));
+    assert_string_equal(json_object_get_string(json_object_object_get(last, "event")), "lease-expired");
+    for (const char *const *name = (const char *const[]){"vm_uuid", "launch_digest", "report_key", "rootvisor_svn", "report_counter", "resource", NULL}; *name; name++)
+        assert_non_null(json_object_object_get(last, *name));
+    json_object_put(last);
+    EVP_PKEY_free(older);
+}
+
 static void lease_of(struct cvm_leases *l, const char *name, uint8_t vm, unsigned seconds, time_t now) {
-    struct cvm_broker_resource *res = calloc(1, sizeof(*res));
     struct cvm_report r = {.kex_public = {4, vm}};
 
-    assert_non_null(res);
-    strcpy(res->name, name);
-    res->lease = seconds;
-    cvm_leases_begin(l, res, &r, now);
-    free(res);
+    cvm_leases_begin(l, name, seconds, &r, now);
 }
 
 static unsigned over(struct cvm_leases *l, time_t now) {
@@ -435,6 +495,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_full_house, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_lease, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_leases_after_a_restart, setup, teardown),
         cmocka_unit_test(test_lease_table),
         cmocka_unit_test_setup_teardown(test_log_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_that_failed, setup, teardown),
