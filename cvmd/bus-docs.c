@@ -11,7 +11,7 @@ static const struct {
      "Machines, images and operations of this host. Options and properties of a machine are those of "
      "docs/dbus.md and cvmctl-define(1). Digests are SHA-384, 96 lower-case hexadecimal digits; sizes are "
      "bytes; times are microseconds since 1970, 0 for never."},
-    {"Manager.Define", "Records a machine and copies its files. Answers when that is done. Needs org.cvmd1.define."},
+    {"Manager.Define", "Records a machine and copies its files; the operation is done when both are. Needs org.cvmd1.define."},
     {"Manager.Launch",
      "Defines a machine and starts it. The operation is done when the machine runs; a protected one, when "
      "RootVisor has measured it. If QEMU never ran, no machine is left. Needs org.cvmd1.define."},
@@ -56,7 +56,7 @@ static const struct {
     {"Gateway.Access", "What cvmd knows of a client."},
     {"Gateway.Check", "Whether a client has a permission for a machine; a refusal is an error, and written down."},
     {"Gateway.Create", "Defines and starts a machine. kind tells what operation names. Permission: define."},
-    {"Gateway.Define", "Records a machine. Permission: define."},
+    {"Gateway.Define", "Records a machine and copies its files; the operation is done when both are. Permission: define."},
     {"Gateway.Set",
      "Changes settings of a machine. Changed unless its Revision is revision, or that is 0. Permission: "
      "define."},

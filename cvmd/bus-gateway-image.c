@@ -8,7 +8,7 @@
 static int allow_or_answer(struct asked *a) {
     int r = gateway_allow(a, PERMISSION_IMAGES, NULL);
 
-    return r < 0 ? r : gateway_answered(a, NULL);
+    return r < 0 ? r : gateway_answered(a);
 }
 
 int gateway_import_image(sd_bus_message *call, void *userdata, sd_bus_error *error) {

@@ -8,39 +8,23 @@
 
 #define KEY_KEEP_USEC (24ull * 3600u * 1000000u)
 
-struct replay {
-    const struct asked *asked;
-    gateway_replay_fn fn;
-    bool gone; /* what was remembered is no more */
-};
+static int replay(void *userdata, const struct store_key *k) {
+    const struct asked *a = userdata;
+    int r;
 
-static int reply_operation(const struct asked *a, const struct store_key *k) {
-    int r = sd_bus_reply_method_return(a->call, "ss", k->kind, k->operation);
-
+    if (strcmp(k->digest, a->digest) != 0)
+        return sd_bus_error_setf(a->error, BUS_ERROR_KEY_REUSED, "the key was used for another request");
+    r = sd_bus_reply_method_return(a->call, "ss", k->kind, k->operation);
     return r < 0 ? r : 1;
 }
 
-static int replay(void *userdata, const struct store_key *k) {
-    struct replay *p = userdata;
-    int r;
-
-    if (strcmp(k->digest, p->asked->digest) != 0)
-        return sd_bus_error_setf(p->asked->error, BUS_ERROR_KEY_REUSED, "the key was used for another request");
-    r = p->fn(p->asked, k);
-    p->gone = r == 0;
-    return r;
+int gateway_answered(struct asked *a) {
+    return a->key[0] ? store_get_key(a->manager->store, a->id, a->key, replay, a) : 0;
 }
 
-int gateway_answered(const struct asked *a, gateway_replay_fn fn) {
-    struct replay p = {.asked = a, .fn = fn ?: reply_operation};
-    int r = a->key[0] ? store_get_key(a->manager->store, a->id, a->key, replay, &p) : 0;
-
-    return p.gone ? 0 : r;
-}
-
-void gateway_keep_key(const struct asked *a, const char *kind, const char *what) {
+static void keep_key(const struct asked *a, const char *kind, const char *operation) {
     uint64_t now = now_usec(CLOCK_REALTIME);
-    struct store_key k = {.client = a->id, .key = a->key, .digest = a->digest, .kind = kind, .operation = what, .created = now};
+    struct store_key k = {.client = a->id, .key = a->key, .digest = a->digest, .kind = kind, .operation = operation, .created = now};
     int r;
 
     if (!a->key[0])
@@ -48,7 +32,7 @@ void gateway_keep_key(const struct asked *a, const char *kind, const char *what)
     (void)store_expire_keys(a->manager->store, now - KEY_KEEP_USEC);
     r = store_put_key(a->manager->store, &k);
     if (r < 0)
-        log_error("An idempotency key of %s %s cannot be kept: %s", kind, what, strerror(-r));
+        log_error("An idempotency key of %s %s cannot be kept: %s", kind, operation, strerror(-r));
 }
 
 int gateway_reply_operation(const struct asked *a, int r, const struct operation *op) {
@@ -57,6 +41,6 @@ int gateway_reply_operation(const struct asked *a, int r, const struct operation
     if (r < 0)
         return r;
     kind = operation_kind_to_string(op->kind);
-    gateway_keep_key(a, kind, op->id);
+    keep_key(a, kind, op->id);
     return sd_bus_reply_method_return(a->call, "ss", kind, op->id);
 }

@@ -36,52 +36,30 @@ static int open_definition(struct asked *a, sd_bus_message *call, struct manager
     return r < 0 ? r : read_definition(a, *name, o);
 }
 
-int gateway_create(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+typedef int (*define_fn)(struct manager *m, const char *name, const struct machine_options *o, const char *who, struct operation **ret,
+                         sd_bus_error *error);
+
+static int define(sd_bus_message *call, struct manager *m, define_fn fn, sd_bus_error *error) {
     _cleanup_(options_done) struct machine_options o;
     _cleanup_(asked_done) struct asked a;
     struct operation *op = NULL;
     const char *name;
-    int r = open_definition(&a, call, userdata, &name, &o, error);
+    int r = open_definition(&a, call, m, &name, &o, error);
 
     if (r >= 0)
-        r = gateway_answered(&a, NULL);
+        r = gateway_answered(&a);
     if (r != 0)
         return r;
-    r = manager_launch(a.manager, name, &o, a.who, &op, error);
+    r = fn(m, name, &o, a.who, &op, error);
     return gateway_reply_operation(&a, r, op);
 }
 
-/* No operation stands for it: what a key is remembered by is the machine's name. */
-static int replay_define(const struct asked *a, const struct store_key *k) {
-    const struct machine *machine = manager_find(a->manager, k->operation);
-    _cleanup_free_ char *path = NULL;
-    int r;
-
-    if (!machine) /* it came to nothing, or is deleted */
-        return 0;
-    if (machine->defining)
-        return sd_bus_error_setf(a->error, BUS_ERROR_BUSY, "machine '%s' is being defined", machine->name);
-    r = machine_path(machine, &path);
-    if (r >= 0)
-        r = sd_bus_reply_method_return(a->call, "o", path);
-    return r < 0 ? r : 1;
+int gateway_create(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    return define(call, userdata, manager_launch, error);
 }
 
 int gateway_define(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-    _cleanup_(options_done) struct machine_options o;
-    _cleanup_(asked_done) struct asked a;
-    const char *name;
-    int r = open_definition(&a, call, userdata, &name, &o, error);
-
-    if (r >= 0)
-        r = gateway_answered(&a, replay_define);
-    if (r != 0)
-        return r;
-    r = manager_define(a.manager, name, &o, call, a.who, error);
-    if (r < 0)
-        return r;
-    gateway_keep_key(&a, "define", name);
-    return 1; /* answered with the machine's object when its files are there */
+    return define(call, userdata, manager_define, error);
 }
 
 int gateway_set(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -136,7 +114,7 @@ int gateway_act(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "there is no action '%.32s'", name);
     r = gateway_allow(&a, act->permission, machine);
     if (r >= 0)
-        r = gateway_answered(&a, NULL);
+        r = gateway_answered(&a);
     if (r != 0)
         return r;
     r = gateway_check_revision(&a, machine, revision);

@@ -44,13 +44,8 @@ int gateway_open_machine(struct asked *a, sd_bus_message *call, struct manager *
 int gateway_check_revision(const struct asked *a, const char *name, uint64_t revision);
 
 /* --- bus-gateway-key.c --- */
-/* Answers the call as what @k remembers. 1: answered; 0: what it remembers is no more; or a negative errno. */
-typedef int (*gateway_replay_fn)(const struct asked *a, const struct store_key *k);
-/* Returns 1: answered as the first time; 0: go on; negative, with the error set, for a key of another request.
- * @replay NULL: what is remembered is an operation. */
-int gateway_answered(const struct asked *a, gateway_replay_fn replay);
-/* From now on the key, if there is one, remembers @what of @kind. */
-void gateway_keep_key(const struct asked *a, const char *kind, const char *what);
+/* Returns 1: answered as the first time; 0: go on; negative, with the error set, for a key of another request. */
+int gateway_answered(struct asked *a);
 /* Answers with an operation, which the key remembers; or hands on the error @r. */
 int gateway_reply_operation(const struct asked *a, int r, const struct operation *op);
 

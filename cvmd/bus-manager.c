@@ -43,13 +43,14 @@ static int method_launch(sd_bus_message *call, void *userdata, sd_bus_error *err
 static int method_define(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_(options_done) struct machine_options o;
     _cleanup_free_ char *who = NULL;
+    struct operation *op = NULL;
     const char *name;
     int r = read_definition(call, userdata, method_define, &name, &o, &who, error);
 
     if (r <= 0)
         return r < 0 ? r : 1;
-    r = manager_define(userdata, name, &o, call, who, error);
-    return r < 0 ? r : 1; /* answered when the files are copied */
+    r = manager_define(userdata, name, &o, who, &op, error);
+    return reply_operation(call, r, op);
 }
 
 static int method_set_properties(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -183,7 +184,7 @@ static int get_version(sd_bus *bus, const char *path, const char *interface, con
 
 const sd_bus_vtable bus_manager_vtable[] = {
     SD_BUS_VTABLE_START(0),
-    SD_BUS_METHOD_WITH_ARGS("Define", SD_BUS_ARGS("s", name, "a{sv}", options), SD_BUS_RESULT("o", machine),
+    SD_BUS_METHOD_WITH_ARGS("Define", SD_BUS_ARGS("s", name, "a{sv}", options), SD_BUS_RESULT("o", operation),
                             method_define, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Launch", SD_BUS_ARGS("s", name, "a{sv}", options), SD_BUS_RESULT("o", operation),
                             method_launch, SD_BUS_VTABLE_UNPRIVILEGED),

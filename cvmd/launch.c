@@ -94,7 +94,7 @@ void launch_qemu_runs(struct machine *m) {
 void launch_progress(struct machine *m) {
     char text[256];
 
-    if (m->job) {
+    if (m->job || m->defining) {
         if (m->to_copy)
             operation_progress(m->start_op, m->copied, m->to_copy, "bytes");
         return;
@@ -267,80 +267,74 @@ int manager_start_machine(struct manager *m, const char *name, const char *who, 
     return 0;
 }
 
-struct define_job {
-    struct start_job *start;
-    sd_bus_message *call;
-};
+static void define_failed(struct machine *k, const char *name, const char *text) {
+    struct operation *op = TAKE_PTR(k->start_op);
 
-static int define_work(void *data) {
-    struct define_job *d = data;
-
-    return start_job_work(d->start);
+    audit(k->manager, k, "define-failed", NULL, "%s", text);
+    if (k->cancel)
+        operation_cancelled(op);
+    else
+        operation_fail(op, name, text);
+    forget(k);
 }
 
 static void define_done(void *data, int r) {
-    _cleanup_free_ struct define_job *d = data;
-    _cleanup_(start_job_freep) struct start_job *j = d->start;
-    _cleanup_message_ sd_bus_message *call = d->call;
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-    _cleanup_free_ char *path = NULL;
+    _cleanup_(start_job_freep) struct start_job *j = data;
     struct machine *k = j->machine;
+    char text[128];
 
     k->job = false;
-    if (r < 0)
-        sd_bus_error_set(&error, j->error_name, j->error.text);
-    else {
-        r = machine_path(k, &path);
-        if (r >= 0)
-            r = machine_save(k);
-        if (r < 0)
-            sd_bus_error_setf(&error, BUS_ERROR_STORE, "the store cannot be written: %s", strerror(-r));
+    if (r < 0 || k->cancel) {
+        define_failed(k, j->error_name, r < 0 ? j->error.text : "cancelled by request");
+        return;
     }
+    r = machine_save(k);
     if (r < 0) {
-        audit(k->manager, k, "define-failed", NULL, "%s", error.message);
-        bus_reply_call(&call, &error);
-        forget(k);
+        snprintf(text, sizeof(text), "the store cannot be written: %s", strerror(-r));
+        define_failed(k, BUS_ERROR_STORE, text);
         return;
     }
     k->defining = false;
     bus_machine_added(k);
-    if (call)
-        (void)sd_bus_reply_method_return(call, "o", path);
+    operation_done(TAKE_PTR(k->start_op));
 }
 
-int manager_define(struct manager *m, const char *name, const struct machine_options *o, sd_bus_message *call,
-                   const char *who, sd_bus_error *error) {
-    struct define_job *d = calloc(1, sizeof(*d));
+int manager_define(struct manager *m, const char *name, const struct machine_options *o, const char *who,
+                   struct operation **ret, sd_bus_error *error) {
+    _cleanup_(start_job_freep) struct start_job *j = NULL;
     struct machine *k = NULL;
     int r;
 
-    if (!d)
-        return sd_bus_error_set_errno(error, -ENOMEM);
     r = machine_make(m, name, o, &k, error);
-    if (r < 0) {
-        free(d);
+    if (r < 0)
         return r;
-    }
     k->defining = true;
     r = manager_add(m, k);
+    if (r < 0)
+        return sd_bus_error_set_errno(error, r);
+    r = operation_new(m, OPERATION_DEFINE, name, who, &k->start_op, error);
     if (r >= 0) {
-        r = start_job_new(k, o, false, &d->start);
+        r = start_job_new(k, o, false, &j);
         if (r >= 0) {
-            d->call = sd_bus_message_ref(call);
             k->job = true;
-            audit(m, k, "define", who, "define %s with %llu MiB, %u vCPUs",
-                  k->protected ? "protected" : "unprotected", (unsigned long long)(k->memory >> 20),
-                  k->vcpus);
-            r = inbox_run(m->inbox, define_work, define_done, d);
+            r = inbox_run(m->inbox, start_job_work, define_done, j);
         }
-        if (r < 0)
-            manager_remove(m, k);
+        if (r < 0) {
+            operation_forget(k->start_op);
+            sd_bus_error_set_errno(error, r);
+        }
     }
     if (r < 0) {
-        start_job_free(d->start);
-        sd_bus_message_unref(d->call);
-        free(d);
-        return sd_bus_error_set_errno(error, r);
+        manager_remove(m, k);
+        return r;
     }
+    j = NULL;
+    audit(m, k, "define", who, "define %s with %llu MiB, %u vCPUs", k->protected ? "protected" : "unprotected",
+          (unsigned long long)(k->memory >> 20), k->vcpus);
+    operation_begin(k->start_op);
+    k->start_op->cancel = cancel_start;
+    k->start_op->cancel_data = k;
+    *ret = k->start_op;
+    manager_watch(m);
     return 0;
 }

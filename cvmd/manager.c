@@ -328,7 +328,7 @@ static uint64_t look_interval(const struct manager *m) {
     for (size_t i = 0; i < m->nr_machines; i++) {
         const struct machine *k = m->machines[i];
 
-        if (k->state == MACHINE_STARTING || k->state == MACHINE_STOPPING)
+        if (k->state == MACHINE_STARTING || k->state == MACHINE_STOPPING || k->defining)
             return LOOK_STARTING_USEC;
         if (k->dirty ||
             ((k->state == MACHINE_RUNNING || k->state == MACHINE_PAUSED) && k->protected && m->rootvisor))
@@ -342,7 +342,7 @@ static uint64_t look_interval(const struct manager *m) {
 static void look_at(struct machine *k, uint64_t now) {
     if (k->dirty)
         (void)machine_save(k);
-    if (k->state == MACHINE_STARTING && k->job)
+    if ((k->state == MACHINE_STARTING && k->job) || k->defining)
         launch_progress(k);
     /* A guest that does not heed the power button. */
     if (k->state == MACHINE_STOPPING && !k->job && !k->release && k->deadline && now > k->deadline)

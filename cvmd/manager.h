@@ -91,9 +91,9 @@ void manager_watch(struct manager *m);
  */
 
 /* --- launch.c --- */
-/* @call is answered with the machine's object when its files are there; may be NULL. */
-int manager_define(struct manager *m, const char *name, const struct machine_options *o, sd_bus_message *call,
-                   const char *who, sd_bus_error *error);
+/* Done when its files are there; the descriptors in @o are duplicated. */
+int manager_define(struct manager *m, const char *name, const struct machine_options *o, const char *who,
+                   struct operation **ret, sd_bus_error *error);
 /* Define and start; the descriptors in @o are duplicated. */
 int manager_launch(struct manager *m, const char *name, const struct machine_options *o, const char *who,
                    struct operation **ret, sd_bus_error *error);

@@ -15,6 +15,7 @@
 
 static const char *const kinds[OPERATION_KIND_MAX] = {
     [OPERATION_LAUNCH] = "launch",
+    [OPERATION_DEFINE] = "define",
     [OPERATION_START] = "start",
     [OPERATION_STOP] = "stop",
     [OPERATION_KILL] = "kill",
@@ -348,7 +349,10 @@ void operations_settle(struct manager *m) {
     for (size_t i = 0; i < m->nr_operations; i++) {
         struct operation *op = m->operations[i];
 
-        if (operation_is_active(op) && !op->held) {
+        /* The record of a machine comes first, the end of its operation next. */
+        if (operation_is_active(op) && !op->held && op->kind == OPERATION_DEFINE && manager_find(m, op->machine))
+            operation_done(op);
+        else if (operation_is_active(op) && !op->held) {
             audit(m, op->machine ? manager_find(m, op->machine) : NULL, "operation-interrupted", op->who,
                   "operation %s (%s) was interrupted by a restart of cvmd", op->id,
                   operation_kind_to_string(op->kind));

@@ -13,6 +13,7 @@
 
 enum operation_kind {
     OPERATION_LAUNCH, /* define and start */
+    OPERATION_DEFINE,
     OPERATION_START,
     OPERATION_STOP,
     OPERATION_KILL,

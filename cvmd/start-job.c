@@ -90,6 +90,13 @@ static int duplicate(int fd, int *ret) {
     return *ret < 0 ? -errno : 0;
 }
 
+/* Bytes of an image that the machine has no copy of yet. */
+static uint64_t to_copy(const struct machine_file *f) {
+    struct stat st;
+
+    return f->from && access(f->path, F_OK) < 0 && stat(f->from, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
 static int copy_shape(struct machine *m, struct machine **ret) {
     struct machine *k = machine_new(NULL, m->name, m->uuid);
 
@@ -132,8 +139,10 @@ int start_job_new(struct machine *m, const struct machine_options *o, bool start
         r = duplicate(o->initrd_fd, &j->initrd_fd);
     if (r < 0)
         return r;
-    m->to_copy = (j->kernel_fd >= 0 ? files_size(j->kernel_fd) : 0) +
-                 (j->initrd_fd >= 0 ? files_size(j->initrd_fd) : 0);
+    m->to_copy = (j->kernel_fd >= 0 ? files_size(j->kernel_fd) : to_copy(&j->files.kernel)) +
+                 (j->initrd_fd >= 0 ? files_size(j->initrd_fd) : to_copy(&j->files.initrd));
+    for (unsigned i = 0; i < j->files.nr_disks; i++)
+        m->to_copy += to_copy(&j->files.disk[i]);
     *ret = TAKE_PTR(j);
     return 0;
 }

@@ -73,25 +73,13 @@ void machine_get(struct request *req) {
 
 /* --- create, change --- */
 
-static void on_launched(struct request *req, sd_bus_message *reply) {
+static void on_begun(struct request *req, sd_bus_message *reply) {
     const char *kind, *id;
 
     if (sd_bus_message_read(reply, "ss", &kind, &id) < 0)
         reply_errno(req, -EBADMSG);
     else
         reply_accepted(req, kind, id, req->machine);
-}
-
-static void on_defined(struct request *req, sd_bus_message *reply) {
-    struct MHD_Response *response;
-    char location[96];
-
-    (void)reply;
-    snprintf(location, sizeof(location), "/v1/machines/%s", req->machine);
-    response = MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
-    if (response)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, location);
-    reply_response(req, MHD_HTTP_CREATED, response);
 }
 
 void machines_create(struct request *req) {
@@ -120,7 +108,7 @@ void machines_create(struct request *req) {
         r = sd_bus_message_append(m, "s", name);
     if (r >= 0)
         r = body_append_options(m, o);
-    request_call(req, m, r, start ? on_launched : on_defined);
+    request_call(req, m, r, on_begun);
 }
 
 static void on_changed(struct request *req, sd_bus_message *reply) {
