@@ -18,8 +18,8 @@ import traceback
 SKIP = 77
 
 
-def enter_namespace():
-    """Runs this program again in mount and PID namespaces of its own; whatever it starts ends with it."""
+def enter_namespace(net=False):
+    """Runs this program again in mount and PID namespaces of its own, and a network of its own if it wants one; whatever it starts ends with it."""
     if os.environ.get("CVMD_TEST_NAMESPACE"):
         return
     if os.geteuid() != 0:
@@ -37,7 +37,7 @@ def enter_namespace():
     os.environ["CVMD_TEST_NAMESPACE"] = "1"
     # The shell is there to reap: libvirtd waits for QEMU processes that it left to init.
     os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--propagation",
-                          "private", "sh", "-c", '"$@"; exit $?', "sh", sys.executable] + sys.argv)
+                          "private", *(["--net"] if net else []), "sh", "-c", '"$@"; exit $?', "sh", sys.executable] + sys.argv)
 
 
 def mount_private():
