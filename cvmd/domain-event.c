@@ -30,9 +30,18 @@ static const char *suspended_detail(int detail) {
     }
 }
 
+static int complete(struct domain_event *d, const char *uuid, struct domain_event *ret) {
+    uint8_t bytes[16];
+
+    if (uuid_from_string(uuid, bytes) < 0)
+        return -EBADMSG;
+    uuid_to_string(bytes, d->uuid);
+    *ret = *d;
+    return 0;
+}
+
 int domain_event_read(int event, int detail, const char *uuid, struct domain_event *ret) {
     struct domain_event d = {0};
-    uint8_t bytes[16];
 
     switch (event) {
     case VIR_DOMAIN_EVENT_STOPPED:
@@ -54,11 +63,15 @@ int domain_event_read(int event, int detail, const char *uuid, struct domain_eve
     default:
         return -ENOENT;
     }
-    if (uuid_from_string(uuid, bytes) < 0)
-        return -EBADMSG;
-    uuid_to_string(bytes, d.uuid);
-    *ret = d;
-    return 0;
+    return complete(&d, uuid, ret);
+}
+
+int domain_event_device(bool added, const char *uuid, struct domain_event *ret) {
+    struct domain_event d = {.event = VIRT_CHANGED,
+                             .detail = added ? "another program added a device to the running machine"
+                                             : "another program removed a device of the running machine"};
+
+    return complete(&d, uuid, ret);
 }
 
 enum domain_event_meaning domain_event_judge(const struct domain_event_view *v, enum virt_event event) {
@@ -73,6 +86,8 @@ enum domain_event_meaning domain_event_judge(const struct domain_event_view *v, 
         return DOMAIN_EVENT_PAUSED;
     case VIRT_RESUMED:
         return DOMAIN_EVENT_RESUMED;
+    case VIRT_CHANGED:
+        return v->active ? DOMAIN_EVENT_CHANGED : DOMAIN_EVENT_NOTHING;
     default:
         return DOMAIN_EVENT_NOTHING;
     }

@@ -23,6 +23,9 @@ struct domain_event {
  */
 int domain_event_read(int event, int detail, const char *uuid, struct domain_event *ret);
 
+/* A device that was added to or removed from a running domain; returns as domain_event_read(). */
+int domain_event_device(bool added, const char *uuid, struct domain_event *ret);
+
 /* What cvmd knows of the machine. */
 struct domain_event_view {
     bool active;     /* machine_is_active() */
@@ -38,6 +41,7 @@ enum domain_event_meaning {
     DOMAIN_EVENT_ENDED,   /* the machine's QEMU has ended */
     DOMAIN_EVENT_PAUSED,
     DOMAIN_EVENT_RESUMED,
+    DOMAIN_EVENT_CHANGED, /* it is not what its settings say, until its next start */
 };
 
 enum domain_event_meaning domain_event_judge(const struct domain_event_view *v, enum virt_event event);

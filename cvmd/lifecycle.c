@@ -278,6 +278,11 @@ void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, co
     case DOMAIN_EVENT_RESUMED:
         pause_event(k, event == VIRT_PAUSED, detail);
         break;
+    case DOMAIN_EVENT_CHANGED:
+        audit(m, k, "changed-outside", NULL, "%s", detail);
+        k->changed = true;
+        bus_machine_settings_changed(k);
+        break;
     case DOMAIN_EVENT_NOTHING:
         break;
     }

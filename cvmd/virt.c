@@ -21,7 +21,7 @@ struct virt {
     void *userdata;
     pthread_mutex_t lock; /* of what follows */
     virConnectPtr conn;
-    int callback;
+    int callbacks[3];
     unsigned refs; /* the owner's, and one for each connection whose events libvirt may still deliver */
     bool closed;
 };
@@ -79,6 +79,26 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
     if (sym_virDomainGetUUIDString(dom, uuid) == 0 && domain_event_read(event, detail, uuid, &d) == 0)
         notify(opaque, d.event, d.uuid, d.detail);
     return 0;
+}
+
+static void on_device(void *opaque, virDomainPtr dom, bool added) {
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    struct domain_event d;
+
+    if (sym_virDomainGetUUIDString(dom, uuid) == 0 && domain_event_device(added, uuid, &d) == 0)
+        notify(opaque, d.event, d.uuid, d.detail);
+}
+
+static void on_added(virConnectPtr conn, virDomainPtr dom, const char *alias, void *opaque) {
+    (void)conn;
+    (void)alias;
+    on_device(opaque, dom, true);
+}
+
+static void on_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, void *opaque) {
+    (void)conn;
+    (void)alias;
+    on_device(opaque, dom, false);
 }
 
 static void on_close(virConnectPtr conn, int reason, void *opaque) {
@@ -146,7 +166,9 @@ int virt_new(const char *uri, struct inbox *inbox, virt_event_fn fn, void *userd
 /* Not under the lock: libvirt may call virt_unref() from in here. */
 static void drop(struct virt *v, virConnectPtr conn) {
     sym_virConnectUnregisterCloseCallback(conn, on_close);
-    sym_virConnectDomainEventDeregisterAny(conn, v->callback);
+    for (unsigned i = 0; i < ELEMENTSOF(v->callbacks); i++)
+        if (v->callbacks[i] >= 0)
+            sym_virConnectDomainEventDeregisterAny(conn, v->callbacks[i]);
     sym_virConnectClose(conn);
 }
 
@@ -169,6 +191,26 @@ int virt_error(struct cvm_error *e, int r, const char *what) {
     return cvm_error_set(e, r, "%s: %s", what, sym_virGetLastErrorMessage());
 }
 
+/* A driver without events of devices does as well. */
+static int register_events(struct virt *v, virConnectPtr conn) {
+    const struct {
+        int id;
+        virConnectDomainEventGenericCallback fn;
+    } events[ELEMENTSOF(v->callbacks)] = {
+        {VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle)},
+        {VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(on_added)},
+        {VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_removed)},
+    };
+
+    for (unsigned i = 0; i < ELEMENTSOF(events); i++) {
+        v->refs++;
+        v->callbacks[i] = sym_virConnectDomainEventRegisterAny(conn, NULL, events[i].id, events[i].fn, v, virt_unref);
+        if (v->callbacks[i] < 0)
+            v->refs--;
+    }
+    return v->callbacks[0];
+}
+
 static int open_connection(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     virConnectPtr conn;
@@ -181,11 +223,7 @@ static int open_connection(struct virt *v, virConnectPtr *ret, struct cvm_error 
     conn = sym_virConnectOpen(v->uri);
     if (!conn)
         return virt_error(e, -ENOTCONN, "libvirt cannot be reached (is libvirtd running?)");
-    v->refs++;
-    v->callback = sym_virConnectDomainEventRegisterAny(conn, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                                   VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), v, virt_unref);
-    if (v->callback < 0) {
-        v->refs--;
+    if (register_events(v, conn) < 0) {
         sym_virConnectClose(conn);
         return virt_error(e, -EIO, "libvirt gives no events");
     }

@@ -19,6 +19,7 @@ enum virt_event {
     VIRT_STARTED,
     VIRT_PAUSED,
     VIRT_RESUMED,
+    VIRT_CHANGED, /* a device came or went, which cvmd never asks for */
     VIRT_LOST, /* the connection broke: events were missed, uuid is empty */
 };
 

@@ -35,6 +35,8 @@ static void uuid(const char *s) {
 
     if (domain_event_read(VIR_DOMAIN_EVENT_STARTED, 0, s, &d) < 0)
         return;
+    if (domain_event_device(true, s, &again) < 0 || again.event != VIRT_CHANGED || strcmp(d.uuid, again.uuid) != 0)
+        abort();
     if (strcasecmp(d.uuid, s) != 0 || domain_event_read(VIR_DOMAIN_EVENT_STARTED, 0, d.uuid, &again) < 0 ||
         strcmp(d.uuid, again.uuid) != 0)
         abort();
@@ -73,6 +75,8 @@ static void happens(struct domain_event_view *v, int event, int detail) {
         if (event != VIR_DOMAIN_EVENT_RESUMED)
             abort();
         break;
+    case DOMAIN_EVENT_CHANGED: /* is told apart from these */
+        abort();
     case DOMAIN_EVENT_NOTHING:
         break;
     }

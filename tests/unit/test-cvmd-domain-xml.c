@@ -207,6 +207,8 @@ static void test_meaning(void **state) {
                                    up = {.active = true, .starts = 1};
 
     (void)state;
+    assert_int_equal(domain_event_judge(&fresh, VIRT_CHANGED), DOMAIN_EVENT_NOTHING);
+    assert_int_equal(domain_event_judge(&up, VIRT_CHANGED), DOMAIN_EVENT_CHANGED);
     assert_int_equal(domain_event_judge(&fresh, VIRT_STARTED), DOMAIN_EVENT_ORPHAN);
     assert_int_equal(domain_event_judge(&down, VIRT_STARTED), DOMAIN_EVENT_NOTHING);
     assert_int_equal(domain_event_judge(&starting, VIRT_STARTED), DOMAIN_EVENT_SEEN);
