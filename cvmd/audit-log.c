@@ -36,7 +36,7 @@ struct writer {
     const struct store_audit *a;
     size_t n;
     int result;
-    bool done;
+    bool relaxed, done;
     struct writer *next;
 };
 
@@ -62,6 +62,7 @@ struct audit_log {
     sqlite3_stmt *stmt[SQL_MAX];
     struct audit_hashes hashes;
     pthread_mutex_t db_lock; /* held by who uses db, tree and tile */
+    bool relaxed;            /* as the database stands */
     struct cvm_merkle tree;
     struct cvm_merkle tile[CVM_MERKLE_LEVELS - 1]; /* the tile of each level that is not full yet */
     struct cvm_text line;
@@ -212,13 +213,27 @@ static int simple(struct audit_log *l, int which) {
     return store_run(l->stmt[which]);
 }
 
+/* How durable the next commit shall be. */
+static int relax(struct audit_log *l, bool relaxed) {
+    int r = l->relaxed == relaxed ? 0 : store_relax(l->db, relaxed);
+
+    if (r >= 0)
+        l->relaxed = relaxed;
+    return r;
+}
+
 /* One transaction for all these writers. Under db_lock. */
 static int write_batch(struct audit_log *l, struct writer *w) {
     struct cvm_merkle tree = l->tree, tile[ELEMENTSOF(l->tile)];
+    bool relaxed = true;
     int r;
 
     memcpy(tile, l->tile, sizeof(tile));
-    r = simple(l, SQL_BEGIN);
+    for (const struct writer *k = w; k; k = k->next)
+        relaxed = relaxed && k->relaxed;
+    r = relax(l, relaxed);
+    if (r >= 0)
+        r = simple(l, SQL_BEGIN);
     for (; r >= 0 && w; w = w->next) {
         w->result = 0;
         for (size_t i = 0; r >= 0 && i < w->n; i++) {
@@ -268,8 +283,8 @@ static void lead(struct audit_log *l) {
     pthread_cond_broadcast(&l->finished);
 }
 
-int audit_log_append(struct audit_log *l, const struct store_audit *a, size_t n) {
-    struct writer me = {.a = a, .n = n};
+static int append(struct audit_log *l, const struct store_audit *a, size_t n, bool relaxed) {
+    struct writer me = {.a = a, .n = n, .relaxed = relaxed};
 
     if (n == 0)
         return 0;
@@ -283,6 +298,23 @@ int audit_log_append(struct audit_log *l, const struct store_audit *a, size_t n)
             lead(l);
     pthread_mutex_unlock(&l->lock);
     return me.result;
+}
+
+int audit_log_append(struct audit_log *l, const struct store_audit *a, size_t n) {
+    return append(l, a, n, false);
+}
+
+int audit_log_append_relaxed(struct audit_log *l, const struct store_audit *a, size_t n) {
+    return append(l, a, n, true);
+}
+
+int audit_log_sync(struct audit_log *l) {
+    int r;
+
+    pthread_mutex_lock(&l->db_lock);
+    r = store_sync_db(l->db);
+    pthread_mutex_unlock(&l->db_lock);
+    return r;
 }
 
 static int each(struct audit_log *l, sqlite3_stmt *q, int (*fn)(void *userdata, const struct store_audit *a),
@@ -355,6 +387,8 @@ int audit_log_checkpoint(struct audit_log *l, char **ret, uint64_t *size) {
     pthread_mutex_lock(&l->db_lock);
     cvm_merkle_root(&l->tree, root);
     r = cvm_checkpoint_sign(l->key, &l->note_key, l->tree.size, root, &note);
+    if (r >= 0)
+        r = relax(l, false);
     if (r >= 0) {
         sqlite3_bind_int64(q, 1, (int64_t)l->tree.size);
         sqlite3_bind_blob(q, 2, root, sizeof(root), SQLITE_STATIC);
@@ -634,7 +668,9 @@ int audit_log_import(struct audit_log *l, sqlite3 *store) {
     if (rc != SQLITE_OK)
         return store_errno(rc);
     pthread_mutex_lock(&l->db_lock);
-    r = simple(l, SQL_BEGIN);
+    r = relax(l, false);
+    if (r >= 0)
+        r = simple(l, SQL_BEGIN);
     while (r >= 0 && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_audit a;
 

@@ -38,6 +38,10 @@ CVM_DEFINE_CLEANUP(struct audit_log *, audit_log_close)
  */
 int audit_log_append(struct audit_log *l, const struct store_audit *a, size_t n);
 
+/* The same, but a power loss may take them back: until audit_log_sync(), or the next append that is not relaxed. */
+int audit_log_append_relaxed(struct audit_log *l, const struct store_audit *a, size_t n);
+int audit_log_sync(struct audit_log *l);
+
 /* As store_each_audit(), store_last_seq(). @fn must not call the log. */
 int audit_log_each(struct audit_log *l, uint64_t after, const char *machine, uint32_t limit,
                    int (*fn)(void *userdata, const struct store_audit *a), void *userdata);

@@ -212,7 +212,7 @@ static void pull(struct manager *m, const struct cvm_log_head *head) {
             if (head && page.ev[i].seq == head->seq)
                 add_head(m, p, head);
         }
-        r = audit_log_append(store_audit_log(m->store), p->a, p->n);
+        r = store_append_audits(m->store, p->a, p->n);
         if (r < 0) {
             log_error("The audit log cannot be written: %s", strerror(-r));
             return;

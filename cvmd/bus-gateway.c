@@ -156,17 +156,3 @@ const sd_bus_vtable bus_gateway_vtable[] = {
     SD_BUS_SIGNAL("AuditAppended", "", 0),
     SD_BUS_VTABLE_END,
 };
-
-void bus_clients_changed(struct manager *m) {
-    sd_bus *bus;
-
-    BUS_FOREACH(bus, m)
-        (void)sd_bus_emit_signal(bus, BUS_MANAGER_PATH, BUS_GATEWAY_INTERFACE, "ClientsChanged", NULL);
-}
-
-void bus_audit_appended(struct manager *m) {
-    sd_bus *bus;
-
-    BUS_FOREACH(bus, m)
-        (void)sd_bus_emit_signal(bus, BUS_MANAGER_PATH, BUS_GATEWAY_INTERFACE, "AuditAppended", NULL);
-}

@@ -48,27 +48,6 @@ int bus_attach(struct manager *m) {
     return r;
 }
 
-void bus_emit_added(struct manager *m, const char *path) {
-    sd_bus *bus;
-
-    BUS_FOREACH(bus, m)
-        (void)sd_bus_emit_object_added(bus, path);
-}
-
-void bus_emit_removed(struct manager *m, const char *path) {
-    sd_bus *bus;
-
-    BUS_FOREACH(bus, m)
-        (void)sd_bus_emit_object_removed(bus, path);
-}
-
-static void emit_changed(struct manager *m, const char *path, const char *interface, const char *const *names) {
-    sd_bus *bus;
-
-    BUS_FOREACH(bus, m)
-        (void)sd_bus_emit_properties_changed_strv(bus, path, interface, (char **)names);
-}
-
 void bus_machine_added(struct machine *m) {
     _cleanup_free_ char *path = NULL;
 
@@ -88,7 +67,7 @@ static void machine_changed(struct machine *m, const char *const *names) {
 
     m->revision = next_revision(m->revision);
     if (machine_path(m, &path) >= 0)
-        emit_changed(m->manager, path, BUS_MACHINE_INTERFACE, names);
+        bus_emit_changed(m->manager, path, BUS_MACHINE_INTERFACE, names);
 }
 
 void bus_machine_changed(struct machine *m) {
@@ -137,7 +116,7 @@ void bus_operation_changed(struct operation *op) {
     _cleanup_free_ char *path = NULL;
 
     if (operation_path(op, &path) >= 0)
-        emit_changed(op->manager, path, BUS_OPERATION_INTERFACE, names);
+        bus_emit_changed(op->manager, path, BUS_OPERATION_INTERFACE, names);
 }
 
 static void strv_free(char **l) {

@@ -80,6 +80,12 @@ sd_bus *bus_nth(const struct manager *m, size_t i);
 /* Signals; no effect while there is neither bus nor peer. */
 void bus_emit_added(struct manager *m, const char *path);
 void bus_emit_removed(struct manager *m, const char *path);
+/* @interface, @names: constants. */
+void bus_emit_changed(struct manager *m, const char *path, const char *interface, const char *const *names);
+/* From here on signals wait, until they are sent or forgotten. */
+void bus_cork(struct manager *m);
+void bus_uncork(struct manager *m);
+void bus_forget_corked(struct manager *m);
 void bus_machine_added(struct machine *m);
 void bus_machine_changed(struct machine *m);
 void bus_machine_settings_changed(struct machine *m);

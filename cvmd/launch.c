@@ -5,6 +5,7 @@
  * finds it and cleans up. A machine that is only defined is recorded when its files are there.
  */
 #include "bus.h"
+#include "change.h"
 #include "define.h"
 #include "log.h"
 #include "manager.h"
@@ -49,12 +50,17 @@ static void start_failed(struct machine *m, const char *name, const char *text) 
 }
 
 static void launch_succeeded(struct machine *m) {
+    int r;
+
     m->deadline = 0;
     audit_pull(m->manager); /* RootVisor's event came first */
+    r = change_begin(m->manager); /* what cannot be written now is written later */
     machine_set_state(m, MACHINE_RUNNING, NULL);
     audit(m->manager, m, "launched", NULL,
           m->protected ? "the machine runs protected" : "the machine runs, not protected");
     operation_done(TAKE_PTR(m->start_op));
+    if (r >= 0)
+        (void)change_commit(m->manager);
     manager_watch(m->manager);
 }
 
@@ -186,6 +192,35 @@ static void begin(struct machine *k, const struct machine_options *o) {
     manager_watch(k->manager);
 }
 
+/* The end of the record of a start: committed if @r says that all of it went well. */
+static int end_record(struct machine *k, int r) {
+    if (r >= 0)
+        r = change_commit(k->manager);
+    if (r < 0) {
+        operation_forget(TAKE_PTR(k->start_op));
+        change_undo(k->manager);
+    }
+    return r;
+}
+
+static int not_begun(sd_bus_error *error, int r) {
+    if (!sd_bus_error_is_set(error))
+        sd_bus_error_setf(error, BUS_ERROR_STORE, "the store cannot be written, so nothing was begun: %s", strerror(-r));
+    return r;
+}
+
+/* It is on its way; its caller is answered when the record is durable. */
+static int recorded(struct operation *op, sd_bus_error *error) {
+    int r = change_sync(op->manager);
+
+    if (r >= 0)
+        return 0;
+    if (op->cancel)
+        op->cancel(op, op->cancel_data);
+    return sd_bus_error_setf(error, BUS_ERROR_STORE, "the store cannot be made durable, so the start is taken back: %s",
+                             strerror(-r));
+}
+
 int manager_launch(struct manager *m, const char *name, const struct machine_options *o, const char *who,
                    struct operation **ret, sd_bus_error *error) {
     struct machine *k = NULL;
@@ -203,31 +238,26 @@ int manager_launch(struct manager *m, const char *name, const struct machine_opt
     r = manager_add(m, k);
     if (r < 0)
         return sd_bus_error_set_errno(error, r);
-    /* All or nothing, at the cost of one write. */
-    r = store_begin(m->store);
-    if (r >= 0)
-        r = operation_new(m, OPERATION_LAUNCH, name, who, &k->start_op, error);
-    if (r >= 0)
-        r = machine_save(k);
+    /* All or nothing. libvirt may begin before it is durable: what a power loss would take back, it ends, too. */
+    r = change_begin_relaxed(m);
     if (r >= 0) {
-        audit(m, k, "launch", who, "launch %s with %llu MiB, %u vCPUs, memory %s",
-              k->protected ? "protected" : "unprotected", (unsigned long long)(k->memory >> 20), k->vcpus,
-              memory_backing_to_string(k->backing));
-        r = store_commit(m->store);
-    } else
-        (void)store_rollback(m->store);
+        r = operation_new(m, OPERATION_LAUNCH, name, who, &k->start_op, error);
+        if (r >= 0)
+            r = machine_save(k);
+        if (r >= 0)
+            audit(m, k, "launch", who, "launch %s with %llu MiB, %u vCPUs, memory %s",
+                  k->protected ? "protected" : "unprotected", (unsigned long long)(k->memory >> 20), k->vcpus,
+                  memory_backing_to_string(k->backing));
+        r = end_record(k, r);
+    }
     if (r < 0) {
-        operation_forget(TAKE_PTR(k->start_op));
         manager_remove(m, k);
-        if (!sd_bus_error_is_set(error))
-            sd_bus_error_setf(error, BUS_ERROR_STORE, "the store cannot be written, so nothing was begun: %s",
-                              strerror(-r));
-        return r;
+        return not_begun(error, r);
     }
     *ret = k->start_op;
     bus_machine_added(k);
     begin(k, o);
-    return 0;
+    return recorded(*ret, error);
 }
 
 void machine_start(struct machine *k, struct operation *op) {
@@ -239,6 +269,30 @@ void machine_start(struct machine *k, struct operation *op) {
         start_failed(k, BUS_ERROR_STORE, "the store cannot be written, so QEMU was not started");
     else
         begin(k, NULL);
+}
+
+/* Operation, entry and state: all or nothing, as in manager_launch(). */
+static int record_start(struct machine *k, const char *who, sd_bus_error *error) {
+    _cleanup_free_ char *reason = k->reason ? strdup(k->reason) : NULL;
+    enum machine_state was = k->state;
+    struct manager *m = k->manager;
+    int r = change_begin_relaxed(m);
+
+    if (r < 0)
+        return not_begun(error, r);
+    k->backing = config_backing(m->config, k->memory);
+    r = operation_new(m, OPERATION_START, k->name, who, &k->start_op, error);
+    if (r >= 0) {
+        audit(m, k, "start", who, "start");
+        r = machine_set_state(k, MACHINE_STARTING, NULL);
+    }
+    r = end_record(k, r);
+    if (r >= 0)
+        return 0;
+    k->state = was;
+    free(k->reason);
+    k->reason = TAKE_PTR(reason);
+    return not_begun(error, r);
 }
 
 int manager_start_machine(struct manager *m, const char *name, const char *who, struct operation **ret,
@@ -259,12 +313,12 @@ int manager_start_machine(struct manager *m, const char *name, const char *who, 
     if (r >= 0 && k->protected)
         r = check_host(m, error);
     if (r >= 0)
-        r = operation_new(m, OPERATION_START, name, who, ret, error);
+        r = record_start(k, who, error);
     if (r < 0)
         return r;
-    audit(m, k, "start", who, "start");
-    machine_start(k, *ret);
-    return 0;
+    *ret = k->start_op;
+    begin(k, NULL);
+    return recorded(*ret, error);
 }
 
 static void define_failed(struct machine *k, const char *name, const char *text) {

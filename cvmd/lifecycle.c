@@ -4,6 +4,7 @@
  * back, the machine takes its final state. Each step may be the first one that cvmd sees.
  */
 #include "bus.h"
+#include "change.h"
 #include "domain-event.h"
 #include "files.h"
 #include "log.h"
@@ -48,7 +49,8 @@ static void stop_done(void *data, int r) {
         return;
     }
     log_error("Machine '%s' cannot be stopped: %s", m->name, j->error.text);
-    m->reboot = m->cancel = false;
+    m->reboot = false;
+    m->cancel = false;
     operation_fail(TAKE_PTR(m->stop_op), BUS_ERROR_LIBVIRT, j->error.text);
     if (m->start_op) { /* it was ended while it started: its start has an end, too */
         m->deadline = 0;
@@ -112,38 +114,40 @@ void machine_job_done(struct machine *m) {
 static void machine_finish(struct machine *m) {
     _cleanup_free_ char *reason = TAKE_PTR(m->reason);
     struct operation *start = TAKE_PTR(m->start_op), *stop = TAKE_PTR(m->stop_op);
-    bool asked = stop || m->cancel, reboot;
+    bool asked = stop || m->cancel, reboot, undo;
     char text[512];
+    int r;
 
     m->release = false;
     m->vm_present = false;
     m->vm.frames = 0;
+    r = change_begin(m->manager); /* what cannot be written now is written later */
     machine_set_state(m, m->final_state, reason);
     audit(m->manager, m, m->final_state == MACHINE_FAILED ? "failed" : "stopped", NULL, "%s",
           m->reason ?: "the machine ended");
     reboot = stop && m->reboot && stop->kind == OPERATION_REBOOT;
     m->reboot = false;
-    if (start && m->cancel && start->kind == OPERATION_LAUNCH) {
-        if (reboot)
-            operation_cancelled(stop);
-        operation_done(stop);
+    undo = start && m->cancel && start->kind == OPERATION_LAUNCH;
+    if (undo && reboot)
+        operation_cancelled(stop);
+    if (undo)
         m->start_op = start;
-        launch_undo(m, BUS_ERROR_CANCELLED, "cancelled by request");
-        return;
-    }
-    if (start && m->cancel)
+    else if (start && m->cancel)
         operation_cancelled(start);
     else if (start) {
         snprintf(text, sizeof(text), "machine '%s' did not come up: %s", m->name,
                  m->reason ?: "it ended while it started");
         operation_fail(start, BUS_ERROR_LAUNCH_FAILED, text);
     }
-    if (reboot) {
+    if (undo || !reboot)
+        operation_done(stop);
+    if (r >= 0)
+        (void)change_commit(m->manager);
+    if (undo)
+        launch_undo(m, BUS_ERROR_CANCELLED, "cancelled by request");
+    else if (reboot)
         machine_start(m, stop);
-        return;
-    }
-    operation_done(stop);
-    if (!asked)
+    else if (!asked)
         restart_later(m);
 }
 

@@ -98,6 +98,7 @@ int machine_save(struct machine *m) {
     int r = store_put_machine(m->manager->store, &row);
 
     m->dirty = r < 0;
+    m->saving = r >= 0 && m->manager->changing;
     if (r < 0)
         log_error("Machine '%s' cannot be written to the store: %s", m->name, strerror(-r));
     return r;
@@ -150,6 +151,7 @@ int machine_from_store(struct manager *mgr, const struct store_machine *row, str
 
 int machine_set_state(struct machine *m, enum machine_state s, const char *reason) {
     enum machine_state was = m->state;
+    int r;
 
     if (free_and_strdup(&m->reason, reason) < 0)
         log_error("Out of memory: the reason of '%s' is lost: %s", m->name, reason);
@@ -162,8 +164,9 @@ int machine_set_state(struct machine *m, enum machine_state s, const char *reaso
         if (free_and_strdup(&m->console_path, NULL) < 0)
             return -ENOMEM;
     }
+    r = machine_save(m);
     bus_machine_changed(m);
-    return machine_save(m);
+    return r;
 }
 
 int machine_file(const struct machine *m, const char *file, char **ret) {

@@ -54,6 +54,7 @@ struct machine {
     uint64_t deadline;                /* CLOCK_MONOTONIC, of STARTING and STOPPING */
 
     bool dirty;              /* the store lags behind */
+    bool saving;             /* in the change that is open (change.h) */
     bool defining;           /* its files are being copied; not in the store yet */
     bool changed;            /* settings that QEMU will have at its next start only */
     bool reboot;             /* start it again when it has stopped */

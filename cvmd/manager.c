@@ -18,6 +18,7 @@
 
 /* Each look is two host calls, so two exits: often while somebody waits, seldom when nothing runs. */
 #define LOOK_STARTING_USEC 100000u
+#define LOOK_SETTLE_USEC 200000u
 #define LOOK_RUNNING_USEC 1000000u
 #define LOOK_IDLE_USEC 30000000u
 #define LOOK_HOST_USEC 50000u
@@ -323,7 +324,7 @@ int manager_look_host(struct manager *m) {
 }
 
 static uint64_t look_interval(const struct manager *m) {
-    uint64_t interval = LOOK_IDLE_USEC, now = now_usec(CLOCK_MONOTONIC);
+    uint64_t interval = store_is_settled(m->store) || m->unsettled ? LOOK_IDLE_USEC : LOOK_SETTLE_USEC, now = now_usec(CLOCK_MONOTONIC);
 
     for (size_t i = 0; i < m->nr_machines; i++) {
         const struct machine *k = m->machines[i];
@@ -349,6 +350,20 @@ static void look_at(struct machine *k, uint64_t now) {
         machine_end(k, k->final_state, "stopped by force: the guest did not power off in time");
 }
 
+/* Not while a start is under way: that would wait for the disk. */
+static void settle(struct manager *m) {
+    int r;
+
+    for (size_t i = 0; i < m->nr_machines; i++)
+        if (m->machines[i]->state == MACHINE_STARTING || m->machines[i]->job)
+            return;
+    r = store_settle_audit(m->store);
+    if (r < 0)
+        log_error("The audit log cannot be made durable: %s; its entries wait in the store", strerror(-r));
+    m->unsettled = r < 0; /* tried again at the next look */
+    store_make_room(m->store);
+}
+
 static int on_watch(sd_event_source *source, uint64_t usec, void *userdata) {
     struct manager *m = userdata;
     uint64_t now = now_usec(CLOCK_MONOTONIC);
@@ -361,6 +376,7 @@ static int on_watch(sd_event_source *source, uint64_t usec, void *userdata) {
     for (size_t i = 0; i < m->nr_machines; i++)
         look_at(m->machines[i], now);
     restart_look(m);
+    settle(m);
     manager_watch(m);
     return 0;
 }

@@ -43,6 +43,11 @@ struct manager {
     size_t nr_images;
     struct authorization *authorizations; /* that polkit has not answered yet */
 
+    bool unsettled;             /* store_settle_audit() failed */
+    bool changing, relaxed;     /* change.h */
+    bool corked;                /* signals wait: bus_cork() */
+    struct bus_signal *signals; /* in order */
+
     sd_event_source *watch;   /* timer of the periodic look */
     sd_event_source *release; /* gives frames back, piece by piece */
     sd_event_source *reconnect;

@@ -151,6 +151,7 @@ static int save(struct operation *op) {
     int r = store_put_operation(op->manager->store, &row);
 
     op->dirty = r < 0;
+    op->saving = r >= 0 && op->manager->changing;
     return r;
 }
 

@@ -56,6 +56,7 @@ struct operation {
     uint64_t created, started, ended; /* microseconds since 1970, 0 = not yet */
     uint64_t told;                    /* CLOCK_MONOTONIC of the last progress signal */
     bool dirty;                       /* the store lags behind */
+    bool saving;                      /* in the change that is open (change.h) */
     bool held; /* somebody works for it: not true of what a restart left, until taken up */
 
     /* Set by who works for it, if it can be stopped half-way: asks the work to end, which then calls

@@ -10,7 +10,11 @@
 struct store {
     sqlite3 *db;
     unsigned depth; /* of transactions */
+    bool relaxed;   /* the open one need not be durable when it is committed */
     struct audit_log *log;
+    unsigned frames; /* in SQLite's write-ahead log */
+    bool owes;     /* the log may lack entries of audit_owed */
+    unsigned owed; /* about so many rows has audit_owed */
     /* Prepared at their first use, found by the address of their text. */
     struct {
         const char *sql;
@@ -21,6 +25,16 @@ struct store {
 /* Open a database, WAL, every commit durable, and bring it to its schema. As store_open(). */
 int store_open_db(const char *path, const char *const *migrations, unsigned version, sqlite3 **ret,
                   struct cvm_error *e);
+/* From now on commits need not be durable, only safe from a kill of cvmd; or durable again. Not in a transaction. */
+int store_relax(sqlite3 *db, bool relaxed);
+/* Knows from now on how long the log of the state is. */
+void store_watch_wal(struct store *s);
+/* Makes all commits up to now durable. */
+int store_sync_db(sqlite3 *db);
+/* Appends to the log what audit_owed has and the log has not. */
+int store_pay_audit(struct store *s);
+/* When the store is opened. */
+int store_catch_up(struct store *s);
 /* 0 for success of any kind, else a negative errno. */
 int store_errno(int rc);
 /* @sql: a constant, the same address at every call. NULL: it cannot be prepared; store_errno() of the

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Entries that wait for a moment of rest. */
+#define OWED_MAX 256u
+
 const char *const store_migrations[] = {
     /* 0 -> 1: machines */
     "CREATE TABLE machines ("
@@ -58,6 +61,10 @@ const char *const store_migrations[] = {
     "  client TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, kind TEXT NOT NULL, operation TEXT NOT NULL,"
     "  created INTEGER NOT NULL, PRIMARY KEY (client, key)) STRICT;"
     "CREATE INDEX idempotency_created ON idempotency (created);",
+    /* 5 -> 6: entries of the audit log that were committed with what they tell of (store-audit.c) */
+    "CREATE TABLE audit_owed ("
+    "  idx INTEGER PRIMARY KEY, time INTEGER NOT NULL, machine TEXT, uuid TEXT, event TEXT NOT NULL,"
+    "  message TEXT NOT NULL, who TEXT) STRICT;",
 };
 const unsigned store_schema_version = ELEMENTSOF(store_migrations);
 
@@ -186,8 +193,13 @@ int store_open(const char *path, struct store **ret, struct cvm_error *e) {
         r = audit_log_open(log, key, &s->log, e);
     if (r >= 0)
         r = move_audit(s, path, e);
+    if (r >= 0)
+        store_watch_wal(s);
     if (r < 0)
         return r;
+    r = store_catch_up(s);
+    if (r < 0)
+        return cvm_error_set(e, r, "the audit log %s cannot be written: %s", log, strerror(-r));
     *ret = TAKE_PTR(s);
     return 0;
 }
@@ -256,20 +268,52 @@ int store_begin(struct store *s) {
     return r;
 }
 
+/* @r: what the transaction came to. */
+static int end_relaxed(struct store *s, int r) {
+    if (s->relaxed && store_relax(s->db, false) < 0 && r >= 0)
+        r = -EIO; /* what comes next would not be durable */
+    s->relaxed = false;
+    return r;
+}
+
+int store_begin_relaxed(struct store *s) {
+    int r;
+
+    if (s->depth)
+        return store_begin(s);
+    r = store_relax(s->db, true); /* not possible within a transaction */
+    if (r < 0)
+        return r;
+    s->relaxed = true;
+    r = store_begin(s);
+    return r < 0 ? end_relaxed(s, r) : 0;
+}
+
 int store_commit(struct store *s) {
     int r;
 
     if (--s->depth)
         return 0;
     r = execute(s, "COMMIT");
-    if (r < 0 && !sqlite3_get_autocommit(s->db))
+    if (r < 0 && !sqlite3_get_autocommit(s->db)) {
+        (void)store_pay_audit(s); /* it was asked for, or it happened: the log may still have room */
         (void)execute(s, "ROLLBACK");
+    }
+    r = end_relaxed(s, r);
+    if (r >= 0)
+        (void)store_pay_audit(s); /* tried again before the next entry, and at the next start */
+    if (r >= 0 && s->owed >= OWED_MAX)
+        (void)store_settle_audit(s);
     return r;
 }
 
 int store_rollback(struct store *s) {
     s->depth = 0;
-    return sqlite3_get_autocommit(s->db) ? 0 : execute(s, "ROLLBACK");
+    return end_relaxed(s, sqlite3_get_autocommit(s->db) ? 0 : execute(s, "ROLLBACK"));
+}
+
+int store_sync(struct store *s) {
+    return store_sync_db(s->db);
 }
 
 int store_get_value(struct store *s, const char *key, char **ret) {

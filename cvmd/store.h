@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * State that survives cvmd: machines, operations and the audit log, in SQLite. One writer, one thread. A
- * function that changes something returns after it is durable.
+ * function that changes something returns after it is durable, unless it is part of a transaction.
  */
 #ifndef CVMD_STORE_H
 #define CVMD_STORE_H
@@ -70,11 +70,23 @@ struct store_audit {
     size_t raw_size;
 };
 
-/* The log is a database of its own beside the store's (audit-log.h): no transaction of the store holds it. */
+/*
+ * The log is a database of its own beside the store's (audit-log.h): no transaction of the store holds it. An entry
+ * that is appended within one is committed with it, in the table audit_owed, and goes to the log behind the commit;
+ * what a kill or a power loss kept out of the log is appended when the store is opened.
+ */
 struct audit_log;
 struct audit_log *store_audit_log(struct store *s);
-/* Appends; an event of RootVisor that is there already is left alone (returns 0, else 1). */
+/* Appends; an event of RootVisor that is there already is left alone (returns 0, else 1). Within a transaction: only
+ * events of cvmd's own. */
 int store_append_audit(struct store *s, const struct store_audit *a);
+/* Several, all or none, not within a transaction. How many came in. */
+int store_append_audits(struct store *s, const struct store_audit *a, size_t n);
+/* Makes the log durable and forgets what was kept for it: when nobody waits. */
+int store_settle_audit(struct store *s);
+bool store_is_settled(const struct store *s);
+/* Room for the next commits, likewise. */
+void store_make_room(struct store *s);
 /* Events with id > @after, at most @limit (0: all), oldest first; only of @machine unless NULL. */
 int store_each_audit(struct store *s, uint64_t after, const char *machine, uint32_t limit,
                      int (*fn)(void *userdata, const struct store_audit *a), void *userdata);
@@ -150,6 +162,9 @@ int store_last_audit(struct store *s, uint64_t *ret);
 
 /* Transactions nest: the outermost one counts. A commit that fails has undone everything. */
 int store_begin(struct store *s);
+/* Its commit is safe from a kill of cvmd, but from a power loss only after store_sync() or the next commit. */
+int store_begin_relaxed(struct store *s);
+int store_sync(struct store *s);
 int store_commit(struct store *s);
 int store_rollback(struct store *s);
 

@@ -167,12 +167,16 @@ static void test_audit(void **state) {
     store_close(s);
 }
 
-static void sql(const char *statements) {
+static void sql_on(const char *file, const char *statements) {
     sqlite3 *db;
 
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, statements, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
+}
+
+static void sql(const char *statements) {
+    sql_on(path, statements);
 }
 
 /* A database of schema 1, as the first step makes it, with a machine in it. */
@@ -313,6 +317,97 @@ static void test_transaction(void **state) {
     store_close(s);
 }
 
+static int events(void *userdata, const struct store_audit *a) {
+    char *s = userdata;
+
+    assert_true(strlen(s) + strlen(a->event) + 2 < 64);
+    strcat(strcat(s, a->event), " ");
+    return 0;
+}
+
+static void check_events(struct store *s, const char *expected) {
+    char text[64] = "";
+
+    assert_int_equal(store_each_audit(s, 0, NULL, 0, events, text), 0);
+    assert_string_equal(text, expected);
+}
+
+static struct store_audit event(const char *name) {
+    return (struct store_audit){.time = 5, .source = "cvmd", .machine = "web", .event = name, .message = "m", .who = "w"};
+}
+
+/* An entry is committed with what it tells of: both or neither, whatever cuts the way to the log. */
+static void test_owed(void **state) {
+    struct store_audit a = event("first");
+    struct store *s = open_store();
+
+    (void)state;
+    assert_int_equal(store_append_audit(s, &a), 1);
+    for (int relaxed = 0; relaxed < 2; relaxed++) {
+        a = event("undone");
+        assert_int_equal(relaxed ? store_begin_relaxed(s) : store_begin(s), 0);
+        assert_int_equal(store_append_audit(s, &a), 1);
+        assert_int_equal(store_rollback(s), 0);
+        a = event(relaxed ? "d" : "b");
+        assert_int_equal(relaxed ? store_begin_relaxed(s) : store_begin(s), 0);
+        assert_int_equal(store_append_audit(s, &a), 1);
+        a = event(relaxed ? "e" : "c");
+        assert_int_equal(store_append_audit(s, &a), 1);
+        assert_int_equal(store_commit(s), 0);
+    }
+    assert_int_equal(store_sync(s), 0);
+    check_events(s, "first b c d e ");
+    a.seq = 1; /* RootVisor's come again if they are lost */
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_append_audit(s, &a), -EINVAL);
+    assert_int_equal(store_rollback(s), 0);
+    store_close(s); /* what it keeps for the log is in it already */
+    s = open_store();
+    check_events(s, "first b c d e ");
+    store_close(s);
+
+    /* Killed behind the commit, before the log had them; one of them it had. */
+    sql("INSERT INTO audit_owed VALUES (4, 5, 'web', NULL, 'e', 'm', 'w'), (6, 5, NULL, NULL, 'g', 'm', NULL),"
+        " (5, 5, NULL, NULL, 'f', 'm', NULL)");
+    for (int again = 0; again < 2; again++) {
+        s = open_store();
+        check_events(s, "first b c d e f g ");
+        store_close(s);
+    }
+
+    /* The log lost its end with the power; another entry comes behind, not before what is owed. */
+    sql("INSERT INTO audit_owed VALUES (7, 5, NULL, NULL, 'h', 'm', NULL)");
+    s = open_store();
+    a = event("i");
+    assert_int_equal(store_append_audit(s, &a), 1);
+    assert_int_equal(store_settle_audit(s), 0);
+    check_events(s, "first b c d e f g h i ");
+    store_close(s);
+}
+
+/* The log cannot be written, the store can: its entries wait, and nothing overtakes them. */
+static void test_owed_waits(void **state) {
+    struct store_audit a = event("waits");
+    struct store *s = open_store();
+    char audit[80];
+
+    (void)state;
+    snprintf(audit, sizeof(audit), "%s/audit.db", dir);
+    sql_on(audit, "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(FAIL, 'full'); END");
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_append_audit(s, &a), 1);
+    assert_int_equal(store_commit(s), 0);
+    a = event("refused");
+    assert_true(store_append_audit(s, &a) < 0);
+    assert_true(store_settle_audit(s) < 0);
+    check_events(s, "");
+    sql_on(audit, "DROP TRIGGER full");
+    a = event("behind");
+    assert_int_equal(store_append_audit(s, &a), 1);
+    check_events(s, "waits behind ");
+    store_close(s);
+}
+
 /* The table of schema 2 moves to the log's own database: all entries, once, whenever it is cut off. */
 static void test_audit_moves(void **state) {
     struct store *s;
@@ -358,6 +453,8 @@ int main(void) {
         cmocka_unit_test_teardown(test_newer, remove_files),
         cmocka_unit_test_teardown(test_damaged, remove_files),
         cmocka_unit_test_teardown(test_transaction, remove_files),
+        cmocka_unit_test_teardown(test_owed, remove_files),
+        cmocka_unit_test_teardown(test_owed_waits, remove_files),
         cmocka_unit_test_teardown(test_audit_moves, remove_files),
     };
 
