@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Rollback counters in NV memory of a TPM that is a real one in all but the chip (swtpm), carried by a hostile host.
 
-    test-counter.py COUNTER-HOST
+    test-counter.py COUNTER-HOST COUNT-HOST
 
 The Quoter's own sources (counter-host) on one side, swtpm on the other; this program is the host between them, with a hash tree of its
-own, written from hypervisor/include/cvm/counter.h. What the TPM holds is read with tpm2-tools where the attributes let anybody read.
+own, written from hypervisor/include/cvm/counter.h. Count-host is cvmd's own part instead, to be killed. What the TPM holds is read with tpm2-tools where the attributes let anybody read.
 """
-import errno, hashlib, os, shutil, socket, struct, subprocess, sys, tempfile, unittest
+import errno, hashlib, os, shutil, signal, socket, struct, subprocess, sys, tempfile, unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-HOST = sys.argv.pop(1)
+HOST, COUNT = sys.argv.pop(1), sys.argv.pop(1)
 sys.path.insert(0, HERE)
 from tpms import Maker, Tpm
 
@@ -147,6 +147,38 @@ class Test(unittest.TestCase):
             n = self.leaves[A] + 1
             self.assertEqual(self.advance(0, A).count, n)
 
+
+    # --- cvmd, killed ---
+
+    def cvmd(self, identity, kill_at=0):
+        """One count by cvmd's own sources: points and count, or None if it was killed."""
+        to, back = self.host.stdin.fileno(), self.host.stdout.fileno()
+        r = subprocess.run([COUNT, 'swtpm:path=' + self.tpm.state + '/sock', self.tpm.state, '1', identity.hex(), str(kill_at), str(to), str(back)],
+                           pass_fds=(to, back), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        # The kernel's resource manager does this when who opened it goes.
+        self.tool('tpm2_flushcontext', '--loaded-session', check=False)
+        if r.returncode == -signal.SIGKILL:
+            return None
+        self.assertEqual(r.returncode, 0, r.stderr)
+        error, points, count = map(int, r.stdout.split())
+        self.assertEqual(error, 0, r.stderr)
+        return points, count
+
+    def test_kill_of_cvmd(self):
+        """kill -9 of cvmd at each point of a count, and of the host with it: the next count goes on, no number comes twice"""
+        self.boot()
+        self.assertEqual(self.cvmd(B)[1], 1)
+        points, last = self.cvmd(A)
+        self.assertEqual(last, 1)
+        self.assertGreater(points, 15)
+        for at in range(1, points + 1):
+            self.assertIsNone(self.cvmd(A, at), f'point {at}')
+            if at % 3 == 0:     # the host starts anew
+                self.assertEqual(self.boot()[4], 0)
+            _, count = self.cvmd(A)
+            self.assertIn(count, (last + 1, last + 2), f'point {at}')
+            last = count
+        self.assertEqual(self.cvmd(B)[1], 2)
 
     # --- a host that carries, and lies ---
 
