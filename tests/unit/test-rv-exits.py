@@ -27,7 +27,7 @@ REASONS = {
     0: ('exception or NMI', 'l1_nmi', 'on_exception'),
     1: ('external interrupt', Off('PIN_EXT_INTR'), 'on_ext_intr'),
     2: ('triple fault', 'l1_triple_fault', 'on_triple_fault'),
-    3: ('INIT', 'l1_init', 'on_init'),
+    3: ('INIT', 'l1_init', 'on_plain'),
     4: ('SIPI', 'l1_sipi', Off('ACTIVITY_WAIT_FOR_SIPI')),
     5: ('I/O SMI', NO_SMM, NO_SMM),
     6: ('other SMI', NO_SMM, NO_SMM),
@@ -36,7 +36,7 @@ REASONS = {
     9: ('task switch', Off('long mode: none'), Off('only 32-bit guests before paging: the VM stops')),
     10: ('CPUID', 'l1_cpuid', 'on_cpuid'),
     11: ('GETSEC', 'l1_undefined', UD),
-    12: ('HLT', Off('PROC_HLT'), 'on_hlt'),
+    12: ('HLT', Off('PROC_HLT'), 'on_plain'),
     13: ('INVD', 'l1_invd', 'on_skip'),
     14: ('INVLPG', Off('PROC_INVLPG'), Off('PROC_INVLPG')),
     15: ('RDPMC', Off('PROC_RDPMC'), 'on_general_protection'),
@@ -57,7 +57,7 @@ REASONS = {
     37: ('monitor trap flag', Off('PROC_MTF'), Off('PROC_MTF')),
     38: (NONE, NONE, NONE),
     39: ('MONITOR', Off('PROC_MONITOR'), UD),
-    40: ('PAUSE', Off('PROC_PAUSE'), 'on_pause'),
+    40: ('PAUSE', Off('PROC_PAUSE'), 'on_plain'),
     41: ('machine check during entry', ENTRY, ENTRY),
     42: (NONE, NONE, NONE),
     43: ('TPR below threshold', Off('PROC_TPR_SHADOW'), Off('PROC_TPR_SHADOW')),
@@ -130,7 +130,7 @@ class Test(unittest.TestCase):
         self.assertIn('VM entry of the host failed', read('rootvisor/vmx/run.c'))
 
     def test_vmx_instructions(self):
-        cases = re.findall(r'case (EXIT_\w+):\s*do_', read('rootvisor/nested/instr.c'))
+        cases = re.findall(r'case (EXIT_\w+):\s*(?:do|nested_l1)_', read('rootvisor/nested/instr.c'))
         self.assertEqual(sorted(NUMBERS[c] for c in cases), sorted(n for n, row in REASONS.items() if row[1] == VMX))
         self.assertIn('(reason >= EXIT_VMCLEAR && reason <= EXIT_VMXON) || reason == EXIT_INVEPT || reason == EXIT_INVVPID', HOST)
 

@@ -140,10 +140,8 @@ static void init_memory(void)
 static void copy_guardian(void)
 {
 	u64 size = mb.guardian.end - mb.guardian.start;
-	void *copy = pool_get_contig(ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
+	void *copy = pool_need(ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
 
-	if (!copy)
-		rv_panic("the pool is too small for the Guardian image: raise pool=");
 	memcpy(copy, va(mb.guardian.start), size);
 	rv_boot.guardian = (struct boot_module) { pa(copy), size };
 }
@@ -202,10 +200,8 @@ void rv_main(u32 magic, u64 info)
 	static struct host_entry entry;
 
 	rv_lock();
-	rv_boot.tsc_start = rdtsc();
-	rv_boot.image_start = pa(image_start);
-	rv_boot.image_end = pa(image_end);
-	rv_boot.file_bytes = pa(image_rodata_end) - pa(image_start);
+	rv_boot = (struct rv_boot) { .tsc_start = rdtsc(), .image_start = pa(image_start),
+				     .file_bytes = pa(image_rodata_end) - pa(image_start) };
 	nr_pcpus = 1;
 	console_init();
 	cpu_tables_init(c);

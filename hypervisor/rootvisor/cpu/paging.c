@@ -12,15 +12,6 @@
 
 extern u8 image_start[], image_text_end[], image_rodata_end[], image_end[];
 
-static u64 *table(void)
-{
-	u64 *t = pool_get();
-
-	if (!t)
-		rv_panic("no memory for page tables");
-	return t;
-}
-
 /* The leaf of one 4 KiB page of the image, 0 for a guard page. */
 static u64 image_page(u64 at)
 {
@@ -37,7 +28,7 @@ static u64 image_page(u64 at)
 /* The GiB that holds the image: 2 MiB pages, where the image is 4 KiB pages. */
 static u64 *image_gib(u64 base)
 {
-	u64 *pd = table();
+	u64 *pd = pool_need(1);
 
 	for (u64 i = 0; i < 512; i++) {
 		u64 at = base + i * MIB2, *pt;
@@ -46,7 +37,7 @@ static u64 *image_gib(u64 base)
 			pd[i] = at | P | W | NX | LARGE;
 			continue;
 		}
-		pt = table();
+		pt = pool_need(1);
 		for (u64 j = 0; j < 512; j++)
 			pt[j] = image_page(at + j * PAGE_SIZE);
 		pd[i] = pa(pt) | P | W;
@@ -56,13 +47,13 @@ static u64 *image_gib(u64 base)
 
 void paging_init(u64 top)
 {
-	u64 *pml4 = table(), *pdpt = NULL;
+	u64 *pml4 = pool_need(1), *pdpt = NULL;
 
 	for (u64 at = 0; at < top; at += GIB) {
 		u64 i = at / GIB;
 
 		if (i % 512 == 0) {
-			pdpt = table();
+			pdpt = pool_need(1);
 			pml4[i / 512] = pa(pdpt) | P | W;
 		}
 		if (at == ((u64)image_start & ~(GIB - 1)))

@@ -17,15 +17,6 @@ static u64 *pml4, *pd, *pt;
 static u64 gibs;			/* covered by pd[] */
 static struct mtrr mtrr;
 
-static u64 *take(u64 pages)
-{
-	u64 *p = pool_get_contig(pages);
-
-	if (!p)
-		rv_panic("the pool is too small for the host's EPT: raise pool=");
-	return p;
-}
-
 /* RAM is write-back whatever the MTRRs say: RootVisor and VMs map it so, and aliases must agree. */
 u64 ept01_leaf_of(u64 pfn)
 {
@@ -82,10 +73,10 @@ void ept01_init(void)
 	total = BIT(mtrr.phys_bits < PHYS_BITS_MAX ? mtrr.phys_bits : PHYS_BITS_MAX) / GIB;
 	if (total < gibs)
 		total = gibs;
-	pml4 = take(1);
-	pdpt = take(ALIGN_UP(total, 512) / 512);
-	pd = take(gibs);
-	pt = take(gibs * 512);
+	pml4 = pool_need(1);
+	pdpt = pool_need(ALIGN_UP(total, 512) / 512);
+	pd = pool_need(gibs);
+	pt = pool_need(gibs * 512);
 	for (u64 region = 0; region < gibs * 512; region++)
 		init_region(region, fine);
 	for (u64 g = 0; g < total; g++) {

@@ -15,9 +15,7 @@ struct frame *frame_of(u64 pfn)
 void frames_init(const struct memmap *m)
 {
 	frames_max = memmap_ram_top(m) >> PAGE_SHIFT;
-	frames = pool_get_contig(ALIGN_UP(frames_max * sizeof(struct frame), PAGE_SIZE) >> PAGE_SHIFT);
-	if (!frames)
-		rv_panic("the pool is too small for the frame table of %lu frames: raise pool=", frames_max);
+	frames = pool_need(ALIGN_UP(frames_max * sizeof(struct frame), PAGE_SIZE) >> PAGE_SHIFT);
 	for (u64 i = 0; i < frames_max; i++)
 		frames[i].owner = FRAME_NOT_RAM;
 	for (u32 i = 0; i < m->n; i++) {

@@ -66,6 +66,15 @@ void *pool_get_contig(u64 n)
 	return NULL;
 }
 
+void *pool_need(u64 n)
+{
+	void *p = n == 1 ? pool_get() : pool_get_contig(n);
+
+	if (!p)
+		rv_panic("the pool is too small: raise pool=");
+	return p;
+}
+
 void pool_mark(void)
 {
 	mark = hint;

@@ -23,15 +23,20 @@ void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val)
 {
 	if (!lives_in_02(v, idx)) {
 		F12(v, fields[idx].encoding) = val;
-		if (fields[idx].class == FIELD_CONTROL)
+		if (fields[idx].class == FIELD_CONTROL) {
 			v->dirty_ctl = true;
-		if (fields[idx].class == FIELD_CONTROL || fields[idx].class == FIELD_HOST)
 			v->checked = false;
-		return;
+		}
+		if (fields[idx].class == FIELD_HOST)
+			v->host_checked = false;
+	} else {
+		v->guest_checked = false;
+		vmcs_load(c, &v->vmcs02);
+		vmwrite(fields[idx].encoding, val);
+		vmcs_load(c, &c->vmcs01);
 	}
-	vmcs_load(c, &v->vmcs02);
-	vmwrite(fields[idx].encoding, val);
-	vmcs_load(c, &c->vmcs01);
+	if (fields[idx].class == FIELD_GUEST)
+		vmcs_shadow_close();
 }
 
 void vmcs12_move_guest(struct pcpu *c, struct vcpu12 *v, bool pull)

@@ -2,6 +2,7 @@
 /* Between L1 and L2: VMCS02 from VMCS12 at entry, exit information and L1's host state
  * at exit. */
 #include "nested/nested.h"
+#include "trace.h"
 #include "vmx/vmx.h"
 
 /* MSRs that an ordinary guest may reach directly if L1 lets it; all others exit. Each row in one word of the bitmap. */
@@ -30,13 +31,14 @@ static void merge_msrs(u32 *to, const u32 *from, u32 bit, u32 count)
 static void merge_msr_bitmap(struct vcpu12 *v)
 {
 	u64 page = F12(v, VMCS_MSR_BITMAP);
+	u32 *to = v->msr_bitmap02, *from = va(page);
 
 	if (!(F12(v, VMCS_PROC_CTLS) & PROC_MSR_BITMAPS) || !frame_is_host(page >> PAGE_SHIFT))
 		return;			/* all ones: every access exits */
 	for (u32 i = 0; i < ARRAY_SIZE(passable); i++) {
-		merge_msrs(v->msr_bitmap02, va(page), msr_bitmap_bit(passable[i].first, false), passable[i].count);
+		merge_msrs(to, from, msr_bitmap_bit(passable[i].first, false), passable[i].count);
 		if (passable[i].write)
-			merge_msrs(v->msr_bitmap02, va(page), msr_bitmap_bit(passable[i].first, true), passable[i].count);
+			merge_msrs(to, from, msr_bitmap_bit(passable[i].first, true), passable[i].count);
 	}
 }
 
@@ -65,6 +67,7 @@ static void write_controls(struct vcpu12 *v)
 	if (proc2 & PROC2_XSAVES)
 		copy_control(v, 0x202c);
 	vmcs_zero(zero, ARRAY_SIZE(zero));
+	vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
 	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
 	vmwrite(VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)));
 	v->dirty_ctl = false;
@@ -88,9 +91,10 @@ static void inherit_efer_pat(struct vcpu12 *v, u64 efer, u64 pat)
  */
 static bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
 {
-	bool link = vmread(VMCS_LINK_POINTER) != ~0ull;
+	bool link = !v->guest_checked && vmread(VMCS_LINK_POINTER) != ~0ull;
 
-	if (!link && vmread(VMCS_GUEST_ACTIVITY) <= 1)
+	v->guest_checked = v->guest_checked || (!link && vmread(VMCS_GUEST_ACTIVITY) <= 1);
+	if (v->guest_checked)
 		return false;
 	F12(v, VMCS_EXIT_REASON) = EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE;
 	F12(v, VMCS_EXIT_QUALIFICATION) = link ? 4 : 0;
@@ -98,9 +102,11 @@ static bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
 	return true;
 }
 
-u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
+/* 0 or a VMX instruction error. */
+static u32 enter(struct pcpu *c, struct vcpu12 *v)
 {
-	u64 efer = vmread(VMCS_GUEST_EFER), pat = vmread(VMCS_GUEST_PAT);
+	u64 entry = F12(v, VMCS_ENTRY_CTLS);
+	u64 efer = entry & ENTRY_LOAD_EFER ? 0 : vmread(VMCS_GUEST_EFER), pat = entry & ENTRY_LOAD_PAT ? 0 : vmread(VMCS_GUEST_PAT);
 
 	if (v->ran_on != c) {		/* translations of its last stay here are stale */
 		tlb_flush(c);
@@ -112,9 +118,12 @@ u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
 		vm_enter(c, v);
 		return 0;
 	}
-	v->shadow = shadow_get(F12(v, VMCS_EPTP));
-	if (!v->shadow)
-		return VMX_ERR_CONTROLS;
+	if (!v->shadow || v->shadow->eptp12 != F12(v, VMCS_EPTP)) {
+		v->shadow = shadow_get(F12(v, VMCS_EPTP));
+		if (!v->shadow)
+			return VMX_ERR_CONTROLS;
+		v->dirty_ctl = true;
+	}
 	merge_msr_bitmap(v);
 	vmcs_shadow_drain(c, v);
 	vmcs_load(c, &v->vmcs02);
@@ -123,7 +132,6 @@ u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
 		write_controls(v);
 	if (refuse_guest_state(c, v))
 		return 0;
-	vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
 	copy_control(v, VMCS_ENTRY_INTR_INFO);
 	if (F12(v, VMCS_ENTRY_INTR_INFO) & INTR_VALID) {
 		copy_control(v, VMCS_ENTRY_ERROR_CODE);
@@ -135,24 +143,53 @@ u32 nested_enter(struct pcpu *c, struct vcpu12 *v)
 	return 0;
 }
 
-/* Exits that leave error codes, addresses and instruction information undefined (SDM vol. 3, 28.2). */
+void nested_l1_enter(struct pcpu *c, bool launch)
+{
+	struct vcpu12 *v = c->cur12;
+	u32 error;
+
+	if (!v)
+		return nested_vmfail(c, 0);
+	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2)
+		error = VMX_ERR_MOV_SS;
+	else if (launch && v->launched12)
+		error = VMX_ERR_VMLAUNCH_NOT_CLEAR;
+	else if (!launch && !v->launched12)
+		error = VMX_ERR_VMRESUME_NOT_LAUNCHED;
+	else
+		error = v->checked ? 0 : vmcs12_check_controls(v->f, &l1_caps);
+	v->checked |= !error;
+	if (!error && !v->host_checked)
+		error = vmcs12_check_host(v->f, &l1_caps);
+	if (!error) {
+		v->host_checked = true;
+		error = enter(c, v);
+	}
+	if (error)
+		return nested_vmfail(c, error);
+	if (v->vm)		/* it may not run at all: its exit is then made up (an ordinary one: nested_handle_exit) */
+		v->launched12 = true;
+}
+
+/* Exits without qualification that leave error codes, addresses and instruction information undefined (SDM vol. 3, 28.2). */
 #define BRIEF_EXITS	(BIT(EXIT_EXT_INTR) | BIT(EXIT_INTR_WINDOW) | BIT(EXIT_CPUID) | BIT(EXIT_HLT) | BIT(EXIT_RDTSC) | \
 			 BIT(EXIT_VMCALL) | BIT(EXIT_RDMSR) | BIT(EXIT_WRMSR) | BIT(EXIT_PAUSE))
 
 void nested_copy_exit_info(struct vcpu12 *v, u32 reason)
 {
-	static const u16 always[] = {
-		VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_INFO, VMCS_IDT_VECTORING_INFO, VMCS_EXIT_INSTR_LEN };
+	static const u16 always[] = { VMCS_EXIT_INTR_INFO, VMCS_IDT_VECTORING_INFO, VMCS_EXIT_INSTR_LEN };
 	static const u16 info[] = {
-		VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_ERROR, VMCS_INSTRUCTION_INFO,
+		VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_ERROR, VMCS_INSTRUCTION_INFO,
 		VMCS_GUEST_PHYSICAL_ADDRESS, VMCS_GUEST_LINEAR_ADDRESS };
 	u64 ia32e = vmread(VMCS_ENTRY_CTLS) & ENTRY_IA32E;
 
 	F12(v, VMCS_EXIT_REASON) = reason;
 	for (u32 i = 0; i < ARRAY_SIZE(always); i++)
 		F12(v, always[i]) = vmread(always[i]);
-	v->brief = reason < 64 && BRIEF_EXITS >> reason & 1 && !(F12(v, VMCS_IDT_VECTORING_INFO) & INTR_VALID);
-	for (u32 i = 0; !v->brief && i < ARRAY_SIZE(info); i++)
+	v->shows = reason < 64 && BRIEF_EXITS >> reason & 1 && !(F12(v, VMCS_IDT_VECTORING_INFO) & INTR_VALID) ?
+		   SHOWS_BRIEF : SHOWS_EXIT;
+	F12(v, VMCS_EXIT_QUALIFICATION) = 0;	/* of a brief exit, as the CPU says it */
+	for (u32 i = 0; v->shows != SHOWS_BRIEF && i < ARRAY_SIZE(info); i++)
 		F12(v, info[i]) = vmread(info[i]);
 	F12(v, VMCS_ENTRY_CTLS) = (F12(v, VMCS_ENTRY_CTLS) & ~ENTRY_IA32E) | ia32e;
 	if (!(reason & EXIT_REASON_FAILED))
@@ -225,7 +262,7 @@ void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualifica
 	F12(v, VMCS_EXIT_REASON) = misconfig ? EXIT_EPT_MISCONFIG : EXIT_EPT_VIOLATION;
 	F12(v, VMCS_EXIT_QUALIFICATION) = misconfig ? 0 : qualification;
 	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = gpa;
-	v->brief = false;
+	v->shows = misconfig ? SHOWS_MMIO : SHOWS_EXIT;
 	nested_to_l1(c, v);
 }
 
@@ -258,38 +295,74 @@ static void ordinary_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 	nested_to_l1(c, v);
 }
 
-void nested_run(struct pcpu *c)
+void nested_entry_failed(struct pcpu *c)
 {
-	struct vcpu12 *v = c->cur12;
-	u32 reason;
-	int failed;
+	u32 error = (u32)vmread(VMCS_INSTRUCTION_ERROR);
 
-	rv_unlock();
-	failed = vmcs_run(c, &v->vmcs02, &c->regs);
-	rv_lock();
-	if (failed) {
-		u32 error = (u32)vmread(VMCS_INSTRUCTION_ERROR);
-
-		if (v->vm) {		/* never L1's doing: its controls do not get here */
-			vm_handle_exit(c, v, (u32)EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE);
-			return;
-		}
-		/* A check that is left to the CPU: L1's VMLAUNCH or VMRESUME fails, L1 never left. */
-		c->in_l2 = false;
-		vmcs_shadow_fill(c, v);
-		vmcs_load(c, &c->vmcs01);
-		nested_vmfail(c, error);
+	if (!c->in_l2)
+		rv_panic("VM entry of the host failed: instruction error %u", error);
+	if (c->cur12->vm) {	/* never L1's doing: its controls do not get here */
+		vm_handle_exit(c, c->cur12, (u32)EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE);
 		return;
 	}
-	reason = (u32)vmread(VMCS_EXIT_REASON);
+	/* A check that is left to the CPU: L1's VMLAUNCH or VMRESUME fails, L1 never left. */
+	c->in_l2 = false;
+	vmcs_shadow_fill(c, c->cur12);
+	vmcs_load(c, &c->vmcs01);
+	nested_vmfail(c, error);
+}
+
+void nested_handle_exit(struct pcpu *c, u32 reason)
+{
+	struct vcpu12 *v = c->cur12;
+
 	if (!(reason & EXIT_REASON_FAILED))
 		v->launched12 = true;
-	c->stats.exits++;
-	c->stats.by_reason[(reason & 0xffff) < CVM_EXIT_REASONS ? reason & 0xffff : 0]++;
 	if (reason == EXIT_EXCEPTION_NMI && INTR_TYPE(vmread(VMCS_EXIT_INTR_INFO)) == INTR_TYPE_NMI)
 		nmi_exit();		/* whatever becomes of the exit: else no kick would ever come through again */
 	if (v->vm)
 		vm_handle_exit(c, v, reason);
 	else
 		ordinary_exit(c, v, reason);
+}
+
+struct vmcs *nested_vmcs(struct pcpu *c)
+{
+	return c->in_l2 ? &c->cur12->vmcs02 : &c->vmcs01;
+}
+
+enum vmx_result nested_quick_exit(void)
+{
+	struct pcpu *c = this_pcpu();
+	u32 reason = (u32)vmread(VMCS_EXIT_REASON);
+	struct vmcs *v;
+	bool ready;
+
+	if (!c->in_l2 && reason == EXIT_CPUID) {	/* it needs nothing that the lock guards */
+		count_exit(c, reason);
+		l1_cpuid(c);
+		return VMX_AGAIN;
+	}
+	/* The bulk of what an ordinary VM costs. In L1 no event's delivery can have been under way. */
+	if (!c->cur12 || c->cur12->vm || (!c->in_l2 && reason != EXIT_VMRESUME) ||
+	    (c->in_l2 && (reason >= CVM_EXIT_REASONS || reason == EXIT_EXCEPTION_NMI || reason == EXIT_VMCALL)))
+		return VMX_EXIT;
+	trace_exit(c);
+	c->in_guest = 0;
+	rv_lock();
+	count_exit(c, reason);
+	if (c->in_l2)
+		ordinary_exit(c, c->cur12, reason);
+	else
+		nested_l1_instruction(c, reason);
+	v = nested_vmcs(c);
+	vmcs_load(c, v);
+	c->nmi_arrived = false;
+	__asm__ volatile("" : : : "memory");	/* as in pcpu_run() */
+	ready = v->launched && v->host_of == c && (!c->nmi_pending || c->in_l2) && log_last - log_folded <= LOG_SLACK;
+	rv_unlock();
+	if (!ready)
+		return VMX_DONE;
+	vmcs_about_to_enter(c);
+	return VMX_AGAIN;
 }

@@ -196,10 +196,7 @@ static void do_vmread(struct pcpu *c)
 	val = vmcs12_read(c, v, idx) >> (enc & 1 ? 32 : 0);
 	if (!op.is_reg)
 		return write_operand(c, &op, val);
-	if (op.reg == R_RSP)
-		vmwrite(VMCS_GUEST_RSP, val);
-	else
-		c->regs.r[op.reg] = val;
+	gpr_write(c, op.reg, val);
 	succeed();
 }
 
@@ -239,33 +236,6 @@ static void do_vmwrite(struct pcpu *c)
 		val = (vmcs12_read(c, v, idx) & 0xffffffff) | val << 32;
 	vmcs12_write(c, v, idx, truncate(fields[idx].encoding, val));
 	succeed();
-}
-
-static void do_enter(struct pcpu *c, bool launch)
-{
-	struct vcpu12 *v = c->cur12;
-	u32 error;
-
-	if (!v)
-		return fail_invalid();
-	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2)
-		error = VMX_ERR_MOV_SS;
-	else if (launch && v->launched12)
-		error = VMX_ERR_VMLAUNCH_NOT_CLEAR;
-	else if (!launch && !v->launched12)
-		error = VMX_ERR_VMRESUME_NOT_LAUNCHED;
-	else
-		error = v->checked ? 0 : vmcs12_check_controls(v->f, &l1_caps);
-	if (!error && !v->checked)
-		error = vmcs12_check_host(v->f, &l1_caps);
-	if (!error) {
-		v->checked = true;
-		error = nested_enter(c, v);
-	}
-	if (error)
-		return nested_vmfail(c, error);
-	if (v->vm)		/* it may not run at all: its exit is then made up (an ordinary one: nested_run) */
-		v->launched12 = true;
 }
 
 static void do_invept(struct pcpu *c)
@@ -316,8 +286,8 @@ void nested_l1_instruction(struct pcpu *c, u32 reason)
 	case EXIT_VMPTRST:	do_vmptrst(c); break;
 	case EXIT_VMREAD:	do_vmread(c); break;
 	case EXIT_VMWRITE:	do_vmwrite(c); break;
-	case EXIT_VMLAUNCH:	do_enter(c, true); break;
-	case EXIT_VMRESUME:	do_enter(c, false); break;
+	case EXIT_VMLAUNCH:	nested_l1_enter(c, true); break;
+	case EXIT_VMRESUME:	nested_l1_enter(c, false); break;
 	case EXIT_INVEPT:	do_invept(c); break;
 	case EXIT_INVVPID:	do_invvpid(c); break;
 	default:		l1_inject_ud(); break;

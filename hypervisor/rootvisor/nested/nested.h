@@ -27,13 +27,17 @@ struct shadow {			/* EPT02 of one EPTP12 of ordinary guests */
 	u64 used;		/* entry counter at the last use */
 };
 
+/* Of what L1 reads without an exit: what every exit has; what most have; and what KVM needs to emulate an access to a device. */
+enum vmcs_shows { SHOWS_BRIEF, SHOWS_EXIT, SHOWS_MMIO };
+
 struct vcpu12 {
 	u64 gpa;		/* of L1's VMCS page; 0 = free */
 	u64 nonce;		/* also in that page: tells it was not re-initialised */
 	bool launched12;	/* launch state as L1 knows it */
-	bool brief;		/* its last exit left no error codes, addresses, instruction information */
+	enum vmcs_shows shows;	/* what is in shadow_vmcs */
 	bool dirty_ctl;		/* controls changed since VMCS02 was written */
-	bool checked;		/* no control or host field changed since check.c passed them */
+	bool checked, host_checked;	/* no control, no host field changed since check.c passed them */
+	bool guest_checked;	/* no guest field written since refuse_guest_state() passed it */
 	struct pcpu *ran_on;	/* the CPU it ran on last */
 	struct vmcs vmcs02;
 	struct vmcs shadow_vmcs;	/* pa = 0: none, every access of L1 exits */
@@ -86,7 +90,8 @@ void vmcs12_move_guest(struct pcpu *c, struct vcpu12 *v, bool pull);
 /* vmcs_shadow.c: the fields that L1 reaches without an exit */
 void vmcs_shadow_init(void);
 void vmcs12_set_current(struct pcpu *c, struct vcpu12 *v);	/* VMPTRLD; NULL: none */
-void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v);	/* after an exit to L1 */
+void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v);	/* after an exit to L1; vmcs01 is current then, if there is one to fill */
+void vmcs_shadow_close(void);		/* SHOWS_BRIEF, until it is filled again; vmcs01 is current */
 void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v);	/* before an entry */
 
 /* check.c (pure): 0 or a VMX instruction error */
@@ -96,7 +101,7 @@ u32 vmcs12_check_host(const u64 *f, const struct vmx_caps *caps);
 /* enter.c */
 /* SDM vol. 3, 25.6.9: reads low, reads high, writes low, writes high, 1 KiB each. */
 u32 msr_bitmap_bit(u32 msr, bool write);
-u32 nested_enter(struct pcpu *c, struct vcpu12 *v);	/* L1 -> L2; 0 or a VMX instruction error */
+void nested_l1_enter(struct pcpu *c, bool launch);	/* VMLAUNCH, VMRESUME of L1; vmcs01 is current */
 /* L2 -> L1 with the exit information in f[]; switches to vmcs01 and loads L1's host state. */
 void nested_to_l1(struct pcpu *c, struct vcpu12 *v);
 void nested_vmfail(struct pcpu *c, u32 error);	/* instr.c: ends L1's instruction so; vmcs01 is current */

@@ -9,16 +9,13 @@
 static struct shadow shadows[NR_SHADOWS];
 static u64 epoch;			/* 1 .. 0xffff, as struct frame keeps it */
 static u64 entries;
-static struct shadow *last;
 static u16 *region_epoch;		/* for each 2 MiB of RAM: last mapped as a whole */
 
 void shadow_init(void)
 {
 	u64 bytes = (frames_max >> 9) * 2 + 2;
 
-	region_epoch = pool_get_contig(ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE);
-	if (!region_epoch)
-		rv_panic("the pool has no room for the shadow EPT's region table");
+	region_epoch = pool_need(ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE);
 	epoch = 1;
 }
 
@@ -101,14 +98,10 @@ struct shadow *shadow_get(u64 eptp12)
 {
 	struct shadow *s = NULL;
 
-	if (last && last->eptp12 == eptp12) {	/* nearly always */
-		last->used = ++entries;
-		return last;
-	}
 	for (u32 i = 0; i < NR_SHADOWS; i++) {
 		if (shadows[i].eptp12 == eptp12) {
-			last = &shadows[i];
-			return shadow_get(eptp12);
+			shadows[i].used = ++entries;
+			return &shadows[i];
 		}
 		if ((!s || shadows[i].used < s->used) && !in_use(&shadows[i]))
 			s = &shadows[i];

@@ -12,83 +12,99 @@
 #define VMCS_VMREAD_BITMAP	0x2026
 #define VMCS_VMWRITE_BITMAP	0x2028
 
-#define NR_BRIEF_FIELDS		5u	/* all that a brief exit has come first */
+#define NR_EXIT_BRIEF	4u	/* of exit_fields with SHOWS_BRIEF; else all */
 static const u16 exit_fields[] = {
-	VMCS_EXIT_REASON, VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_INFO, VMCS_IDT_VECTORING_INFO, VMCS_EXIT_INSTR_LEN,
-	VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_ERROR, VMCS_INSTRUCTION_INFO,
+	VMCS_EXIT_REASON, VMCS_EXIT_INTR_INFO, VMCS_IDT_VECTORING_INFO, VMCS_EXIT_INSTR_LEN,
+	VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_ERROR, VMCS_INSTRUCTION_INFO,
 	VMCS_GUEST_PHYSICAL_ADDRESS, VMCS_GUEST_LINEAR_ADDRESS,
 };
-/* Read and written here only: a field that L1 read here and wrote elsewhere would be stale. */
+/*
+ * The first NR_GUEST_BRIEF are read and written here only: a field that L1 read here and wrote elsewhere would be stale. The
+ * others are only read here; writing one ends that: vmcs_shadow_close().
+ */
+#define NR_GUEST_BRIEF	3u
 static const u16 guest_fields[] = {
-	VMCS_GUEST_RIP, VMCS_GUEST_RSP, VMCS_GUEST_RFLAGS, VMCS_GUEST_INTERRUPTIBILITY,
+	VMCS_GUEST_RIP, VMCS_GUEST_RFLAGS, VMCS_GUEST_INTERRUPTIBILITY,
 	VMCS_GUEST_CS_AR, VMCS_GUEST_SS_AR, VMCS_GUEST_CS_BASE,
+	VMCS_GUEST_CS_SEL, VMCS_GUEST_CS_LIMIT, VMCS_GUEST_CR0, VMCS_GUEST_CR3, VMCS_GUEST_CR4,
+	VMCS_GUEST_DS_SEL, VMCS_GUEST_DS_LIMIT, VMCS_GUEST_DS_AR, VMCS_GUEST_DS_BASE,
+	VMCS_GUEST_ES_SEL, VMCS_GUEST_ES_LIMIT, VMCS_GUEST_ES_AR, VMCS_GUEST_ES_BASE,
 };
 
-static u8 *vmread_bitmap, *vmwrite_bitmap;
-static bool available;
+static const u8 nr_guest[] = { [SHOWS_BRIEF] = NR_GUEST_BRIEF, [SHOWS_EXIT] = 6, [SHOWS_MMIO] = ARRAY_SIZE(guest_fields) };
 
-static void open_field(u8 *bitmap, u16 enc)
+static u8 *vmread_bitmap[ARRAY_SIZE(nr_guest)], *vmwrite_bitmap;
+
+/* A bitmap that opens the first n of these fields, too. */
+static void open_fields(u8 **bitmap, const u16 *enc, u32 n)
 {
-	bitmap[enc >> 3] &= (u8)~(1 << (enc & 7));
+	if (!*bitmap)
+		*bitmap = memset(pool_need(1), 0xff, PAGE_SIZE);
+	for (u32 i = 0; i < n; i++)
+		(*bitmap)[enc[i] >> 3] &= (u8)~(1 << (enc[i] & 7));
 }
 
 void vmcs_shadow_init(void)
 {
 	if (!(hw_caps.proc2 >> 32 & PROC2_SHADOW) || !(hw_caps.misc & MISC_WRITE_ANY_FIELD))
 		return;
-	vmread_bitmap = pool_get();
-	vmwrite_bitmap = pool_get();
-	if (!vmread_bitmap || !vmwrite_bitmap)
-		return;
-	memset(vmread_bitmap, 0xff, PAGE_SIZE);
-	memset(vmwrite_bitmap, 0xff, PAGE_SIZE);
-	for (u32 i = 0; i < ARRAY_SIZE(exit_fields); i++)
-		open_field(vmread_bitmap, exit_fields[i]);
-	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++) {
-		open_field(vmread_bitmap, guest_fields[i]);
-		open_field(vmwrite_bitmap, guest_fields[i]);
+	open_fields(&vmwrite_bitmap, guest_fields, NR_GUEST_BRIEF);
+	for (u32 i = 0; i < ARRAY_SIZE(nr_guest); i++) {
+		open_fields(&vmread_bitmap[i], exit_fields, i == SHOWS_BRIEF ? NR_EXIT_BRIEF : ARRAY_SIZE(exit_fields));
+		open_fields(&vmread_bitmap[i], guest_fields, nr_guest[i]);
 	}
-	available = true;
+}
+
+void vmcs_shadow_close(void)
+{
+	if (vmwrite_bitmap)
+		vmwrite(VMCS_VMREAD_BITMAP, pa(vmread_bitmap[SHOWS_BRIEF]));
+}
+
+static inline __attribute__((always_inline)) void fill(struct pcpu *c, struct vcpu12 *v, bool vm, u32 exits, u32 guests)
+{
+	u64 w[ARRAY_SIZE(guest_fields)];
+
+	if (!vm)
+		vmcs_load(c, &v->vmcs02);
+	for (u32 i = 0; i < guests; i++)
+		w[i] = vm ? F12(v, guest_fields[i]) : vmread(guest_fields[i]);		/* as L1 may see them */
+	vmcs_load(c, &v->shadow_vmcs);
+	for (u32 i = 0; i < exits; i++)
+		vmwrite(exit_fields[i], F12(v, exit_fields[i]));
+	for (u32 i = 0; i < guests; i++)
+		vmwrite(guest_fields[i], w[i]);
+	vmcs_clear(c, &v->shadow_vmcs);
+	vmcs_load(c, &c->vmcs01);
+	vmwrite(VMCS_VMREAD_BITMAP, pa(vmread_bitmap[v->shows]));
 }
 
 void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v)
 {
-	u64 w[ARRAY_SIZE(guest_fields)];
-
-	if (!v->shadow_vmcs.pa)
-		return;
-	if (!v->vm)
-		vmcs_load(c, &v->vmcs02);
-	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
-		w[i] = v->vm ? F12(v, guest_fields[i]) : vmread(guest_fields[i]);	/* as L1 may see them */
-	vmcs_load(c, &v->shadow_vmcs);
-	for (u32 i = 0; i < NR_BRIEF_FIELDS; i++)
-		vmwrite(exit_fields[i], F12(v, exit_fields[i]));
-	for (u32 i = NR_BRIEF_FIELDS; (v->vm || !v->brief) && i < ARRAY_SIZE(exit_fields); i++)
-		vmwrite(exit_fields[i], F12(v, exit_fields[i]));
-	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
-		vmwrite(guest_fields[i], w[i]);
-	vmcs_clear(c, &v->shadow_vmcs);
+	if (v->shadow_vmcs.pa && v->shows == SHOWS_BRIEF && !v->vm)
+		fill(c, v, false, NR_EXIT_BRIEF, NR_GUEST_BRIEF);	/* in a straight line */
+	else if (v->shadow_vmcs.pa)
+		fill(c, v, v->vm, ARRAY_SIZE(exit_fields), nr_guest[v->shows]);
 }
 
 /* It stays active on this CPU until it is filled again: L1 must not run before. */
 void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v)
 {
-	u64 w[ARRAY_SIZE(guest_fields)];
+	u64 w[NR_GUEST_BRIEF];
 
 	if (!v->shadow_vmcs.pa)
 		return;
 	vmcs_load(c, &v->shadow_vmcs);
-	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++)
+	for (u32 i = 0; i < NR_GUEST_BRIEF; i++)
 		w[i] = vmread(guest_fields[i]);
-	if (!v->vm)
-		vmcs_load(c, &v->vmcs02);
-	for (u32 i = 0; i < ARRAY_SIZE(guest_fields); i++) {
-		if (v->vm)
+	if (v->vm) {
+		for (u32 i = 0; i < NR_GUEST_BRIEF; i++)
 			F12(v, guest_fields[i]) = w[i];
-		else
-			vmwrite(guest_fields[i], w[i]);
+		return;
 	}
+	vmcs_load(c, &v->vmcs02);
+	for (u32 i = 0; i < NR_GUEST_BRIEF; i++)
+		vmwrite(guest_fields[i], w[i]);
 }
 
 /* vmcs01 is current before and after. */
@@ -103,7 +119,7 @@ void vmcs12_set_current(struct pcpu *c, struct vcpu12 *v)
 		vmcs_clear(c, &c->cur12->shadow_vmcs);
 	}
 	c->cur12 = v;
-	if (!available)
+	if (!vmwrite_bitmap)
 		return;
 	if (v && !v->shadow_vmcs.pa && vmcs_alloc(&v->shadow_vmcs) == 0)
 		*(u32 *)va(v->shadow_vmcs.pa) |= (u32)BIT(31);	/* shadow-VMCS indicator */
@@ -112,7 +128,6 @@ void vmcs12_set_current(struct pcpu *c, struct vcpu12 *v)
 	vmcs_load(c, &c->vmcs01);
 	proc2 = vmread(VMCS_PROC2_CTLS) & ~PROC2_SHADOW;
 	if (v && v->shadow_vmcs.pa) {
-		vmwrite(VMCS_VMREAD_BITMAP, pa(vmread_bitmap));
 		vmwrite(VMCS_VMWRITE_BITMAP, pa(vmwrite_bitmap));
 		vmwrite(VMCS_LINK_POINTER, v->shadow_vmcs.pa);
 		vmwrite(VMCS_PROC2_CTLS, proc2 | PROC2_SHADOW);

@@ -49,25 +49,17 @@ static void on_intr_window(struct pcpu *c, struct vcpu12 *v)
 	reflect_plain(c, v, EXIT_INTR_WINDOW, PENDING_NONE, 0);
 }
 
-static void on_init(struct pcpu *c, struct vcpu12 *v)
-{
-	reflect_plain(c, v, EXIT_INIT, PENDING_NONE, 0);
-}
-
 static void on_cpuid(struct pcpu *c, struct vcpu12 *v)
 {
 	pv_cpuid(c, v);
 	guest_skip_instruction();
 }
 
-static void on_hlt(struct pcpu *c, struct vcpu12 *v)
+static void on_plain(struct pcpu *c, struct vcpu12 *v)
 {
-	reflect_plain(c, v, EXIT_HLT, PENDING_SKIP, 1);
-}
+	u32 reason = (u32)vmread(VMCS_EXIT_REASON), len = reason == EXIT_HLT ? 1 : reason == EXIT_PAUSE ? 2 : 0;
 
-static void on_pause(struct pcpu *c, struct vcpu12 *v)
-{
-	reflect_plain(c, v, EXIT_PAUSE, PENDING_SKIP, 2);
+	reflect_plain(c, v, reason, len ? PENDING_SKIP : PENDING_NONE, len);
 }
 
 static void on_skip(struct pcpu *c, struct vcpu12 *v)
@@ -83,11 +75,6 @@ static void on_undefined(struct pcpu *c, struct vcpu12 *v)
 static void on_general_protection(struct pcpu *c, struct vcpu12 *v)
 {
 	guest_inject_exception(13, true, 0);
-}
-
-static u64 gpr_read(struct pcpu *c, u32 n)
-{
-	return n == R_RSP ? vmread(VMCS_GUEST_RSP) : c->regs.r[n];
 }
 
 /* Only bits that RootVisor owns exit: NE, CD, NW; paging does not change in the same write. */
@@ -117,10 +104,7 @@ static void on_cr_access(struct pcpu *c, struct vcpu12 *v)
 	} else if (type == 0 && cr == 8) {
 		v->pv->cr8 = gpr_read(c, gpr) & 15;
 	} else if (type == 1 && cr == 8) {
-		if (gpr == R_RSP)
-			vmwrite(VMCS_GUEST_RSP, v->pv->cr8);
-		else
-			c->regs.r[gpr] = v->pv->cr8;
+		gpr_write(c, gpr, v->pv->cr8);
 	} else {
 		pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
 		return;
@@ -199,11 +183,11 @@ static const exit_handler handlers[CVM_EXIT_REASONS] = {
 	[EXIT_EXCEPTION_NMI]	= on_exception,
 	[EXIT_EXT_INTR]		= on_ext_intr,
 	[EXIT_TRIPLE_FAULT]	= on_triple_fault,
-	[EXIT_INIT]		= on_init,
+	[EXIT_INIT]		= on_plain,
 	[EXIT_INTR_WINDOW]	= on_intr_window,
 	[EXIT_CPUID]		= on_cpuid,
 	[EXIT_GETSEC]		= on_undefined,
-	[EXIT_HLT]		= on_hlt,
+	[EXIT_HLT]		= on_plain,
 	[EXIT_INVD]		= on_skip,	/* never thrown away: memory is coherent */
 	[EXIT_RDPMC]		= on_general_protection,
 	[EXIT_VMCALL]		= pv_guest_call,
@@ -214,7 +198,7 @@ static const exit_handler handlers[CVM_EXIT_REASONS] = {
 	[EXIT_WRMSR]		= pv_msr,
 	[EXIT_MWAIT]		= on_undefined,
 	[EXIT_MONITOR]		= on_undefined,
-	[EXIT_PAUSE]		= on_pause,
+	[EXIT_PAUSE]		= on_plain,
 	[EXIT_EPT_VIOLATION]	= on_ept_violation,
 	[EXIT_INVEPT]		= on_undefined,
 	[EXIT_INVVPID]		= on_undefined,

@@ -122,14 +122,11 @@ static bool sealed_test(const struct vm *vm, u64 gfn)
 }
 
 /* make_tables() made the page for every gfn of the VM's RAM. */
-static void sealed_set(struct vm *vm, u64 gfn)
+static void sealed_set(struct vm *vm, u64 gfn, bool on)
 {
-	vm->sealed[gfn >> 15][(gfn & 0x7fff) >> 3] |= (u8)(1 << (gfn & 7));
-}
+	u8 *byte = &vm->sealed[gfn >> 15][(gfn & 0x7fff) >> 3], bit = (u8)(1 << (gfn & 7));
 
-static void sealed_clear(struct vm *vm, u64 gfn)
-{
-	vm->sealed[gfn >> 15][(gfn & 0x7fff) >> 3] &= (u8)~(1 << (gfn & 7));
+	*byte = on ? *byte | bit : *byte & (u8)~bit;
 }
 
 /* ---- ownership ---- */
@@ -223,7 +220,7 @@ int vm_bring_page(struct pcpu *c, struct vm *vm, u64 eptp12, u64 gfn, u64 keep)
 			vm_stop(vm, err == -EBADMSG ? CVM_R_INTEGRITY : CVM_R_GUARDIAN_FAULT, gfn, leaf.pfn);
 			return -EPERM;
 		}
-		sealed_clear(vm, gfn);
+		sealed_set(vm, gfn, false);
 		vm->stats.unsealed++;
 		keep = 1;
 	}
@@ -265,7 +262,7 @@ bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification)
 	if (vm->state == CVM_VM_RUNNING || vm->state == CVM_VM_LAUNCHING) {
 		guardian_slot(c, &vm->guardian, pfn);
 		vm->guardian.mb->page = (struct cvm_g_page){ .gfn = gfn, .slot = c->id };
-		sealed_set(vm, gfn);
+		sealed_set(vm, gfn, true);
 		if (guardian_call(c, &vm->guardian, CVM_G_SEAL, NULL, NULL))
 			vm_stop(vm, CVM_R_GUARDIAN_FAULT, gfn, 0);
 		else

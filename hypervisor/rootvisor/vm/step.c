@@ -8,14 +8,11 @@
 
 static void cpu_to_mailbox(struct pcpu *c, struct cvm_g_cpu *g)
 {
+	*g = (struct cvm_g_cpu) {
+		.rip = vmread(VMCS_GUEST_RIP), .rflags = vmread(VMCS_GUEST_RFLAGS), .cr0 = vmread(VMCS_GUEST_CR0),
+		.cr3 = vmread(VMCS_GUEST_CR3), .cr4 = vmread(VMCS_GUEST_CR4), .efer = vmread(VMCS_GUEST_EFER) };
 	memcpy(g->gpr, c->regs.r, sizeof(g->gpr));
 	g->gpr[R_RSP] = vmread(VMCS_GUEST_RSP);
-	g->rip = vmread(VMCS_GUEST_RIP);
-	g->rflags = vmread(VMCS_GUEST_RFLAGS);
-	g->cr0 = vmread(VMCS_GUEST_CR0);
-	g->cr3 = vmread(VMCS_GUEST_CR3);
-	g->cr4 = vmread(VMCS_GUEST_CR4);
-	g->efer = vmread(VMCS_GUEST_EFER);
 	for (u32 i = 0; i < 6; i++) {
 		g->seg_base[i] = vmread(VMCS_GUEST_ES_BASE + 2 * i);
 		g->seg_limit[i] = (u32)vmread(VMCS_GUEST_ES_LIMIT + 2 * i);

@@ -102,13 +102,9 @@ static void init_vmcs(struct pcpu *c, struct guardian *g)
 			    PROC2_EPT | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED,
 			    EXIT_HOST64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_SAVE_TIMER,
 			    ENTRY_IA32E | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
-	vmwrite(VMCS_EXCEPTION_BITMAP, 0xffffffff);
-	vmwrite(VMCS_EPTP, pa(g->ept_root) | 6 | 3 << 3);
-	vmwrite(VMCS_VPID, (u16)(0xfff2 + (g->vm ? 1 : 0)));
-	vmwrite(VMCS_CR0_MASK, ~0ull);
-	vmwrite(VMCS_CR4_MASK, ~0ull);
-	vmwrite(VMCS_CR0_SHADOW, GUARDIAN_CR0);
-	vmwrite(VMCS_CR4_SHADOW, GUARDIAN_CR4);
+	VMCS_SET({ VMCS_EXCEPTION_BITMAP, 0xffffffff }, { VMCS_EPTP, pa(g->ept_root) | 6 | 3 << 3 },
+		 { VMCS_VPID, (u16)(0xfff2 + (g->vm ? 1 : 0)) }, { VMCS_CR0_MASK, ~0ull }, { VMCS_CR4_MASK, ~0ull },
+		 { VMCS_CR0_SHADOW, GUARDIAN_CR0 }, { VMCS_CR4_SHADOW, GUARDIAN_CR4 });
 	vmcs_init_flat(&(struct vmcs_flat) {
 		.code_ar = 0xa09b, .cr0 = GUARDIAN_CR0, .cr3 = h->page_table, .cr4 = GUARDIAN_CR4,
 		.efer = EFER_LME | EFER_LMA | EFER_NXE });
@@ -214,9 +210,14 @@ restart:;
 	vmwrite(VMCS_GUEST_RSP, h->stack_top);
 	vmwrite(VMCS_GUEST_RFLAGS, 2);
 	for (;;) {
+		enum vmx_result r;
 		u32 reason;
 
-		if (vmcs_run(c, &g->vmcs, &regs))
+		c->nmi_arrived = false;		/* an NMI is L1's: it waits until L1 runs */
+		r = vmcs_run(c, &g->vmcs, &regs, NULL);
+		if (r == VMX_NMI)
+			continue;
+		if (r == VMX_FAIL)
 			return fault(g, 0xffff, vmread(VMCS_INSTRUCTION_ERROR));
 		reason = (u32)vmread(VMCS_EXIT_REASON);
 		switch (reason) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* int vmx_enter(struct gregs *regs, bool resume, bool (*quick)(void)): see rv/pcpu.h.
+/* enum vmx_result vmx_enter(struct gregs *regs, bool resume, enum vmx_result (*quick)(void)): see rv/pcpu.h.
  *
  * An NMI that hits RootVisor just before an entry must not wait for the next exit: between
  * vmx_enter_window and the entry, exception_handler() moves RIP to vmx_enter_nmi; what came
@@ -15,7 +15,7 @@ vmx_enter:
 	.endr
 	pushq %rdi			/* regs, quick: found again at the exit */
 	pushq %rdx
-	movl $HOST_RSP, %eax
+again:	movl $HOST_RSP, %eax
 	vmwrite %rsp, %rax
 vmx_enter_window:
 	movq %gs:0, %rax
@@ -37,11 +37,11 @@ vmx_enter_window:
 	jmp 2f
 1:	vmresume
 vmx_enter_window_end:
-2:	movl $1, %eax			/* VMfail: no guest ran, regs hold what they held */
+2:	movl $1, %eax			/* VMX_FAIL: regs hold what they held */
 	jmp 3f
 
 vmx_enter_nmi:
-	movl $2, %eax
+	movl $2, %eax			/* VMX_NMI */
 	jmp 3f
 
 vmx_exit_point:				/* HOST_RIP; RSP = HOST_RSP */
@@ -58,18 +58,17 @@ vmx_exit_point:				/* HOST_RIP; RSP = HOST_RSP */
 	movq %r\n, 8*\n(%rdi)
 	.endr
 	/* nothing of the guest stays in a register that RootVisor's code may speculate on */
-	.irp reg, eax,ecx,edx,esi,r8d,r9d,r10d,r11d
+	.irp reg, eax,ecx,edx,ebx,ebp,esi,r8d,r9d,r10d,r11d,r12d,r13d,r14d,r15d
 	xorl %\reg, %\reg
 	.endr
 	cld
 	cmpq $0, (%rsp)
 	je 3f
 	call *(%rsp)
-	testb %al, %al
 	movq 8(%rsp), %rdi
 	movl $1, %esi
-	jnz vmx_enter_window
-	xorl %eax, %eax
+	cmpl $3, %eax			/* VMX_AGAIN */
+	je again
 3:	addq $16, %rsp
 	.irp reg, r15,r14,r13,r12,rbp,rbx
 	popq %\reg

@@ -5,13 +5,6 @@
 
 #define INVVPID_ALL		2
 
-static u64 operand(struct pcpu *c, u64 qualification)
-{
-	u32 reg = qualification >> 8 & 15;
-
-	return reg == R_RSP ? vmread(VMCS_GUEST_RSP) : c->regs.r[reg];
-}
-
 /* SDM vol. 3, 2.5 and 4.1: what MOV to CR0 refuses. */
 static bool cr0_bad(u64 v, u64 efer, u64 cr4)
 {
@@ -70,9 +63,9 @@ void l1_cr_access(struct pcpu *c)
 	u64 q = vmread(VMCS_EXIT_QUALIFICATION);
 
 	if ((q >> 4 & 3) == 0 && (q & 15) == 0)
-		mov_to_cr0(operand(c, q));
+		mov_to_cr0(gpr_read(c, q >> 8 & 15));
 	else if ((q >> 4 & 3) == 0 && (q & 15) == 4)
-		mov_to_cr4(c, operand(c, q));
+		mov_to_cr4(c, gpr_read(c, q >> 8 & 15));
 	else
 		rv_panic("CPU %u: CR access exit that vmcs01 does not ask for: %lx", c->id, q);
 }

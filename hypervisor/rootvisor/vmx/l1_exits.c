@@ -8,7 +8,6 @@
 
 #define EXIT_RSM		17
 #define DEBUGCTL_BTF		BIT(1)
-#define INTERRUPTIBILITY_NMI	BIT(3)
 #define EPT_Q_NMI_UNBLOCKED	BIT(12)
 
 void guest_single_step(void)
@@ -27,6 +26,19 @@ void guest_skip_instruction(void)
 	if (blocking & 3)		/* STI, MOV SS: last for one instruction */
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~3ull);
 	guest_single_step();
+}
+
+u64 gpr_read(const struct pcpu *c, u32 n)
+{
+	return n == R_RSP ? vmread(VMCS_GUEST_RSP) : c->regs.r[n];
+}
+
+void gpr_write(struct pcpu *c, u32 n, u64 val)
+{
+	if (n == R_RSP)
+		vmwrite(VMCS_GUEST_RSP, val);
+	else
+		c->regs.r[n] = val;
 }
 
 void guest_inject_exception(u32 vector, bool has_error, u32 error)
@@ -68,7 +80,7 @@ static void l1_triple_fault(struct pcpu *c)
 
 static void l1_nmi(struct pcpu *c)
 {
-	nmi_exit();			/* run_l1() injects it if it is the host's */
+	nmi_exit();			/* pcpu_run() injects it if it is the host's */
 }
 
 static void l1_nmi_window(struct pcpu *c)

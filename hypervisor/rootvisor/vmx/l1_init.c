@@ -26,8 +26,9 @@ static void reset_state(struct pcpu *c)
 		}
 	}
 	VMCS_SET({ VMCS_GUEST_GDTR_LIMIT, 0xffff }, { VMCS_GUEST_IDTR_LIMIT, 0xffff }, { VMCS_CR0_SHADOW, cr0 },
-		 { VMCS_GUEST_CR0, cr0 | CR0_NE }, { VMCS_GUEST_CR4, CR4_VMXE }, { VMCS_GUEST_RFLAGS, 2 }, { VMCS_GUEST_DR7, 0x400 });
-	vmwrite(VMCS_ENTRY_CTLS, vmread(VMCS_ENTRY_CTLS) & ~ENTRY_IA32E);
+		 { VMCS_GUEST_CR0, cr0 | CR0_NE }, { VMCS_GUEST_CR4, CR4_VMXE },
+		 { VMCS_ENTRY_CTLS, vmread(VMCS_ENTRY_CTLS) & ~ENTRY_IA32E }, { VMCS_GUEST_RFLAGS, 2 },
+		 { VMCS_GUEST_DR7, 0x400 });
 	write_cr2(0);
 	write_dr6(0xffff0ff0);
 	c->cr4_shadow_vmxe = 0;

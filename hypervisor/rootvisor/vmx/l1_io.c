@@ -11,25 +11,17 @@ static struct power_state state;
 
 static u32 port_in(u16 port, u32 size)
 {
-	u32 v = 0;
-
-	if (size == 1)
-		__asm__ volatile("inb %w1, %b0" : "+a"(v) : "d"(port));
-	else if (size == 2)
-		__asm__ volatile("inw %w1, %w0" : "+a"(v) : "d"(port));
-	else
-		__asm__ volatile("inl %w1, %0" : "+a"(v) : "d"(port));
-	return v;
+	return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
 }
 
 static void port_out(u16 port, u32 size, u32 v)
 {
 	if (size == 1)
-		__asm__ volatile("outb %b0, %w1" : : "a"(v), "d"(port));
+		outb(port, (u8)v);
 	else if (size == 2)
-		__asm__ volatile("outw %w0, %w1" : : "a"(v), "d"(port));
+		outw(port, (u16)v);
 	else
-		__asm__ volatile("outl %0, %w1" : : "a"(v), "d"(port));
+		outl(port, v);
 }
 
 void l1_io(struct pcpu *c)

@@ -4,7 +4,6 @@
 
 #define INTERRUPTIBILITY_STI		BIT(0)
 #define INTERRUPTIBILITY_MOV_SS		BIT(1)
-#define INTERRUPTIBILITY_NMI		BIT(3)
 
 /* An NMI goes to the host as soon as it can take it. */
 static void inject_nmi(struct pcpu *c)
@@ -32,58 +31,35 @@ void guest_requeue_event(void)
 		vmwrite(VMCS_ENTRY_ERROR_CODE, vmread(VMCS_IDT_VECTORING_ERROR));
 }
 
-static void count_exit(struct pcpu *c, u32 reason)
-{
-	c->stats.exits++;
-	c->stats.by_reason[reason]++;
-}
-
-bool l1_quick_exit(void)
-{
-	struct pcpu *c = this_pcpu();
-
-	if (vmread(VMCS_EXIT_REASON) != EXIT_CPUID)
-		return false;
-	count_exit(c, EXIT_CPUID);
-	l1_cpuid(c);
-	return true;
-}
-
-static void run_l1(struct pcpu *c)
-{
-	u32 reason;
-	int r;
-
-	vmcs_load(c, &c->vmcs01);
-	c->nmi_arrived = false;
-	__asm__ volatile("" : : : "memory");	/* cleared before nmi_pending is looked at */
-	if (c->nmi_pending)
-		inject_nmi(c);
-	rv_unlock();
-	r = vmcs_run(c, &c->vmcs01, &c->regs);
-	rv_lock();
-	if (r == 2)
-		return;			/* an NMI came: inject it first */
-	if (r)
-		rv_panic("VM entry of the host failed: instruction error %lu", vmread(VMCS_INSTRUCTION_ERROR));
-	reason = (u32)vmread(VMCS_EXIT_REASON);
-	if (reason & EXIT_REASON_FAILED)
-		rv_panic("VM entry of the host failed: reason %u, qualification %lx", reason & 0xffff,
-			 vmread(VMCS_EXIT_QUALIFICATION));
-	reason &= 0xffff;
-	if (reason < CVM_EXIT_REASONS)
-		count_exit(c, reason);
-	guest_requeue_event();
-	l1_handle_exit(c, reason);
-}
-
 void pcpu_run(struct pcpu *c)
 {
 	for (;;) {
+		enum vmx_result r;
+		u32 reason;
+
 		log_fold(c, LOG_SLACK, NULL);
-		if (c->in_l2)
-			nested_run(c);
-		else
-			run_l1(c);
+		vmcs_load(c, nested_vmcs(c));
+		c->nmi_arrived = false;
+		__asm__ volatile("" : : : "memory");	/* cleared before nmi_pending is looked at */
+		if (c->nmi_pending && !c->in_l2)	/* it is L1's: it waits until L1 runs */
+			inject_nmi(c);
+		rv_unlock();
+		r = vmcs_run(c, c->current, &c->regs, nested_quick_exit);
+		rv_lock();
+		if (r == VMX_FAIL)
+			nested_entry_failed(c);
+		if (r != VMX_EXIT)
+			continue;
+		reason = (u32)vmread(VMCS_EXIT_REASON);
+		count_exit(c, reason);
+		if (c->in_l2) {
+			nested_handle_exit(c, reason);
+			continue;
+		}
+		if (reason & EXIT_REASON_FAILED)
+			rv_panic("VM entry of the host failed: reason %u, qualification %lx", reason & 0xffff,
+				 vmread(VMCS_EXIT_QUALIFICATION));
+		guest_requeue_event();
+		l1_handle_exit(c, reason);
 	}
 }

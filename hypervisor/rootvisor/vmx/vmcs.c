@@ -7,15 +7,6 @@
 extern const u8 vmx_exit_point[];
 _Static_assert(offsetof(struct pcpu, nmi_arrived) == 177, "vmx/entry.S");
 
-void vmcs_switch(struct pcpu *c, struct vmcs *v)
-{
-	RV_BUG_ON(v->on && v->on != c);
-	if (!vmptrld(&v->pa))
-		rv_panic("VMPTRLD of %lx failed", v->pa);
-	c->current = v;
-	v->on = c;
-}
-
 int vmcs_alloc(struct vmcs *v)
 {
 	u32 *page = pool_get();
@@ -46,49 +37,41 @@ static void init_host_state(struct pcpu *c)
 		VMCS_HOST_FS_SEL, VMCS_HOST_GS_SEL, VMCS_HOST_FS_BASE, VMCS_HOST_SYSENTER_CS,
 		VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP };
 
-	vmwrite(VMCS_HOST_CR0, read_cr0());
-	vmwrite(VMCS_HOST_CR3, read_cr3());
-	vmwrite(VMCS_HOST_CR4, read_cr4());
-	VMCS_SET({ VMCS_HOST_CS_SEL, RV_CS }, { VMCS_HOST_SS_SEL, RV_DS }, { VMCS_HOST_DS_SEL, RV_DS },
-		 { VMCS_HOST_ES_SEL, RV_DS }, { VMCS_HOST_TR_SEL, RV_TR });
-	vmwrite(VMCS_HOST_GS_BASE, cpu_gs_base(c));
-	vmwrite(VMCS_HOST_TR_BASE, cpu_tss_base(c));
-	vmwrite(VMCS_HOST_GDTR_BASE, cpu_gdt_base(c));
-	vmwrite(VMCS_HOST_IDTR_BASE, cpu_idt_base());
 	vmcs_zero(zero, ARRAY_SIZE(zero));
-	vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
-	vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
-	vmwrite(VMCS_HOST_RIP, (u64)vmx_exit_point);
+	VMCS_SET({ VMCS_HOST_CR0, read_cr0() }, { VMCS_HOST_CR3, read_cr3() }, { VMCS_HOST_CR4, read_cr4() },
+		 { VMCS_HOST_CS_SEL, RV_CS }, { VMCS_HOST_SS_SEL, RV_DS }, { VMCS_HOST_DS_SEL, RV_DS },
+		 { VMCS_HOST_ES_SEL, RV_DS }, { VMCS_HOST_TR_SEL, RV_TR }, { VMCS_HOST_GS_BASE, cpu_gs_base(c) },
+		 { VMCS_HOST_TR_BASE, cpu_tss_base(c) }, { VMCS_HOST_GDTR_BASE, cpu_gdt_base(c) },
+		 { VMCS_HOST_IDTR_BASE, cpu_idt_base() }, { VMCS_HOST_EFER, rdmsr(MSR_EFER) },
+		 { VMCS_HOST_PAT, rdmsr(MSR_PAT) }, { VMCS_HOST_RIP, (u64)vmx_exit_point });
 }
 
-int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs)
+void vmcs_about_to_enter(struct pcpu *c)
 {
-	int r;
+	/* First say "in a guest", then look for requests: tlb_shootdown() does it the other way round. */
+	__atomic_exchange_n(&c->in_guest, !c->sipi_wait, __ATOMIC_SEQ_CST);
+	if (c->tlb_seen != tlb_gen)
+		tlb_flush(c);
+	trace_enter(c);
+}
+
+enum vmx_result vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs, enum vmx_result (*quick)(void))
+{
+	enum vmx_result r;
 
 	vmcs_load(c, v);
 	if (v->host_of != c) {
 		init_host_state(c);
 		v->host_of = c;
 	}
-	for (;;) {
-		/* First say "in a guest", then look for requests: tlb_shootdown() does it the other way round. */
-		__atomic_exchange_n(&c->in_guest, !c->sipi_wait, __ATOMIC_SEQ_CST);
-		if (c->tlb_seen != tlb_gen)
-			tlb_flush(c);
-		trace_enter(c);
-		r = vmx_enter(regs, v->launched, v == &c->vmcs01 && v->launched ? l1_quick_exit : NULL);
-		trace_exit(c);
-		c->in_guest = 0;
-		if (r != 2 || v == &c->vmcs01)
-			break;
-		c->nmi_arrived = false;	/* the NMI is L1's: it waits until L1 runs */
-	}
-	if (r)
-		return r;
+	vmcs_about_to_enter(c);
+	r = vmx_enter(regs, v->launched, v->launched ? quick : NULL);
+	trace_exit(c);
+	c->in_guest = 0;
 	/* A failed entry (bit 31 of the reason) leaves the launch state clear. */
-	if (!v->launched)
+	if (r == VMX_EXIT && !v->launched)
 		v->launched = !(vmread(VMCS_EXIT_REASON) & EXIT_REASON_FAILED);
-	return 0;
+	return r;
 }
 
 /* Everything that a fresh context has in common; what is not set here is the caller's. */

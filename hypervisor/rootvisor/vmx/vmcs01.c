@@ -32,14 +32,11 @@ static void init_controls(struct pcpu *c)
 					 EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER));
 	vmwrite(VMCS_ENTRY_CTLS, controls(MSR_VMX_TRUE_ENTRY, ENTRY_IA32E | ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT |
 					  ENTRY_LOAD_EFER));
-	vmwrite(VMCS_VPID, VPID_HOST);
-	vmwrite(VMCS_EPTP, ept01_pointer());
-	VMCS_SET({ VMCS_MSR_BITMAP, pa(c->msr_bitmap01) }, { VMCS_IO_BITMAP_A, pa(io_bitmap01) },
-		 { VMCS_IO_BITMAP_B, pa(io_bitmap01) + PAGE_SIZE }, { VMCS_EXCEPTION_BITMAP, 0 });
+	VMCS_SET({ VMCS_VPID, VPID_HOST }, { VMCS_EPTP, ept01_pointer() }, { VMCS_MSR_BITMAP, pa(c->msr_bitmap01) },
+		 { VMCS_IO_BITMAP_A, pa(io_bitmap01) }, { VMCS_IO_BITMAP_B, pa(io_bitmap01) + PAGE_SIZE },
+		 { VMCS_EXCEPTION_BITMAP, 0 }, { VMCS_CR0_MASK, CR0_NE }, { VMCS_CR4_MASK, CR4_OWNED });
 	if (proc2 & PROC2_XSAVES)
 		vmwrite(0x202c, 0);	/* XSS-exiting bitmap */
-	vmwrite(VMCS_CR0_MASK, CR0_NE);
-	vmwrite(VMCS_CR4_MASK, CR4_OWNED);
 }
 
 /* boot/host.c: hostboot's first instruction. It loads its own descriptor tables. */
@@ -55,17 +52,14 @@ static void init_guest(const struct host_entry *e)
 
 void vmcs01_init(struct pcpu *c, const struct host_entry *e)
 {
-	c->msr_bitmap01 = pool_get();
-	c->host_xsave = pool_get_contig(2);
-	if (!c->msr_bitmap01 || !c->host_xsave || vmcs_alloc(&c->vmcs01) < 0)
+	c->msr_bitmap01 = pool_need(1);
+	c->host_xsave = pool_need(2);
+	if (vmcs_alloc(&c->vmcs01) < 0)
 		rv_panic("the pool is too small for the host's VMCS: raise pool=");
 	l1_msr_bitmap(c->msr_bitmap01);
 	power_bitmap(&power_ports, io_bitmap01);
 	vmcs_load(c, &c->vmcs01);
 	init_controls(c);
 	init_guest(e);
-	c->regs = (struct gregs) { 0 };
-	c->regs.r[R_RDI] = e->rdi;
-	c->regs.r[R_RSI] = c->id ? e->mailbox : 0;
-	c->regs.r[R_RDX] = c->apic_id;
+	c->regs = (struct gregs) { .r = { [R_RDI] = e->rdi, [R_RSI] = c->id ? e->mailbox : 0, [R_RDX] = c->apic_id } };
 }

@@ -220,6 +220,32 @@ TEST(ept_misconfig, "exit-ept-misconfiguration")
 }
 
 /* L1 unmaps and invalidates: L2 must not reach the page any more; and INVEPT of another EPTP does no harm. */
+/* What RootVisor shows in the shadow VMCS after an access to a device is not read there once it was written elsewhere. */
+TEST(written_fields, "exit-fields-written-then-read")
+{
+	static const u16 fields[] = {
+		VMCS_GUEST_CS_AR, VMCS_GUEST_SS_AR, VMCS_GUEST_CS_BASE, VMCS_GUEST_CS_SEL, VMCS_GUEST_CS_LIMIT, VMCS_GUEST_CR0,
+		VMCS_GUEST_CR3, VMCS_GUEST_CR4, VMCS_GUEST_DS_SEL, VMCS_GUEST_DS_LIMIT, VMCS_GUEST_DS_AR, VMCS_GUEST_DS_BASE,
+		VMCS_GUEST_ES_SEL, VMCS_GUEST_ES_LIMIT, VMCS_GUEST_ES_AR, VMCS_GUEST_ES_BASE, VMCS_GUEST_RSP };
+	u64 gpa = 0x3000001000ull;
+
+	start(g_read);
+	g.regs[RSI] = win_map(8, gpa, PTE_P | PTE_W);
+	ept_map(g.ept, gpa, 0, EPT_W);
+	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
+		u64 old;
+
+		about("field", fields[i]);
+		vmwrite(VMCS_GUEST_RIP, (u64)g_read);
+		EXPECT_EQ(l2_run(&g), EXIT_EPT_MISCONFIG);
+		old = vmread(fields[i]);
+		vmwrite(fields[i], old ^ BIT(4));
+		EXPECT_EQ(vmread(fields[i]), old ^ BIT(4));
+		vmwrite(fields[i], old);
+		EXPECT_EQ(vmread(fields[i]), old);
+	}
+}
+
 TEST(ept_unmap, "exit-ept-unmap")
 {
 	u64 *page = page_alloc(), gpa = 0x3000002000ull;

@@ -55,14 +55,12 @@ static inline u32 cpu_phys_bits(void)	/* MAXPHYADDR; every 64-bit CPU has the le
 	return r[0] & 0xff;
 }
 
-static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline u8 inb(u16 port)
-{
-	u8 v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
+#define RV_PORT(s, type) \
+	static inline void out##s(u16 port, type v) { __asm__ volatile("out" #s " %0, %1" : : "a"(v), "Nd"(port)); } \
+	static inline type in##s(u16 port) { type v; __asm__ volatile("in" #s " %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+RV_PORT(b, u8)
+RV_PORT(w, u16)
+RV_PORT(l, u32)
 
 #define RV_CRN(n) \
 	static inline u64 read_cr##n(void) { u64 v; __asm__ volatile("mov %%cr" #n ", %0" : "=r"(v)); return v; } \

@@ -12,7 +12,7 @@ struct boot_module {
 struct rv_boot {
 	struct boot_module guardian;	/* a RootVisor-owned copy, page-aligned */
 	u64 tsc_khz, tsc_start;
-	u64 image_start, image_end;	/* of RootVisor, with bss */
+	u64 image_start;		/* of RootVisor */
 	u64 file_bytes;			/* from image_start: bytes of loadable segments as in the ELF file */
 };
 extern struct rv_boot rv_boot;

@@ -11,6 +11,7 @@
 void *pool_get(void);			/* NULL if exhausted */
 void pool_put(void *page);		/* zeroes */
 void *pool_get_contig(u64 pages);	/* boot and VM creation only; NULL if none */
+void *pool_need(u64 pages);		/* boot only: panics if there are none */
 u64 pool_free_pages(void);
 static inline u64 pa(const void *p) { return (u64)p; }
 static inline void *va(u64 phys) { return (void *)phys; }

@@ -18,5 +18,8 @@ bool nested_cap_msr(u32 msr, u64 *val);
 /* EPT violation of L1: the frame is in the table and not in EPT01. Either makes it the host's again
  * (sealed) and returns true (retry the access), or false: not for the host; caller injects #GP. */
 bool vm_host_touch(struct pcpu *c, u64 gpa, u64 qualification);
-/* While c->in_l2: enter the right VMCS and handle its exit. One round. */
-void nested_run(struct pcpu *c);
+struct vmcs *nested_vmcs(struct pcpu *c);	/* that of the context which is to run: vmcs01 or a VMCS02 */
+/* While c->in_l2: an exit of the L2 guest; VMCS02 is current. */
+void nested_handle_exit(struct pcpu *c, u32 reason);
+void nested_entry_failed(struct pcpu *c);	/* VMfail in VMCS02; in vmcs01 it is the end */
+enum vmx_result nested_quick_exit(void);	/* for vmx_enter(), without the lock: exits that come often, of L1 and of ordinary guests */

@@ -3,7 +3,8 @@
 #pragma once
 
 #include "cvm/abi.h"
-#include "rv/types.h"
+#include "rv/asm.h"
+#include "rv/print.h"
 
 /* General-purpose registers in encoding order; RSP lives in the VMCS (slot 4 is scratch). */
 struct gregs {
@@ -28,7 +29,7 @@ struct pcpu {
 	struct vmcs *current;		/* loaded on this CPU */
 	struct vmcs vmcs01;		/* the host (L1) */
 	bool nmi_pending;		/* an NMI hit RootVisor: inject it into L1 */
-	volatile bool nmi_arrived;	/* one hit since run_l1() looked: vmx_enter() turns back */
+	volatile bool nmi_arrived;	/* one hit since pcpu_run() looked: vmx_enter() turns back */
 
 	/* nested VMX state of L1 on this CPU */
 	bool vmxon;			/* L1 is in VMX operation */
@@ -61,42 +62,62 @@ static inline struct pcpu *this_pcpu(void)
 }
 
 /* vmx/entry.S. Enters the current VMCS with these registers and comes back at its next exit.
- * resume: VMRESUME instead of VMLAUNCH. quick, if not NULL: called at an exit, which is over and entered from again
- * if it says so. Returns 0 after an exit, 1 after VMfail, 2 if an NMI came before the entry (c->nmi_arrived): no guest ran. */
-int vmx_enter(struct gregs *regs, bool resume, bool (*quick)(void));
+ * resume: VMRESUME instead of VMLAUNCH. quick, if not NULL: called at an exit; on VMX_AGAIN the VMCS that is current then is entered
+ * by VMRESUME, else that is the result. */
+enum vmx_result {
+	VMX_EXIT,		/* to be handled */
+	VMX_FAIL,		/* VMfail: no guest ran */
+	VMX_NMI,		/* one came before the entry (c->nmi_arrived): no guest ran */
+	VMX_AGAIN,
+	VMX_DONE,		/* an exit that quick handled */
+};
+enum vmx_result vmx_enter(struct gregs *regs, bool resume, enum vmx_result (*quick)(void));
 
 /* vmx/vmcs.c */
-void vmcs_switch(struct pcpu *c, struct vmcs *v);	/* VMPTRLD */
-static inline void vmcs_load(struct pcpu *c, struct vmcs *v)	/* unless current */
+static inline void vmcs_load(struct pcpu *c, struct vmcs *v)	/* VMPTRLD, unless current */
 {
-	if (c->current != v)
-		vmcs_switch(c, v);
+	if (c->current == v)
+		return;
+	RV_BUG_ON(v->on && v->on != c);
+	if (!vmptrld(&v->pa))
+		rv_panic("VMPTRLD of %lx failed", v->pa);
+	c->current = v;
+	v->on = c;
 }
 int vmcs_alloc(struct vmcs *v);				/* takes a pool page, VMCLEARs it */
 void vmcs_clear(struct pcpu *c, struct vmcs *v);	/* VMCLEAR; not launched any more */
 /* Of the current VMCS, these fields. */
 struct vmcs_value { u64 field, value; };
-#define VMCS_SET(...) do { \
-	const struct vmcs_value set_[] = { __VA_ARGS__ }; \
-	for (u32 i_ = 0; i_ < ARRAY_SIZE(set_); i_++) \
-		vmwrite(set_[i_].field, set_[i_].value); \
-	} while (0)
+static inline void vmcs_set(const struct vmcs_value *v, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		vmwrite(v[i].field, v[i].value);
+}
+#define VMCS_SET(...) vmcs_set((const struct vmcs_value []) { __VA_ARGS__ }, ARRAY_SIZE(((const struct vmcs_value []) { __VA_ARGS__ })))
 /* Its guest state: flat segments (CS 8, data 10h), RFLAGS 2, CR4.VMXE too, the rest quiet. */
 struct vmcs_flat {
 	u64 code_ar, cr0, cr3, cr4, efer, rip, rsp;
 };
 void vmcs_init_flat(const struct vmcs_flat *s);
-/* Loads, flushes what tlb_shootdown() wants flushed, enters, tracks launched. As vmx_enter(), but 2 only for vmcs01. */
-int vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs);
+/* Loads, flushes what tlb_shootdown() wants flushed, enters, tracks launched. quick: for vmx_enter(), once v is launched. */
+enum vmx_result vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs, enum vmx_result (*quick)(void));
+void vmcs_about_to_enter(struct pcpu *c);		/* the lock is dropped already */
+
+static inline void count_exit(struct pcpu *c, u32 reason)
+{
+	c->stats.exits++;
+	c->stats.by_reason[(reason & 0xffff) < CVM_EXIT_REASONS ? reason & 0xffff : 0]++;
+}
 
 /* vmx/run.c: never returns */
 void pcpu_run(struct pcpu *c) __attribute__((noreturn));	/* with the lock held */
 
 /* vmx/l1_exits.c: one exit of the host. nested/ hangs its own handlers in by link. */
 void l1_handle_exit(struct pcpu *c, u32 reason);
-bool l1_quick_exit(void);	/* vmx_enter(): one that needs nothing that the lock guards is done with */
 /* Of the guest of the current VMCS, host or VM: */
 void guest_skip_instruction(void);		/* RIP over the exiting instruction, and what comes with that */
+u64 gpr_read(const struct pcpu *c, u32 n);	/* of RSP, too */
+void gpr_write(struct pcpu *c, u32 n, u64 val);
 void guest_single_step(void);			/* the trap that the CPU would raise behind it */
 void guest_requeue_event(void);		/* vmx/run.c: what the exit interrupted goes on at the next entry */
 void guest_inject_exception(u32 vector, bool has_error, u32 error);	/* current VMCS's guest */
