@@ -25,7 +25,7 @@ void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val)
 		F12(v, fields[idx].encoding) = val;
 		if (fields[idx].class == FIELD_CONTROL) {
 			v->dirty_ctl = true;
-			v->checked = false;
+			v->checked = v->host_checked = false;	/* exit controls say what of the host state counts */
 		}
 		if (fields[idx].class == FIELD_HOST)
 			v->host_checked = false;

@@ -36,7 +36,7 @@ struct vcpu12 {
 	bool launched12;	/* launch state as L1 knows it */
 	enum vmcs_shows shows;	/* what is in shadow_vmcs */
 	bool dirty_ctl;		/* controls changed since VMCS02 was written */
-	bool checked, host_checked;	/* no control, no host field changed since check.c passed them */
+	bool checked, host_checked;	/* no control, no control and no host field changed since check.c passed them */
 	bool guest_checked;	/* no guest field written since refuse_guest_state() passed it */
 	struct pcpu *ran_on;	/* the CPU it ran on last */
 	struct vmcs vmcs02;

@@ -139,6 +139,27 @@ TEST(host_state, "entry-error-8-host-state")
 	runs();
 }
 
+/* Host state that no exit loads may be anything; once a control says that it is loaded, it is looked at, though no host field changed. */
+TEST(host_state_later, "entry-error-8-after-controls")
+{
+	static const struct { u32 control, field; u64 bad; } late[] = {
+		{ EXIT_LOAD_EFER, VMCS_HOST_EFER, BIT(12) }, { EXIT_LOAD_PAT, VMCS_HOST_PAT, 2 } };
+
+	vmx_start();
+	l2_init(&g, g_hlt);
+	for (u32 i = 0; i < ARRAY_SIZE(late); i++) {
+		u64 good = vmread(late[i].field), exit = vmread(VMCS_EXIT_CTLS);
+
+		vmwrite(VMCS_EXIT_CTLS, exit & ~(u64)late[i].control);
+		vmwrite(late[i].field, late[i].bad);
+		runs();
+		refused(VMCS_EXIT_CTLS, exit | late[i].control, 8);
+		vmwrite(late[i].field, good);
+		vmwrite(VMCS_EXIT_CTLS, exit);
+		runs();
+	}
+}
+
 /* Exit 33 with bit 31; the launch state stays clear, so that VMLAUNCH works afterwards. */
 static void bad_guest(const char *what, u32 field, u64 bad)
 {
