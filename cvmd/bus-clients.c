@@ -41,12 +41,15 @@ static int reply_token(sd_bus_message *call, struct manager *m, const char *who,
     return r < 0 ? r : sd_bus_reply_method_return(call, "sts", token, expires, ca_fingerprint(ca));
 }
 
-static int reply_added(sd_bus_message *call, struct manager *m, const char *who, sd_bus_error *error) {
+static int reply_added(sd_bus_message *call, struct manager *m, bool gateway, const char *who, sd_bus_error *error) {
     const char *id, *name, *role, *pattern;
+    uint64_t revision = 0;
     int r = sd_bus_message_read(call, "ssss", &id, &name, &role, &pattern);
 
+    if (r >= 0 && gateway)
+        r = sd_bus_message_read(call, "t", &revision);
     if (r >= 0)
-        r = client_add(m, id, name, role, pattern, who, error);
+        r = client_add(m, id, name, role, pattern, revision, who, error);
     return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
 }
 
@@ -75,12 +78,13 @@ int gateway_list_clients(sd_bus_message *call, void *userdata, sd_bus_error *err
 int gateway_remove_client(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_(asked_done) struct asked a;
     const char *victim;
+    uint64_t revision;
     int r = open_clients(&a, call, userdata, error);
 
     if (r >= 0)
-        r = sd_bus_message_read(call, "s", &victim);
+        r = sd_bus_message_read(call, "st", &victim, &revision);
     if (r >= 0)
-        r = client_remove(userdata, victim, a.who, error);
+        r = client_remove(userdata, victim, revision, a.who, error);
     return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
 }
 
@@ -95,7 +99,7 @@ int gateway_add_client(sd_bus_message *call, void *userdata, sd_bus_error *error
     _cleanup_(asked_done) struct asked a;
     int r = open_clients(&a, call, userdata, error);
 
-    return r < 0 ? r : reply_added(call, userdata, a.who, error);
+    return r < 0 ? r : reply_added(call, userdata, true, a.who, error);
 }
 
 /* It proves who the host is: no secret, but for who is a client. */
@@ -168,7 +172,7 @@ static int add_client(sd_bus_message *call, void *userdata, sd_bus_error *error)
 
     if (r <= 0)
         return r < 0 ? r : 1;
-    return reply_added(call, userdata, who, error);
+    return reply_added(call, userdata, false, who, error);
 }
 
 static int list_clients(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -189,7 +193,7 @@ static int remove_client(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = polkit_authorize(call, userdata, POLKIT_CLIENTS, NULL, remove_client, userdata, &who, error);
     if (r <= 0)
         return r < 0 ? r : 1;
-    r = client_remove(userdata, id, who, error);
+    r = client_remove(userdata, id, 0, who, error);
     return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
 }
 

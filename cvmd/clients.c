@@ -45,6 +45,7 @@ static int take(void *userdata, const struct store_client *row) {
 
     snprintf(c->name, sizeof(c->name), "%s", row->name);
     snprintf(c->pattern, sizeof(c->pattern), "%s", row->pattern);
+    c->revision = row->created;
     /* What this cvmd does not understand gives nothing. */
     c->role = role < 0 || (row->expires && row->expires < now_usec(CLOCK_REALTIME)) ? ROLE_NONE : (enum role)role;
     return 0;
@@ -241,19 +242,34 @@ int client_enrol(struct manager *m, const char *token, const char *csr, char **c
     return 0;
 }
 
-int client_add(struct manager *m, const char *id, const char *name, const char *role, const char *pattern, const char *who,
-               sd_bus_error *error) {
+static int check_revision(const struct client *c, const char *id, uint64_t revision, sd_bus_error *error) {
+    if (!revision || revision == c->revision)
+        return 0;
+    sd_bus_error_setf(error, BUS_ERROR_CHANGED, "client '%.80s' has changed", id);
+    return -ESTALE;
+}
+
+int client_add(struct manager *m, const char *id, const char *name, const char *role, const char *pattern, uint64_t revision,
+               const char *who, sd_bus_error *error) {
+    uint64_t now = now_usec(CLOCK_REALTIME);
     int r = check(name, role, pattern, error);
+    struct client old;
 
     if (r < 0)
         return r;
     if (!id_is_valid(id) || strcmp(id, "uid:0") == 0)
         return sd_bus_error_setf(error, BUS_ERROR_INVALID_ARGUMENT, "a client is uid:NUMBER (not 0) or cert:SHA256");
+    r = client_find(m, id, &old);
+    if (r < 0)
+        return store_fails(error, r);
+    r = check_revision(&old, id, revision, error);
+    if (r < 0)
+        return r;
     r = store_put_client(m->store, &(struct store_client){.id = id,
                                                           .name = name,
                                                           .role = role,
                                                           .pattern = pattern,
-                                                          .created = now_usec(CLOCK_REALTIME)});
+                                                          .created = now > old.revision ? now : old.revision + 1});
     if (r < 0)
         return store_fails(error, r);
     audit(m, NULL, "client-added", who, "client %s (%.21s), %s of machines '%s'", name, id, role, pattern);
@@ -261,10 +277,13 @@ int client_add(struct manager *m, const char *id, const char *name, const char *
     return 0;
 }
 
-int client_remove(struct manager *m, const char *id, const char *who, sd_bus_error *error) {
+int client_remove(struct manager *m, const char *id, uint64_t revision, const char *who, sd_bus_error *error) {
     struct client c;
-    int r = client_find(m, id, &c);
+    int r = client_find(m, id, &c), s;
 
+    s = r < 0 ? 0 : check_revision(&c, id, revision, error);
+    if (s < 0)
+        return s;
     if (r >= 0)
         r = store_delete_client(m->store, id);
     if (r < 0 && r != -EINVAL)

@@ -20,6 +20,7 @@ struct client {
     char name[64];
     enum role role; /* ROLE_NONE: not a client */
     char pattern[129];
+    uint64_t revision; /* another one after each change; 0: not written down */
 };
 
 /* Who @id is. 0, -EINVAL for what is no id, or an errno of the store. */
@@ -43,10 +44,11 @@ int client_create_token(struct manager *m, const char *name, const char *role, c
 /* A certificate for a token, which is spent thereby. */
 int client_enrol(struct manager *m, const char *token, const char *csr, char **certificate, char id[72],
                  sd_bus_error *error);
-/* A local user, or a certificate of another authority; replaces what was said of it. */
-int client_add(struct manager *m, const char *id, const char *name, const char *role, const char *pattern, const char *who,
-               sd_bus_error *error);
-int client_remove(struct manager *m, const char *id, const char *who, sd_bus_error *error);
+/* A local user, or a certificate of another authority; replaces what was said of it. @revision: Changed unless that is
+ * what stands; 0: any, or none. */
+int client_add(struct manager *m, const char *id, const char *name, const char *role, const char *pattern, uint64_t revision,
+               const char *who, sd_bus_error *error);
+int client_remove(struct manager *m, const char *id, uint64_t revision, const char *who, sd_bus_error *error);
 
 /* cvmd's authority, made at the first use. */
 int clients_authority(struct manager *m, struct ca **ret, sd_bus_error *error);

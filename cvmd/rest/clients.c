@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* /v1/enrol, /v1/clients */
+#include "parse.h"
 #include "routes.h"
 
 #include "attest/json.h"
@@ -48,23 +49,34 @@ static json_object *time_or_null(uint64_t usec) {
     return usec ? json_object_new_string(rfc3339_format(usec, text)) : NULL;
 }
 
+/* The next client of ListClients' answer: 1; 0 behind the last; or negative. */
+static int next_client(sd_bus_message *reply, json_object **ret, const char **id, uint64_t *revision) {
+    const char *name, *role, *pattern;
+    uint64_t expires;
+    json_object *c;
+    int r = sd_bus_message_read(reply, "(sssstt)", id, &name, &role, &pattern, revision, &expires);
+
+    if (r <= 0)
+        return r;
+    c = json_object_new_object();
+    json_object_object_add(c, "id", json_object_new_string(*id));
+    json_object_object_add(c, "name", json_object_new_string(name));
+    json_object_object_add(c, "role", json_object_new_string(role));
+    json_object_object_add(c, "machines", json_object_new_string(pattern));
+    json_object_object_add(c, "created", time_or_null(*revision));
+    json_object_object_add(c, "expires", time_or_null(expires));
+    *ret = c;
+    return 1;
+}
+
 static void on_clients(struct request *req, sd_bus_message *reply) {
-    json_object *o = json_object_new_object(), *list = json_object_new_array();
-    const char *id, *name, *role, *pattern;
-    uint64_t created, expires;
+    json_object *o = json_object_new_object(), *list = json_object_new_array(), *c;
+    uint64_t revision;
+    const char *id;
     int r = sd_bus_message_enter_container(reply, 'a', "(sssstt)");
 
-    while (r >= 0 && (r = sd_bus_message_read(reply, "(sssstt)", &id, &name, &role, &pattern, &created, &expires)) > 0) {
-        json_object *c = json_object_new_object();
-
-        json_object_object_add(c, "id", json_object_new_string(id));
-        json_object_object_add(c, "name", json_object_new_string(name));
-        json_object_object_add(c, "role", json_object_new_string(role));
-        json_object_object_add(c, "machines", json_object_new_string(pattern));
-        json_object_object_add(c, "created", time_or_null(created));
-        json_object_object_add(c, "expires", time_or_null(expires));
+    while (r >= 0 && (r = next_client(reply, &c, &id, &revision)) > 0)
         json_object_array_add(list, c);
-    }
     json_object_object_add(o, "clients", list);
     if (r < 0) {
         json_object_put(o);
@@ -73,11 +85,82 @@ static void on_clients(struct request *req, sd_bus_message *reply) {
         reply_json(req, MHD_HTTP_OK, o);
 }
 
-void clients_list(struct request *req) {
+/* The one that the path names, NULL if there is none. Negative: answered. */
+static int find_client(struct request *req, sd_bus_message *reply, json_object **ret, uint64_t *revision) {
+    json_object *c;
+    const char *id;
+    int r = sd_bus_message_enter_container(reply, 'a', "(sssstt)");
+
+    *ret = NULL;
+    *revision = 0;
+    while (r >= 0 && !*ret && (r = next_client(reply, &c, &id, revision)) > 0)
+        if (strcmp(id, req->params[0]) == 0)
+            *ret = c;
+        else
+            json_object_put(c);
+    if (r < 0)
+        reply_errno(req, r);
+    return r;
+}
+
+static void on_client(struct request *req, sd_bus_message *reply) {
+    _cleanup_json_ json_object *c = NULL;
+    struct MHD_Response *response;
+    char etag[ETAG_MAX];
+    uint64_t revision;
+
+    if (find_client(req, reply, &c, &revision) < 0)
+        return;
+    if (!c) {
+        reply_problem(req, PROBLEM_NOT_FOUND, "there is no client '%.80s'", req->params[0]);
+        return;
+    }
+    response = response_from_json(c, "application/json");
+    if (response)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, etag_format(revision, etag));
+    reply_response(req, MHD_HTTP_OK, response);
+}
+
+static void call_list(struct request *req, void (*on_reply)(struct request *req, sd_bus_message *reply)) {
     sd_bus_message *m;
 
     if (request_call_new(req, "ListClients", &m) >= 0)
-        request_call(req, m, 0, on_clients);
+        request_call(req, m, 0, on_reply);
+}
+
+void client_get(struct request *req) {
+    call_list(req, on_client);
+}
+
+static void change(struct request *req, uint64_t revision);
+
+/* What If-Match is held against; cvmd compares again in the same step in which it acts. */
+static void on_current(struct request *req, sd_bus_message *reply) {
+    _cleanup_json_ json_object *c = NULL;
+    bool matches = false;
+    uint64_t revision;
+    int r;
+
+    if (find_client(req, reply, &c, &revision) < 0)
+        return;
+    r = parse_match(request_header(req, MHD_HTTP_HEADER_IF_MATCH), revision, false, &matches);
+    if (r < 0)
+        reply_problem(req, PROBLEM_BAD_REQUEST, "If-Match holds no list of entity tags");
+    else if (!matches || !c)
+        reply_problem(req, PROBLEM_PRECONDITION_FAILED, "the client is not as If-Match says");
+    else
+        change(req, revision);
+}
+
+static void change_if_match(struct request *req) {
+    if (request_header(req, MHD_HTTP_HEADER_IF_MATCH))
+        call_list(req, on_current);
+    else
+        change(req, 0);
+}
+
+void clients_list(struct request *req) {
+    call_list(req, on_clients);
 }
 
 void client_self(struct request *req) {
@@ -92,13 +175,7 @@ void client_self(struct request *req) {
 }
 
 void client_delete(struct request *req) {
-    sd_bus_message *m;
-    int r;
-
-    if (request_call_new(req, "RemoveClient", &m) < 0)
-        return;
-    r = sd_bus_message_append(m, "s", req->params[0]);
-    request_call(req, m, r, reply_done);
+    change_if_match(req);
 }
 
 static void on_token(struct request *req, sd_bus_message *reply) {
@@ -159,15 +236,25 @@ void tokens_create(struct request *req) {
 }
 
 void client_put(struct request *req) {
+    change_if_match(req);
+}
+
+static void change(struct request *req, uint64_t revision) {
     static const char *const known[] = {"name", "role", "machines", NULL};
     _cleanup_json_ json_object *o = NULL;
     const char *name, *role, *pattern;
     sd_bus_message *m;
     int r;
 
-    if (read_grant(req, known, &o, &name, &role, &pattern, NULL) < 0 || request_call_new(req, "AddClient", &m) < 0)
-        return;
-    r = sd_bus_message_append(m, "ssss", req->params[0], name, role, pattern);
+    if (strcmp(req->route->method, "DELETE") == 0) {
+        if (request_call_new(req, "RemoveClient", &m) < 0)
+            return;
+        r = sd_bus_message_append(m, "st", req->params[0], revision);
+    } else {
+        if (read_grant(req, known, &o, &name, &role, &pattern, NULL) < 0 || request_call_new(req, "AddClient", &m) < 0)
+            return;
+        r = sd_bus_message_append(m, "sssst", req->params[0], name, role, pattern, revision);
+    }
     request_call(req, m, r, reply_done);
 }
 

@@ -59,6 +59,7 @@ const struct route routes[] = {
     {"GET", "/v1/clients/authority", client_authority, PERMISSION_READ, .by_cvmd = true},
     {"GET", "/v1/clients/self", client_self, .by_cvmd = true},
     {"POST", "/v1/clients/tokens", tokens_create, PERMISSION_CLIENTS, .by_cvmd = true, .body = BODY_JSON},
+    {"GET", "/v1/clients/{id}", client_get, PERMISSION_CLIENTS, .by_cvmd = true},
     {"PUT", "/v1/clients/{id}", client_put, PERMISSION_CLIENTS, .by_cvmd = true, .body = BODY_JSON},
     {"DELETE", "/v1/clients/{id}", client_delete, PERMISSION_CLIENTS, .by_cvmd = true},
 };

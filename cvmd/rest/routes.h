@@ -74,6 +74,7 @@ void events_stream(struct request *req);
 
 void enrol(struct request *req);
 void clients_list(struct request *req);
+void client_get(struct request *req);
 void client_put(struct request *req);
 void client_authority(struct request *req);
 void client_self(struct request *req);
