@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "broker-client.h"
+#include "https.h"
 
 #include "attest/broker.h"
 #include "attest/json.h"
@@ -62,15 +63,7 @@ static int transfer(CURL *c, const struct broker_session *s, const char *path, c
 
     snprintf(url, sizeof(url), "%s%s", s->url, path);
     snprintf(cookie, sizeof(cookie), CVM_BROKER_COOKIE "=%s", s->cookie);
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(c, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_3);
-    curl_easy_setopt(c, CURLOPT_CAINFO, s->certificate);
-    curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-    curl_easy_setopt(c, CURLOPT_PROXY, "");
-    curl_easy_setopt(c, CURLOPT_TIMEOUT, TIMEOUT_SECONDS);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, text);
+    https_prepare(c, url, CURL_SSLVERSION_TLSv1_3, s->certificate, TIMEOUT_SECONDS, text);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, a);

@@ -9,6 +9,7 @@
  * so that Vault sees no disk key, and files of two resources cannot be exchanged, whatever version of Vault it is.
  */
 #include "broker-vault.h"
+#include "https.h"
 
 #include "attest/json.h"
 #include "attest/le.h"
@@ -134,18 +135,7 @@ static int perform(const struct vault *v, CURL *c, bool wrap, const char *body, 
         curl_slist_free_all(headers);
         return -ENOMEM;
     }
-    curl_easy_setopt(c, CURLOPT_URL, v->address[wrap]);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
-    curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(c, CURLOPT_PROXY, "");
-    if (v->ca) {
-        curl_easy_setopt(c, CURLOPT_CAINFO, v->ca);
-        curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-    }
-    curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)v->o.timeout);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, text);
+    https_prepare(c, v->address[wrap], CURL_SSLVERSION_TLSv1_2, v->ca, (long)v->o.timeout, text);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(c, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
