@@ -93,7 +93,12 @@ int client_authorize(struct manager *m, const char *id, enum permission p, const
         sd_bus_error_setf(error, BUS_ERROR_DENIED, "%s is %s of machines '%s', which does not allow: %s%s%.64s", ret->name,
                           role_to_string(ret->role), ret->pattern, permission_to_string(p), machine ? " " : "",
                           machine ?: "");
-    who = client_describe(ret);
+    if (r == 0)
+        who = client_describe(ret);
+    else if (asprintf(&who, "nobody (%.50s)", id) >= 0)
+        cvm_defang(who);
+    else
+        who = NULL;
     audit(m, machine ? manager_find(m, machine) : NULL, "denied", who, "%s%s%.64s denied: %s", what, machine ? " of " : "",
           machine ?: "", error->message);
     return -EACCES;

@@ -8,8 +8,10 @@
 
 #include "cvmd/log.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Refusals a second, and at once, that one client may have cvmd write down. */
 #define DENIALS_RATE 10.0
@@ -60,8 +62,6 @@ struct access *access_get(struct rest *rest, const char *id) {
     if (!a)
         return NULL;
     a->id = strdup(id);
-    a->denials = DENIALS_BURST;
-    a->refilled = now_usec(CLOCK_MONOTONIC);
     if (!a->id) {
         access_free_one(a);
         return NULL;
@@ -165,25 +165,66 @@ static void on_check(struct request *req, sd_bus_message *reply) {
         reply_problem(req, PROBLEM_UNAVAILABLE, "the client's role changes just now");
 }
 
-void access_deny(struct request *req, enum permission p, const char *machine) {
-    struct access *a = req->peer->access;
+/* Whether one more is worth writing down. */
+static bool take_denial(struct denials *d) {
     uint64_t now = now_usec(CLOCK_MONOTONIC);
+
+    d->left = d->refilled ? d->left + (double)(now - d->refilled) / 1e6 * DENIALS_RATE : DENIALS_BURST;
+    if (d->left > DENIALS_BURST)
+        d->left = DENIALS_BURST;
+    d->refilled = now;
+    if (d->left < 1)
+        return false;
+    d->left--;
+    return true;
+}
+
+void access_deny(struct request *req, enum permission p, const char *machine) {
     sd_bus_message *m;
     int r;
 
     req->rest->metrics.denied++;
-    a->denials += (double)(now - a->refilled) / 1e6 * DENIALS_RATE;
-    if (a->denials > DENIALS_BURST)
-        a->denials = DENIALS_BURST;
-    a->refilled = now;
-    if (a->denials < 1) {
+    if (!take_denial(&req->peer->access->denials)) {
         reply_problem(req, PROBLEM_TOO_MANY_REQUESTS, "more refusals than are worth writing down");
         return;
     }
-    a->denials--;
     r = request_call_new(req, "Check", &m);
     if (r < 0)
         return;
     r = sd_bus_message_append(m, "ss", permission_to_string(p), machine ?: "");
     request_call(req, m, r, on_check);
+}
+
+static void on_stranger(struct request *req, sd_bus_message *reply) {
+    (void)reply;
+    reply_problem(req, PROBLEM_UNAUTHENTICATED, "%s",
+                  req->peer->refused[0] ? req->peer->refused : "no client certificate was presented");
+}
+
+void access_stranger(struct request *req, enum permission p) {
+    char address[INET6_ADDRSTRLEN] = "?", name[INET6_ADDRSTRLEN + 8];
+    struct sockaddr_storage peer = {0};
+    socklen_t size = sizeof(peer);
+    sd_bus_message *m = NULL;
+    int r;
+
+    req->rest->metrics.denied++;
+    req->stranger = true;
+    if (!take_denial(&req->rest->strangers)) {
+        on_stranger(req, NULL);
+        return;
+    }
+    if (getpeername(req->peer->fd, (struct sockaddr *)&peer, &size) == 0 && peer.ss_family == AF_INET)
+        inet_ntop(AF_INET, &((struct sockaddr_in *)&peer)->sin_addr, address, sizeof(address));
+    else if (peer.ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&peer)->sin6_addr, address, sizeof(address));
+    snprintf(name, sizeof(name), "from:%s", address);
+    r = sd_bus_message_new_method_call(req->rest->bus, &m, CVMD_NAME, CVMD_PATH, CVMD_GATEWAY, "Check");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "sss", name, permission_to_string(p), "");
+    if (r < 0) {
+        sd_bus_message_unref(m);
+        on_stranger(req, NULL);
+    } else
+        request_call(req, m, 0, on_stranger);
 }

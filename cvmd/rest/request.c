@@ -233,7 +233,7 @@ static int on_call_reply(sd_bus_message *reply, void *userdata, sd_bus_error *re
 
     (void)ret;
     req->slot = sd_bus_slot_unref(req->slot);
-    if (sd_bus_message_is_method_error(reply, NULL))
+    if (sd_bus_message_is_method_error(reply, NULL) && !req->stranger)
         reply_error(req, sd_bus_message_get_error(reply));
     else
         req->on_reply(req, reply);

@@ -34,6 +34,7 @@ struct request {
     unsigned status;
 
     bool suspended, running;
+    bool stranger; /* 401, whatever cvmd says */
     unsigned reruns;
     sd_bus_slot *slot;
     void (*on_reply)(struct request *req, sd_bus_message *reply);

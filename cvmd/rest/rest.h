@@ -59,6 +59,12 @@ struct upload;
 struct stream;
 struct request;
 
+/* What may still be told to cvmd; refilled with time. */
+struct denials {
+    double left;
+    uint64_t refilled;
+};
+
 struct rest {
     sd_event *event;
     sd_bus *bus;
@@ -69,6 +75,7 @@ struct rest {
     const char *upload_directory;
     struct mirror *mirror;
     struct access *access; /* by client */
+    struct denials strangers;
     struct feed *feeds;
     struct peer *peers; /* all connections */
     unsigned nr_peers, nr_followers;
@@ -100,8 +107,7 @@ struct access {
     bool loaded, loading;
     unsigned generation;
     struct waitlist *waiting;
-    double denials; /* that may still be told to cvmd; refilled with time */
-    uint64_t refilled;
+    struct denials denials;
     unsigned peers; /* that refer to it */
 };
 struct request;
@@ -112,6 +118,8 @@ int access_load(struct access *a, struct request *req);
 bool access_allows(const struct access *a, enum permission p, const char *machine);
 /* Have cvmd deny, and write it down. */
 void access_deny(struct request *req, enum permission p, const char *machine);
+/* 401 for who is nobody; cvmd writes it down, with his address. */
+void access_stranger(struct request *req, enum permission p);
 /* cvmd changed its clients, or came anew. */
 void access_forget(struct rest *rest);
 void access_free(struct rest *rest);

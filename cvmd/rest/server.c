@@ -139,8 +139,7 @@ void request_run(struct request *req) {
         return;
     }
     if (!a) {
-        reply_problem(req, PROBLEM_UNAUTHENTICATED, "%s",
-                      req->peer->refused[0] ? req->peer->refused : "no client certificate was presented");
+        access_stranger(req, route->permission);
         return;
     }
     if (access_load(a, req) == 0)
