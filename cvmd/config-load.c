@@ -150,10 +150,12 @@ int config_load(struct config *c, const struct config_source *source, struct cvm
 }
 
 const char *config_adopt(struct config *c, struct config *from) {
-    char *firmware = c->firmware;
+    char *firmware = c->firmware, *gateway_user = c->gateway_user;
 
     c->firmware = from->firmware;
     from->firmware = firmware;
+    c->gateway_user = from->gateway_user;
+    from->gateway_user = gateway_user;
     c->memory_backing_auto = from->memory_backing_auto;
     c->memory_backing = from->memory_backing;
     c->launch_timeout = from->launch_timeout;
@@ -166,6 +168,6 @@ const char *config_adopt(struct config *c, struct config *from) {
         return "LibvirtURI";
     if (strcmp(c->tpm, from->tpm) != 0 || strcmp(c->tpm_event_log, from->tpm_event_log) != 0 ||
         c->tpm_quotes_per_minute != from->tpm_quotes_per_minute)
-        return "TPM";
+        return "TPM, TPMEventLog, TPMQuotesPerMinute";
     return NULL;
 }

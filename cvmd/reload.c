@@ -29,9 +29,10 @@ int manager_reload(struct manager *m, const char *who, sd_bus_error *error) {
         sd_bus_error_set(error, BUS_ERROR_INVALID_CONFIG, e.text);
     } else {
         fixed = config_adopt(m->config, &fresh);
+        m->gateway_uid_known = false;
         if (fixed)
-            log_warning("%s= has changed: that needs a restart of cvmd", fixed);
-        audit(m, NULL, "reload", who, "configuration read again");
+            log_warning("A setting has changed that needs a restart of cvmd (%s)", fixed);
+        audit(m, NULL, "reload", who, "configuration read again%s%s", fixed ? "; needs a restart: " : "", fixed ?: "");
         manager_watch(m);
     }
     config_done(&fresh);

@@ -190,6 +190,11 @@ static void test_config_adopt(void **state) {
     assert_null(config_adopt(&a, &b));
     assert_int_equal(a.stop_timeout, 77);
     assert_string_equal(a.firmware, "/new");
+    assert_int_equal(free_and_strdup(&b.gateway_user, "gate"), 0);
+    assert_null(config_adopt(&a, &b));
+    assert_string_equal(a.gateway_user, "gate");
+    b.tpm_quotes_per_minute++;
+    assert_non_null(strstr(config_adopt(&a, &b), "TPMQuotesPerMinute"));
     assert_int_equal(free_and_strdup(&b.state_directory, "/elsewhere"), 0);
     assert_string_equal(config_adopt(&a, &b), "StateDirectory");
     assert_string_equal(a.state_directory, "/var/lib/cvmd");
