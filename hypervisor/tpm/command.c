@@ -13,6 +13,9 @@
 #define RC_YIELDED		0x908u
 #define RC_TESTING		0x90au
 #define RC_NV_RATE		0x920u
+#define RH_NULL			0x40000007u
+#define ALG_SHA256		0x000bu
+#define ALG_NULL		0x0010u
 #define HEADER			10u
 #define SELECT_MAX		4u		/* bytes of a PCR bitmap */
 
@@ -43,6 +46,18 @@ struct writer tpm_begin(struct tpm *t, uint16_t tag, uint32_t command)
 	put_be(&w, 0, 4);		/* size, by tpm_run() */
 	put_be(&w, command, 4);
 	return w;
+}
+
+void tpm_put_session(struct writer *w, uint32_t type, const uint8_t *nonce, uint32_t size)
+{
+	put_be(w, RH_NULL, 4);		/* no salt */
+	put_be(w, RH_NULL, 4);		/* not bound */
+	put_be(w, size, 2);
+	put(w, nonce, size);
+	put_be(w, 0, 2);
+	put_be(w, type, 1);
+	put_be(w, ALG_NULL, 2);		/* parameters are not encrypted */
+	put_be(w, ALG_SHA256, 2);
 }
 
 /* Part 3, 5.4: what a TPM that is busy with itself answers. */

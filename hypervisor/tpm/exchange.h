@@ -13,6 +13,13 @@
 /* A command in t->buffer, to be written on. */
 struct writer tpm_begin(struct tpm *t, uint16_t tag, uint32_t command);
 
+#define CC_START_AUTH_SESSION	0x176u
+#define SE_HMAC			0u
+#define SE_POLICY		1u
+
+/* What follows the header of TPM2_StartAuthSession: without salt, not bound, with SHA-256. nonce: size bytes. */
+void tpm_put_session(struct writer *w, uint32_t type, const uint8_t *nonce, uint32_t size);
+
 /* Sends it; the answer's size, or an error. `fine`: a code that is as good as success. */
 int tpm_run(struct tpm *t, const struct writer *w, uint32_t fine);
 

@@ -9,16 +9,12 @@
 #define CC_NV_READ		0x14eu
 #define CC_FLUSH_CONTEXT	0x165u
 #define CC_NV_READ_PUBLIC	0x169u
-#define CC_START_AUTH_SESSION	0x176u
 #define CC_POLICY_PCR		0x17fu
 #define CC_POLICY_RESTART	0x180u
 #define CC_POLICY_GET_DIGEST	0x189u
 #define RH_OWNER		0x40000001u
-#define RH_NULL			0x40000007u
-#define SE_POLICY		1u
 #define ALG_SHA256		0x000bu
 #define ALG_SHA384		0x000cu
-#define ALG_NULL		0x0010u
 #define SA_CONTINUE		1u
 #define NONCE			16u
 #define POLICY			32u		/* bytes of its digest */
@@ -93,14 +89,7 @@ static int start_policy(struct tpm *t, uint32_t *session)
 	struct writer w = tpm_begin(t, ST_NO_SESSIONS, CC_START_AUTH_SESSION);
 	int r;
 
-	put_be(&w, RH_NULL, 4);
-	put_be(&w, RH_NULL, 4);
-	put_be(&w, NONCE, 2);
-	put(&w, nonce, NONCE);
-	put_be(&w, 0, 2);
-	put_be(&w, SE_POLICY, 1);
-	put_be(&w, ALG_NULL, 2);
-	put_be(&w, ALG_SHA256, 2);
+	tpm_put_session(&w, SE_POLICY, nonce, NONCE);
 	r = tpm_run(t, &w, 0);
 	return r < 0 ? r : tpm_parse_handle(t->buffer, (size_t)r, session);
 }

@@ -10,11 +10,7 @@
 #include "tpm/vault.h"
 
 #define CC_NV_WRITE		0x137u
-#define CC_START_AUTH_SESSION	0x176u
-#define RH_NULL			0x40000007u
-#define SE_HMAC			0u
 #define ALG_SHA256		0x000bu
-#define ALG_NULL		0x0010u
 #define ATTRIBUTES		0u		/* of the session: it ends with this command */
 
 static struct writer begin(uint8_t *out, uint32_t size, uint32_t tag, uint32_t command)
@@ -58,14 +54,7 @@ uint32_t session_start(const uint8_t nonce[SESSION_NONCE], uint8_t *out, uint32_
 {
 	struct writer w = begin(out, size, ST_NO_SESSIONS, CC_START_AUTH_SESSION);
 
-	put_be(&w, RH_NULL, 4);			/* no salt */
-	put_be(&w, RH_NULL, 4);			/* not bound */
-	put_be(&w, SESSION_NONCE, 2);
-	put(&w, nonce, SESSION_NONCE);
-	put_be(&w, 0, 2);
-	put_be(&w, SE_HMAC, 1);
-	put_be(&w, ALG_NULL, 2);
-	put_be(&w, ALG_SHA256, 2);
+	tpm_put_session(&w, SE_HMAC, nonce, SESSION_NONCE);
 	return end(&w);
 }
 
