@@ -51,7 +51,7 @@ static void parse_boot_info(u32 magic, u64 info)
 	if (mb2_parse(va(info), MB2_INFO_MAX, &mb, &error) < 0)
 		rv_panic("boot loader: %s", error);
 	for (u32 i = 0; i < mb.map.n; i++)
-		rv_printf("memory %016lx-%016lx type %u\n", mb.map.r[i].start, mb.map.r[i].end, mb.map.r[i].type);
+		rv_printf("memory %lx-%lx type %u\n", mb.map.r[i].start, mb.map.r[i].end, mb.map.r[i].type);
 }
 
 /* What is free: RAM without image and modules. */

@@ -136,20 +136,12 @@ static int parse_rsdp(struct mb2_info *out, struct span s, u32 size, const char 
 	return 0;
 }
 
-static bool overlap(const struct mb2_module *a, const struct mb2_module *b)
-{
-	return a->end && b->end && a->start < b->end && b->start < a->end;
-}
-
 static int check_whole(struct mb2_info *out, const char **error)
 {
 	int r;
 
 	if (!out->map.n)
 		return bad(error, "the boot loader gave no memory map");
-	if (overlap(&out->kernel, &out->initrd) || overlap(&out->kernel, &out->guardian) ||
-	    overlap(&out->initrd, &out->guardian))
-		return bad(error, "modules overlap");
 	r = memmap_normalise(&out->map);
 	if (r < 0)
 		*error = "the memory map is too fragmented";
@@ -198,10 +190,8 @@ int mb2_parse(const void *info, size_t limit, struct mb2_info *out, const char *
 			r = parse_mmap(out, s, error);
 			break;
 		case TAG_ACPI_OLD:
-			r = parse_rsdp(out, s, 20, error);
-			break;
 		case TAG_ACPI_NEW:
-			r = parse_rsdp(out, s, 36, error);
+			r = parse_rsdp(out, s, type == TAG_ACPI_OLD ? 20 : 36, error);
 			break;
 		}
 		if (r < 0)

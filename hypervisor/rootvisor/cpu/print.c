@@ -47,7 +47,7 @@ static void put_string(const char *s)
 		put_char(*s++);
 }
 
-static void put_number(u64 v, u32 base, u32 width, char pad)
+static void put_number(u64 v, u32 base)
 {
 	char buf[24];
 	u32 n = 0;
@@ -56,8 +56,6 @@ static void put_number(u64 v, u32 base, u32 width, char pad)
 		buf[n++] = "0123456789abcdef"[v % base];
 		v /= base;
 	} while (v);
-	for (; width > n; width--)
-		put_char(pad);
 	while (n)
 		put_char(buf[--n]);
 }
@@ -65,19 +63,13 @@ static void put_number(u64 v, u32 base, u32 width, char pad)
 static void vprint(const char *fmt, va_list ap)
 {
 	for (; *fmt; fmt++) {
-		u32 width = 0;
-		char pad = ' ';
 		bool is_long = false;
 
 		if (*fmt != '%') {
 			put_char(*fmt);
 			continue;
 		}
-		if (*++fmt == '0')
-			pad = '0';
-		for (; *fmt >= '0' && *fmt <= '9'; fmt++)
-			width = width * 10 + (u32)(*fmt - '0');
-		for (; *fmt == 'l'; fmt++)
+		while (*++fmt == 'l')
 			is_long = true;
 		switch (*fmt) {
 		case 's':
@@ -85,7 +77,7 @@ static void vprint(const char *fmt, va_list ap)
 			break;
 		case 'u':
 		case 'x':
-			put_number(is_long ? va_arg(ap, u64) : va_arg(ap, u32), *fmt == 'u' ? 10 : 16, width, pad);
+			put_number(is_long ? va_arg(ap, u64) : va_arg(ap, u32), *fmt == 'u' ? 10 : 16);
 			break;
 		}
 	}

@@ -101,10 +101,10 @@ void exception_handler(struct trap_frame *f)
 				return;
 			}
 	rv_panic("exception %lu error %lx at %lx (cr2 %lx)\n"
-		 "  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n"
-		 "  rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n"
-		 "  r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n"
-		 "  r12 %016lx r13 %016lx r14 %016lx r15 %016lx",
+		 "  rax %lx rbx %lx rcx %lx rdx %lx\n"
+		 "  rsi %lx rdi %lx rbp %lx rsp %lx\n"
+		 "  r8 %lx r9 %lx r10 %lx r11 %lx\n"
+		 "  r12 %lx r13 %lx r14 %lx r15 %lx",
 		 f->vector, f->error, f->rip, read_cr2(), f->rax, f->rbx, f->rcx, f->rdx, f->rsi, f->rdi,
 		 f->rbp, f->rsp, f->r8, f->r9, f->r10, f->r11, f->r12, f->r13, f->r14, f->r15);
 }

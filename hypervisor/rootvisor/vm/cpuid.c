@@ -34,11 +34,6 @@ static const struct {
 	{ 0x80000006, 0x80000008, { ALL, ALL, ALL, ALL } },
 };
 
-static void clear(u32 r[4])
-{
-	r[A] = r[B] = r[C] = r[D] = 0;
-}
-
 /* All vCPUs are cores of one package. */
 static void topology(u32 r[4], u32 sub, u32 apic_id, u32 more)
 {
@@ -58,7 +53,7 @@ static void xstate(u32 r[4], u32 sub)
 		r[A] &= 7;		/* XSAVEOPT, XSAVEC, XGETBV(1); no XSAVES */
 		r[C] = r[D] = 0;
 	} else if (sub > 31 || !(xcr0_allowed & BIT(sub))) {
-		clear(r);
+		memset(r, 0, 4 * sizeof(*r));
 	}
 }
 
@@ -83,7 +78,7 @@ void pv_cpuid(struct pcpu *c, struct vcpu12 *v)
 		break;
 	case 0x7:
 		if (sub)
-			clear(r);
+			memset(r, 0, 4 * sizeof(*r));
 		else if ((r[C] & BIT(3)) && (cr4 & BIT(22)))
 			r[C] |= BITS(BIT(4));
 		if (!(rdmsr(MSR_MISC_ENABLE) & 1))	/* no fast strings: REP STOSB is slower than STOSQ, as KVM says, too */

@@ -3,7 +3,7 @@
 
 #include "rv/types.h"
 
-/* Serial (COM1). Formats: %s %u %x %lu %lx, width and zero padding. Each line begins with "rootvisor: ". */
+/* Serial (COM1). Formats: %s %u %x %lu %lx. Each line begins with "rootvisor: ". */
 void rv_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints "ROOTVISOR PANIC: " and the message, then halts this CPU for ever. */
