@@ -23,19 +23,21 @@ static enum reason check_ram(const struct cvm_launch_table *t, struct launch *l)
 {
 	const struct cvm_ram_range *r = t->ram;
 
-	if (t->nr_ram < 1 || t->nr_ram > 2)
+	if (t->nr_ram < 2 || t->nr_ram > 3)
 		return R_BAD_LAUNCH_TABLE;
-	if (r[0].gpa != 0 || r[0].size & PAGE_MASK || r[0].size <= LAYOUT_1MIB ||
-	    r[0].size > LAYOUT_LOW_TOP_MAX)
+	if (r[0].gpa != 0 || r[0].size != CVM_BOUNCE_GPA)
 		return R_BAD_LAUNCH_TABLE;
-	l->low_top = r[0].size;
+	if (r[1].gpa != CVM_BOUNCE_END || r[1].size & PAGE_MASK || r[1].size <= LAYOUT_1MIB - CVM_BOUNCE_END ||
+	    r[1].size > LAYOUT_LOW_TOP_MAX - CVM_BOUNCE_END)
+		return R_BAD_LAUNCH_TABLE;
+	l->low_top = CVM_BOUNCE_END + r[1].size;
 	l->high_top = LAYOUT_4GIB;
-	if (t->nr_ram == 1)
+	if (t->nr_ram == 2)
 		return R_OK;
-	if (r[1].gpa != LAYOUT_4GIB || r[1].size & PAGE_MASK || r[1].size == 0 ||
-	    r[1].size > LAYOUT_HIGH_TOP_MAX - LAYOUT_4GIB)
+	if (r[2].gpa != LAYOUT_4GIB || r[2].size & PAGE_MASK || r[2].size == 0 ||
+	    r[2].size > LAYOUT_HIGH_TOP_MAX - LAYOUT_4GIB)
 		return R_BAD_LAUNCH_TABLE;
-	l->high_top = LAYOUT_4GIB + r[1].size;
+	l->high_top = LAYOUT_4GIB + r[2].size;
 	return R_OK;
 }
 

@@ -27,6 +27,7 @@
 #define LAYOUT_PAGE_TABLES	0x40000	/* PML4, PDPT, 4 page directories */
 #define LAYOUT_BOOT_PARAMS	0x46000
 #define LAYOUT_CMDLINE_COPY	0x47000
+/* 7c000h to 80000h: the bounce area (cvm/boot.h) */
 #define LAYOUT_ACPI		0x9e000
 #define LAYOUT_ACPI_SIZE	0x02000
 #define LAYOUT_LOW_END		0xa0000

@@ -146,7 +146,7 @@ idt_pointer:
 	.long	firmware_page_size
 	.fill	11, 4, 0
 
-/* ---- decoy table (cvm/boot.h): 7 slots of 16 bytes ---- */
+/* ---- decoy table (cvm/boot.h): 13 slots of 16 bytes ---- */
 	.section .decoy, "a"
 	.macro slot bytes:vararg
 	.byte	\bytes
@@ -160,4 +160,10 @@ idt_pointer:
 	slot	0x66, 0x89, 0x07
 	slot	0x89, 0x07
 	slot	0x90
+	slot	0xf3, 0x6c
+	slot	0x66, 0xf3, 0x6d
+	slot	0xf3, 0x6d
+	slot	0xf3, 0x6e
+	slot	0x66, 0xf3, 0x6f
+	slot	0xf3, 0x6f
 	.section .note.GNU-stack, "", @progbits

@@ -48,7 +48,7 @@ int guardian_decode(struct guardian *g, struct cvm_g_mailbox *mb)
 			memcpy(mb->report.user_data, user_data, sizeof(user_data));
 		return err;
 	}
-	err = step_begin(&g->pending[a.vcpu], &guest, &cpu, &a, &s);
+	err = step_begin(&g->pending[a.vcpu], &guest, &cpu, &a, mb->run, &s);
 	if (!err)
 		answer(&g->pending[a.vcpu], &s, mb);
 	return err;
@@ -65,7 +65,7 @@ int guardian_continue(struct guardian *g, struct cvm_g_mailbox *mb)
 		return -EPERM;
 	if (vcpu >= CVM_MAX_CPUS)
 		return -EINVAL;
-	err = step_continue(&g->pending[vcpu], &guest, mb->data, &s);
+	err = step_continue(&g->pending[vcpu], &guest, mb->data, mb->run, &s);
 	if (!err)
 		answer(&g->pending[vcpu], &s, mb);
 	return err;

@@ -37,7 +37,7 @@ void machine_code(struct machine *m, const void *bytes, size_t n) {
 }
 
 int machine_run(struct machine *m) {
-    int r = step_begin(&m->pending, &m->guest, &m->cpu, &m->access, &m->step);
+    int r = step_begin(&m->pending, &m->guest, &m->cpu, &m->access, NULL, &m->step);
     uint64_t data = 0x5555555555555555; /* what RootVisor leaves after a store must not matter */
     unsigned n = 0;
 
@@ -63,10 +63,10 @@ int machine_run(struct machine *m) {
             memcpy(m->memory + s->gpa, &s->data, s->size);
             m->stores++;
         }
-        r = step_continue(&m->pending, &m->guest, data, s);
+        r = step_continue(&m->pending, &m->guest, data, NULL, s);
     }
     if (!r && m->step.kind == CVM_G_STEP_DONE) {
-        assert_int_equal(step_continue(&m->pending, &m->guest, data, &m->trace[31]), -22);
+        assert_int_equal(step_continue(&m->pending, &m->guest, data, NULL, &m->trace[31]), -22);
         m->cpu = m->pending.cpu;
     }
     return r;

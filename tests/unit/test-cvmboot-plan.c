@@ -45,8 +45,10 @@ static void test_plan(void **state) {
     assert_int_equal(plan_make(&in, &p), R_OK);
     assert_int_equal(p.version, CVM_ABI_VERSION);
     assert_int_equal(p.more_vcpus, 0);
-    assert_int_equal(p.nr_ram, 1);
-    assert_true(p.ram[0].gpa == 0 && p.ram[0].size == 256 * MIB);
+    /* all but the bounce area */
+    assert_int_equal(p.nr_ram, 2);
+    assert_true(p.ram[0].gpa == 0 && p.ram[0].size == CVM_BOUNCE_GPA);
+    assert_true(p.ram[1].gpa == CVM_BOUNCE_GPA + CVM_BOUNCE_SIZE && p.ram[1].gpa + p.ram[1].size == 256 * MIB);
     assert_int_equal(p.nr_components, 4);
     assert_int_equal(p.comp[0].kind, CVM_COMP_FIRMWARE);
     assert_int_equal(p.comp[0].gpa, CVM_FW_GPA);
@@ -63,8 +65,8 @@ static void test_plan(void **state) {
     in.ram.high_top = 6 * GIB;
     in.initrd_size = in.cmdline_size = 0;
     assert_int_equal(plan_make(&in, &p), R_OK);
-    assert_int_equal(p.nr_ram, 2);
-    assert_true(p.ram[1].gpa == 4 * GIB && p.ram[1].size == 2 * GIB);
+    assert_int_equal(p.nr_ram, 3);
+    assert_true(p.ram[2].gpa == 4 * GIB && p.ram[2].size == 2 * GIB);
     assert_int_equal(p.nr_components, 2);
 }
 
@@ -160,15 +162,23 @@ static void test_launch_refuses(void **state) {
     REFUSED(t.version++);
     REFUSED(t.vcpus = 0);
     REFUSED(t.nr_ram = 0);
-    REFUSED(t.nr_ram = 3);
+    REFUSED(t.nr_ram = 1);
+    REFUSED(t.nr_ram = 4);
     REFUSED(t.nr_ram = UINT32_MAX);
-    REFUSED(t.nr_ram = 2); /* the second is empty */
+    REFUSED(t.nr_ram = 3); /* the third is empty */
     REFUSED(t.ram[0].gpa = 4096);
     REFUSED(t.ram[0].size++);
     REFUSED(t.ram[0].size = UINT64_MAX & ~0xfffull);
     REFUSED(t.ram[0].size = MIB);
-    REFUSED((t.nr_ram = 2, t.ram[1].gpa = 3 * GIB, t.ram[1].size = GIB));
-    REFUSED((t.nr_ram = 2, t.ram[1].gpa = 4 * GIB, t.ram[1].size = -4096ull));
+    REFUSED(t.ram[0].size += 4096); /* into the bounce area */
+    REFUSED(t.ram[0].size -= 4096);
+    REFUSED((t.ram[1].gpa -= 4096, t.ram[1].size += 4096));
+    REFUSED((t.ram[1].gpa += 4096, t.ram[1].size -= 4096));
+    REFUSED(t.ram[1].size++);
+    REFUSED(t.ram[1].size = MIB - t.ram[1].gpa);
+    REFUSED(t.ram[1].size = UINT64_MAX & ~0xfffull);
+    REFUSED((t.nr_ram = 3, t.ram[2].gpa = 3 * GIB, t.ram[2].size = GIB));
+    REFUSED((t.nr_ram = 3, t.ram[2].gpa = 4 * GIB, t.ram[2].size = -4096ull));
     REFUSED(t.nr_components = 1);
     REFUSED(t.nr_components = CVM_MAX_COMPONENTS + 1);
     REFUSED(t.nr_components = CVM_MAX_COMPONENTS); /* empty ones */

@@ -38,6 +38,12 @@ static void test_decoy(void **state) {
         { CVM_DECOY_STORE16, 3, { 0x66, 0x89, 0x07 } },
         { CVM_DECOY_STORE32, 2, { 0x89, 0x07 } },
         { CVM_DECOY_NOP, 1, { 0x90 } },
+        { CVM_DECOY_INS8, 2, { 0xf3, 0x6c } },
+        { CVM_DECOY_INS16, 3, { 0x66, 0xf3, 0x6d } },
+        { CVM_DECOY_INS32, 2, { 0xf3, 0x6d } },
+        { CVM_DECOY_OUTS8, 2, { 0xf3, 0x6e } },
+        { CVM_DECOY_OUTS16, 3, { 0x66, 0xf3, 0x6f } },
+        { CVM_DECOY_OUTS32, 2, { 0xf3, 0x6f } },
     };
 
     (void) state;

@@ -146,25 +146,27 @@ static void test_bootparams(void **state) {
     for (uint32_t i = 0x26c; i < 0x2d0; i++) /* nothing behind the header's end */
         assert_int_equal(page[i], 0);
 
-    assert_int_equal(page[0x1e8], 6);
-    for (uint32_t i = 0; i < 6; i++) { /* ascending, disjoint */
+    assert_int_equal(page[0x1e8], 8);
+    for (uint32_t i = 0; i < 8; i++) { /* ascending, disjoint */
         const uint8_t *e = page + 0x2d0 + i * 20;
 
         assert_true(le64(e + 8) > 0);
         if (i)
             assert_true(le64(e) >= le64(e - 20) + le64(e - 12));
     }
+    assert_true(le64(page + 0x2d0 + 20) == CVM_BOUNCE_GPA && le64(page + 0x2d0 + 28) == CVM_BOUNCE_SIZE);
+    assert_int_equal(le32(page + 0x2d0 + 36), 2);
     l.mailbox = LAYOUT_MAILBOX; /* others wait in stage 2: its pages are no RAM for the kernel */
     bootparams_build(page, head, &bz, &l, 0x47000, 0x9e000);
-    assert_int_equal(page[0x1e8], 8);
+    assert_int_equal(page[0x1e8], 10);
     assert_true(le64(page + 0x2d0 + 20) == CVM_FW_GPA && le32(page + 0x2d0 + 20 + 16) == 2);
     assert_true(le64(page + 0x2d0 + 20) + le64(page + 0x2d0 + 20 + 8) > LAYOUT_MAILBOX);
     assert_true(le64(page + 0x2d0 + 20) + le64(page + 0x2d0 + 20 + 8) > LAYOUT_PAGE_TABLES);
     l.mailbox = 0;
     l.high_top = 6 * GIB;
     bootparams_build(page, head, &bz, &l, 0x47000, 0x9e000);
-    assert_int_equal(page[0x1e8], 7);
-    assert_true(le64(page + 0x2d0 + 6 * 20) == 4 * GIB && le64(page + 0x2d0 + 6 * 20 + 8) == 2 * GIB);
+    assert_int_equal(page[0x1e8], 9);
+    assert_true(le64(page + 0x2d0 + 8 * 20) == 4 * GIB && le64(page + 0x2d0 + 8 * 20 + 8) == 2 * GIB);
 }
 
 int main(void) {

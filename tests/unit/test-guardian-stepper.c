@@ -487,7 +487,7 @@ static void test_wrong_access(void **state) {
     assert_int_equal(machine_run(m), -EINVAL);
     m->access.kind = 0;
     assert_int_equal(machine_run(m), -EINVAL);
-    assert_int_equal(step_continue(&m->pending, &m->guest, 0, &m->step), -EINVAL);
+    assert_int_equal(step_continue(&m->pending, &m->guest, 0, NULL, &m->step), -EINVAL);
 }
 
 /* RootVisor enters an operation again: begin and continue must give the same twice. */
@@ -499,21 +499,21 @@ static void test_runs_twice(void **state) {
     CODE(m, 0x48, 0x01, 0x07); /* add %rax,(%rdi) */
     m->cpu.gpr[RDI] = MACHINE_MMIO;
     m->cpu.gpr[RAX] = 1;
-    assert_int_equal(step_begin(&m->pending, &m->guest, &m->cpu, &m->access, &a), 0);
-    assert_int_equal(step_begin(&m->pending, &m->guest, &m->cpu, &m->access, &b), 0);
+    assert_int_equal(step_begin(&m->pending, &m->guest, &m->cpu, &m->access, NULL, &a), 0);
+    assert_int_equal(step_begin(&m->pending, &m->guest, &m->cpu, &m->access, NULL, &b), 0);
     assert_memory_equal(&a, &b, sizeof(a));
-    assert_int_equal(step_continue(&m->pending, &m->guest, 0xffffffff, &a), 0);
+    assert_int_equal(step_continue(&m->pending, &m->guest, 0xffffffff, NULL, &a), 0);
     assert_step(&a, CVM_G_STEP_LOAD, MACHINE_MMIO + 4, 4);
     before = m->pending;
-    assert_int_equal(step_continue(&m->pending, &m->guest, 1, &a), 0);
+    assert_int_equal(step_continue(&m->pending, &m->guest, 1, NULL, &a), 0);
     m->pending = before;
-    assert_int_equal(step_continue(&m->pending, &m->guest, 1, &b), 0);
+    assert_int_equal(step_continue(&m->pending, &m->guest, 1, NULL, &b), 0);
     assert_memory_equal(&a, &b, sizeof(a));
     assert_step(&a, CVM_G_STEP_STORE, MACHINE_MMIO, 4);
     assert_int_equal(a.data, 0);
-    assert_int_equal(step_continue(&m->pending, &m->guest, 99, &a), 0);
+    assert_int_equal(step_continue(&m->pending, &m->guest, 99, NULL, &a), 0);
     assert_int_equal(a.data, 2);
-    assert_int_equal(step_continue(&m->pending, &m->guest, 99, &a), 0);
+    assert_int_equal(step_continue(&m->pending, &m->guest, 99, NULL, &a), 0);
     assert_int_equal(a.kind, CVM_G_STEP_DONE);
 }
 

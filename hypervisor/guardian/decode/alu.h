@@ -9,6 +9,7 @@
 #define FLAG_AF	(1ull << 4)
 #define FLAG_ZF	(1ull << 6)
 #define FLAG_SF	(1ull << 7)
+#define FLAG_TF	(1ull << 8)
 #define FLAG_DF	(1ull << 10)
 #define FLAG_OF	(1ull << 11)
 #define FLAG_RF	(1ull << 16)

@@ -131,26 +131,26 @@ void insn_execute(struct pending *p)
 	}
 }
 
-static void advance_index(struct pending *p, unsigned reg)
+static void advance_index(struct pending *p, unsigned reg, uint64_t n)
 {
 	const struct insn *in = &p->insn;
-	uint64_t step = p->cpu.rflags & FLAG_DF ? -(uint64_t)in->size : in->size;
+	uint64_t step = n * (p->cpu.rflags & FLAG_DF ? -(uint64_t)in->size : in->size);
 
 	reg_set(&p->cpu, reg, in->address_size, true, reg_get(&p->cpu, reg, in->address_size, true) + step);
 }
 
-void insn_retire(struct pending *p)
+void insn_retire(struct pending *p, uint64_t n)
 {
 	const struct insn *in = &p->insn;
 	struct cvm_g_cpu *cpu = &p->cpu;
 
 	if (insn_is_string(in)) {
 		if (in->op != OP_STOS && in->op != OP_INS)
-			advance_index(p, RSI);
+			advance_index(p, RSI, n);
 		if (in->op != OP_LODS && in->op != OP_OUTS)
-			advance_index(p, RDI);
+			advance_index(p, RDI, n);
 		if (in->rep) {
-			uint64_t left = low_bytes(cpu->gpr[RCX] - 1, in->address_size);
+			uint64_t left = low_bytes(cpu->gpr[RCX] - n, in->address_size);
 
 			reg_set(cpu, RCX, in->address_size, true, left);
 			if (left)

@@ -8,7 +8,7 @@
  * Clears p->write if nothing is to be written after all. */
 void insn_execute(struct pending *p);
 
-/* All is written: index registers, count, RIP. */
-void insn_retire(struct pending *p);
+/* All is written, of a string n elements: index registers, count, RIP. */
+void insn_retire(struct pending *p, uint64_t n);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "decode/alu.h"
 #include "decode/execute.h"
+#include "decode/run.h"
 
 #define PAGE	4096u
 #define RCX	1
@@ -149,6 +150,11 @@ static bool explains(const struct pending *p, const struct cvm_g_access *a)
 	return !io && (touches(&p->read, a->gpa) || touches(&p->write, a->gpa));
 }
 
+static bool nothing_to_do(const struct pending *p)
+{
+	return p->insn.rep && insn_is_string(&p->insn) && !low_bytes(p->cpu.gpr[RCX], p->insn.address_size);
+}
+
 struct piece {
 	uint64_t gpa;
 	unsigned size;
@@ -215,7 +221,7 @@ static int write_all(struct pending *p, const struct guest *g, struct cvm_g_step
 		memcpy(m, &v, c.size);
 		p->pos += c.size;
 	}
-	insn_retire(p);
+	insn_retire(p, 1);
 	p->phase = PHASE_IDLE;
 	*out = (struct cvm_g_step){ .kind = CVM_G_STEP_DONE };
 	return 0;
@@ -245,7 +251,7 @@ static int exception(const struct guest_exception *x, struct cvm_g_step *out)
 }
 
 int step_begin(struct pending *pending, const struct guest *g, const struct cvm_g_cpu *cpu,
-	       const struct cvm_g_access *a, struct cvm_g_step *out)
+	       const struct cvm_g_access *a, uint8_t *bytes, struct cvm_g_step *out)
 {
 	struct pending p = { .phase = PHASE_READ, .cpu = *cpu };
 	struct guest_exception x;
@@ -254,6 +260,14 @@ int step_begin(struct pending *pending, const struct guest *g, const struct cvm_
 	if (a->kind != CVM_G_MMIO && a->kind != CVM_G_PIO)
 		return -EINVAL;
 	r = guest_fetch(g, cpu, &p.insn, &x);
+	/* A CPU may exit for a port before it looks at RCX. With RCX = 0 there is no access, nor a fault of one. */
+	if (!r && a->kind == CVM_G_PIO && explains(&p, a) && nothing_to_do(&p)) {
+		insn_retire(&p, 0);
+		p.phase = PHASE_IDLE;
+		*pending = p;
+		*out = (struct cvm_g_step){ .kind = CVM_G_STEP_DONE };
+		return 0;
+	}
 	if (!r)
 		r = insn_is_string(&p.insn) ? string_spans(&p, g, a, &x) : memory_spans(&p, g, a, &x);
 	if (r == GUEST_FAULT) {
@@ -263,29 +277,31 @@ int step_begin(struct pending *pending, const struct guest *g, const struct cvm_
 	}
 	if (r)
 		return r;
-	/* With RCX = 0 the CPU makes no access, so there was none to exit for. */
-	if (p.insn.rep && insn_is_string(&p.insn) && !low_bytes(cpu->gpr[RCX], p.insn.address_size))
-		return -EOPNOTSUPP;
-	if (!explains(&p, a))
+	if (!explains(&p, a) || nothing_to_do(&p))
 		return -EOPNOTSUPP;
 	r = touch_ram(g, &p.write);
+	if (!r && bytes && a->kind == CVM_G_PIO)
+		p.run = run_length(&p, g, a->vcpu);
 	if (!r)
 		r = run(&p, g, NULL, out);
+	if (!r && p.run)
+		r = run_begin(&p, g, bytes, out);
 	if (!r)
 		*pending = p;
 	return r;
 }
 
-int step_continue(struct pending *pending, const struct guest *g, uint64_t data, struct cvm_g_step *out)
+int step_continue(struct pending *pending, const struct guest *g, uint64_t data, uint8_t *bytes,
+		  struct cvm_g_step *out)
 {
 	struct pending p = *pending;
 	int r;
 
 	if (p.phase == PHASE_IDLE)
 		return -EINVAL;
-	if (p.phase == PHASE_WRITE)
+	if (p.phase == PHASE_WRITE && !p.run)
 		p.pos += piece_of(&p.write, p.pos).size;
-	r = run(&p, g, &data, out);
+	r = p.run ? run_end(&p, g, data, bytes, out) : run(&p, g, &data, out);
 	if (!r)
 		*pending = p;
 	return r;

@@ -28,6 +28,7 @@ enum phase {
 struct pending {
 	uint8_t phase;			/* enum phase */
 	uint8_t pos;			/* bytes moved in this phase */
+	uint16_t run;			/* elements that the host does at once (run.h); 0: none */
 	struct insn insn;
 	struct span read, write;
 	uint64_t value;			/* read so far, or to be written */
@@ -40,14 +41,15 @@ struct pending {
  *   -EOPNOTSUPP  (with a kind: guest_fetch()) not one of the known instructions, it does not touch a->gpa (or the port), or
  *                it needs memory that is neither RAM nor the access' own kind
  *   -EINVAL      a->kind is unknown
+ * bytes: NULL: one element of a string at a time; else CVM_RUN_MAX bytes for a run of them (run.h) if there is more than one.
  */
 int step_begin(struct pending *p, const struct guest *g, const struct cvm_g_cpu *cpu, const struct cvm_g_access *a,
-	       struct cvm_g_step *out);
+	       uint8_t *bytes, struct cvm_g_step *out);
 
 /*
- * The last step's access is done; data: what a load gave. As above; -EINVAL: nothing is
- * under way. On error *p is as before.
+ * The last step's access is done; data: what a load gave, or of a run how many elements were done; those of INS lie in
+ * bytes (cvm_g_mailbox.run). As above; -EINVAL: nothing is under way, or data is out of range. On error *p is as before.
  */
-int step_continue(struct pending *p, const struct guest *g, uint64_t data, struct cvm_g_step *out);
+int step_continue(struct pending *p, const struct guest *g, uint64_t data, uint8_t *bytes, struct cvm_g_step *out);
 
 #endif

@@ -45,8 +45,27 @@ enum cvm_decoy {			/* bytes in the slot */
 	CVM_DECOY_STORE16 = 4,		/* 66 89 07 */
 	CVM_DECOY_STORE32 = 5,		/* 89 07 */
 	CVM_DECOY_NOP	  = 6,		/* 90; RIP of every exit that is no memory access */
-	CVM_DECOY_MAX	  = 7,
+	CVM_DECOY_INS8	  = 7,		/* F3 6C */
+	CVM_DECOY_INS16	  = 8,		/* 66 F3 6D */
+	CVM_DECOY_INS32	  = 9,		/* F3 6D */
+	CVM_DECOY_OUTS8	  = 10,		/* F3 6E */
+	CVM_DECOY_OUTS16  = 11,		/* 66 F3 6F */
+	CVM_DECOY_OUTS32  = 12,		/* F3 6F */
+	CVM_DECOY_MAX	  = 13,
 };
+
+/*
+ * The bounce area: four pages that no RAM range covers, so that they stay the host's; stage 2 tells the kernel
+ * that they are reserved. (A kernel looks for firmware's tables from 512 KiB on, and a touch there would stop the VM.)
+ * A run of REP INS or REP OUTS goes to KVM as one exit with this memory as its string: EDI, ESI at the part of the
+ * vCPU, CVM_RUN_MAX bytes from CVM_BOUNCE_GPA + number * CVM_RUN_MAX on, ECX elements, DX the port. Where RAM
+ * ranges cover it, elements go one by one.
+ */
+#define CVM_BOUNCE_GPA		0x7c000u
+#define CVM_BOUNCE_SIZE		0x4000u
+#define CVM_BOUNCE_END		(CVM_BOUNCE_GPA + CVM_BOUNCE_SIZE)
+#define CVM_RUN_MAX		1024u	/* bytes: KVM carries no more in one exit */
+_Static_assert(CVM_BOUNCE_SIZE == CVM_MAX_CPUS * CVM_RUN_MAX, "CVM_BOUNCE_SIZE");
 
 /* Where the ROM image holds the firmware component, so that a tool can compute a launch
  * measurement from the file alone. Stands at this offset of the ROM, below the decoy table. */

@@ -60,12 +60,14 @@ enum cvm_g_op {
 	CVM_G_UNSEAL		= 5,	/* in: page. -EBADMSG: not what was sealed for this gfn;
 					   -ENOENT: gfn was never sealed */
 	CVM_G_DECODE		= 6,	/* in: cpu, access; out: step. Starts an instruction; forgets one that
-					   the vCPU had under way. One element of a REP string: DONE then
-					   leaves RIP at the instruction. -(EOPNOTSUPP | enum cvm_refused << 16):
+					   the vCPU had under way. One element of a REP string, or of REP INS and
+					   OUTS a run of elements (step.count; of OUTS they lie in run, zeroes behind); DONE then leaves RIP at the
+					   instruction if there are more. -(EOPNOTSUPP | enum cvm_refused << 16):
 					   not an instruction that the Guardian knows, or it does not touch
 					   access.gpa */
 	CVM_G_CONTINUE		= 7,	/* in: access.vcpu, data; out: step. The access of the last step is done.
-					   -EINVAL: that vCPU has no step under way */
+					   After a run data counts its elements that were done, from 1 on; those of INS
+					   lie in run. -EINVAL: that vCPU has no step under way, or data is out of range */
 	CVM_G_REPORT		= 8,	/* in: report.user_data, .requester, .uuid, .counter; out: Guardian's part */
 	CVM_G_EXTEND		= 9,	/* in: extend */
 	CVM_G_KEY_PUT		= 10,	/* in: key_blob. Errors: CVM_HOST_KEY_PUT. A key not yet taken is replaced */
@@ -149,7 +151,8 @@ struct cvm_g_step {
 	uint64_t gpa;			/* or port, if access.kind is PIO */
 	uint64_t data;			/* store: the datum; exception: CR2 */
 	uint32_t vector, has_error;
-	uint32_t error_code, reserved;
+	uint32_t error_code;
+	uint32_t count;			/* PIO: 0, or elements of a run, 2 to CVM_RUN_MAX / size */
 };
 
 #define CVM_G_TPM_LOG		3072u	/* enough for 8 banks and the longest command line */
@@ -203,6 +206,7 @@ struct cvm_g_mailbox {
 			struct cvm_g_access access;
 			uint64_t data;		/* CONTINUE: what the load gave */
 			struct cvm_g_step step;
+			uint8_t run[CVM_RUN_MAX];	/* elements in the order of the port, whatever DF */
 		};
 		struct cvm_report report;
 		struct cvm_rtmr_extend extend;

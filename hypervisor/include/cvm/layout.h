@@ -257,7 +257,7 @@ CVM_AT(cvm_g_step, data, 16);
 CVM_AT(cvm_g_step, vector, 24);
 CVM_AT(cvm_g_step, has_error, 28);
 CVM_AT(cvm_g_step, error_code, 32);
-CVM_AT(cvm_g_step, reserved, 36);
+CVM_AT(cvm_g_step, count, 36);
 CVM_SIZE(cvm_g_quoter, 3840);
 CVM_AT(cvm_g_quoter, rootvisor_size, 0);
 CVM_AT(cvm_g_quoter, guardian_size, 8);
@@ -303,6 +303,7 @@ CVM_AT(cvm_g_mailbox, init, 8);
 CVM_AT(cvm_g_mailbox, access, 8 + 272);
 CVM_AT(cvm_g_mailbox, data, 8 + 272 + 40);
 CVM_AT(cvm_g_mailbox, step, 8 + 272 + 40 + 8);
+CVM_AT(cvm_g_mailbox, run, 8 + 272 + 40 + 8 + 40);
 
 #undef CVM_AT
 #undef CVM_SIZE

@@ -212,12 +212,20 @@ static bool complete(struct pcpu *c, struct vcpu12 *v, u64 rax, u64 rdx, bool gp
 		}
 		break;
 	case PENDING_STEP: {
+		u64 left = (u32)c->regs.r[R_RCX], count = p->step.count;	/* of a run */
 		struct ept12_leaf leaf;
 
-		if (done) {
+		if (count && left == count)
+			return true;		/* nothing was done: the guest's instruction runs again */
+		*reflected = true;
+		/* Of OUTS KVM does one element at a time, out of the same bytes; an interrupt ends the run. */
+		if (left && left < count && p->step.kind == CVM_G_STEP_STORE && !p->redeliver_info) {
+			pv_reflect(c, v, EXIT_IO, PENDING_STEP, (p->shown_rip - CVM_DECOY_GPA) / CVM_DECOY_SLOT, p->shown_len);
+			return true;
+		}
+		if (done || count) {
 			pv_switch_in(c, p);
-			pv_step_done(c, v, rax & mask);
-			*reflected = true;
+			pv_step_done(c, v, count ? count - left : rax & mask);
 			return true;
 		}
 		if (!p->step_pio && ept12_lookup(F12(v, VMCS_EPTP), p->step.gpa, &leaf) == EPT12_OK &&
@@ -227,7 +235,6 @@ static bool complete(struct pcpu *c, struct vcpu12 *v, u64 rax, u64 rdx, bool gp
 		}
 		pv_switch_in(c, p);
 		pv_present_step(c, v);
-		*reflected = true;
 		return true;
 	}
 	default:

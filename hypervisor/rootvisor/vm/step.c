@@ -41,35 +41,54 @@ static bool step_ok(const struct pvcpu *p)
 	return !(s->gpa >> 46) && (s->gpa & ~PAGE_MASK) + s->size <= PAGE_SIZE;
 }
 
+/* The vCPU's part of the bounce area, CVM_RUN_MAX bytes of the host's. NULL: it must map it first, writable. */
+#define BOUNCE(v)	(CVM_BOUNCE_GPA + (v)->pv->number * CVM_RUN_MAX)
+static u8 *bounce(const struct vcpu12 *v)
+{
+	struct ept12_leaf leaf;
+
+	if (ept12_lookup(F12(v, VMCS_EPTP), BOUNCE(v), &leaf) != EPT12_OK || !(leaf.perms & EPT_W) || !frame_is_host(leaf.pfn))
+		return NULL;
+	return va(leaf.pfn << PAGE_SHIFT | (BOUNCE(v) & ~PAGE_MASK));
+}
+
 /* p->step to KVM. True state is in the hardware, VMCS02 is current. */
 void pv_present_step(struct pcpu *c, struct vcpu12 *v)
 {
-	static const u32 load[] = { 0, CVM_DECOY_LOAD8, CVM_DECOY_LOAD16, 0, CVM_DECOY_LOAD32 };
-	static const u32 store[] = { 0, CVM_DECOY_STORE8, CVM_DECOY_STORE16, 0, CVM_DECOY_STORE32 };
 	struct pvcpu *p = v->pv;
 	bool is_store = p->step.kind == CVM_G_STEP_STORE;
-	u32 size = p->step.size;
+	u32 size = p->step.size, len = size == 2 ? 3 : 2;
+	u8 *run = p->step.count ? bounce(v) : NULL;
 	struct ept12_leaf leaf;
 
 	if (!step_ok(p) || (!p->step_pio && vm_gfn_is_ram(v->vm, p->step.gpa >> PAGE_SHIFT)))
 		return pv_stop(c, v, CVM_R_DECODE, p->step.gpa, p->step.kind);
+	if (p->step.count && !run)
+		return pv_reflect_page(c, v, BOUNCE(v) >> PAGE_SHIFT);	/* then the instruction starts again */
+	if (run && is_store)
+		memcpy(run, v->vm->guardian.mb->run, CVM_RUN_MAX);
 	p->size = size;
 	pv_switch_out(c, p);
-	c->regs.r[R_RAX] = is_store ? p->step.data & (size == 4 ? 0xffffffff : size == 2 ? 0xffff : 0xff) : 0;
+	c->regs.r[R_RAX] = is_store && !run ? p->step.data & (size == 4 ? 0xffffffff : size == 2 ? 0xffff : 0xff) : 0;
+	c->regs.r[R_RDI] = run ? BOUNCE(v) : p->step_pio ? 0 : (u32)p->step.gpa;
+	if (run) {
+		c->regs.r[R_RSI] = BOUNCE(v);
+		c->regs.r[R_RCX] = p->step.count;
+		c->regs.r[R_RDX] = p->step.gpa;
+	}
 	if (p->step_pio) {
-		F12(v, VMCS_EXIT_QUALIFICATION) = (size - 1) | (is_store ? 0 : BIT(3)) | p->step.gpa << 16;
+		F12(v, VMCS_EXIT_QUALIFICATION) = (size - 1) | (is_store ? 0 : BIT(3)) | (run ? 3 << 4 : 0) | p->step.gpa << 16;
 		F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = 0;
-		pv_reflect(c, v, EXIT_IO, PENDING_STEP, CVM_DECOY_NOP, 1);
-		return;
+		return pv_reflect(c, v, EXIT_IO, PENDING_STEP,
+				  !run ? CVM_DECOY_NOP : (is_store ? CVM_DECOY_OUTS8 : CVM_DECOY_INS8) + (size >> 1), !run ? 1 : len);
 	}
 	bool misconfig = ept12_lookup(F12(v, VMCS_EPTP), p->step.gpa, &leaf) == EPT12_MISCONFIG;
 
-	c->regs.r[R_RDI] = (u32)p->step.gpa;
 	F12(v, VMCS_GUEST_PHYSICAL_ADDRESS) = p->step.gpa;
 	F12(v, VMCS_EXIT_QUALIFICATION) = misconfig ? 0 :
 		(is_store ? EPT_W : EPT_R) | leaf.perms << 3 | BIT(7) | BIT(8);
 	pv_reflect(c, v, misconfig ? EXIT_EPT_MISCONFIG : EXIT_EPT_VIOLATION, PENDING_STEP,
-		   is_store ? store[size] : load[size], size == 2 ? 3 : 2);
+		   (is_store ? CVM_DECOY_STORE8 : CVM_DECOY_LOAD8) + (size >> 1), len);
 }
 
 /* After DECODE or CONTINUE: the mailbox says what comes next. */
@@ -123,15 +142,24 @@ void pv_decode(struct pcpu *c, struct vcpu12 *v, const struct cvm_g_access *acce
 void pv_step_done(struct pcpu *c, struct vcpu12 *v, u64 data)
 {
 	struct cvm_g_mailbox *mb = v->vm->guardian.mb;
-	u64 need = 0;
+	struct pvcpu *p = v->pv;
+	bool ins = p->step.count && p->step.kind == CVM_G_STEP_LOAD;
+	const u8 *run = ins ? bounce(v) : NULL;
+	u64 need = BOUNCE(v) >> PAGE_SHIFT;
 	int err;
 
 	cpu_to_mailbox(c, &mb->cpu);
-	mb->access.vcpu = v->pv->number;
+	mb->access.vcpu = p->number;
 	mb->data = data;
-	err = guardian_call(c, &v->vm->guardian, CVM_G_CONTINUE, v, &need);
-	/* A store into RAM may need its page first; the access already happened and must not again. */
-	if (err == -EAGAIN)
+	if (run)
+		memcpy(mb->run, run, CVM_RUN_MAX);
+	err = ins && !run ? -EAGAIN : guardian_call(c, &v->vm->guardian, CVM_G_CONTINUE, v, &need);
+	if (err != -EAGAIN)
+		return next(c, v, err, need);
+	/* A page must come first; the access already happened and must not again. */
+	if (!ins)
 		return pv_stop(c, v, CVM_R_DECODE, need, EAGAIN);
-	next(c, v, err, need);
+	p->step.count = data;		/* ECX = 0 will say that these were done */
+	pv_reflect_page(c, v, need);
+	p->pending = PENDING_STEP;
 }

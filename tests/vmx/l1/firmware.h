@@ -11,6 +11,7 @@
 #define PORT_OUT	0xd1
 #define PORT_HOLD	0xd2
 #define PORT_STAGE1	0xd3
+#define PORT_STRING	0xd4	/* of INS and OUTS */
 
 /* Commands: arguments -> answers. */
 #define FW_READ		1	/* address -> word */

@@ -51,16 +51,58 @@ void vm1_select(struct vm1 *vm)
 	REQUIRE_EQ(vmptrld(vm->g.vmcs), 0);
 }
 
+u8 string_byte(u32 n)
+{
+	return (u8)(n * 7 + n / 251 + 3);
+}
+
+/* As KVM's emulator does it: INS as many as there are, OUTS one; RIP stays at the instruction, also when ECX becomes 0. */
+static void serve_string(struct vm1 *vm, u64 q)
+{
+	bool in = q & BIT(3);
+	u64 *index = &vm->g.regs[in ? RDI : RSI], *left = &vm->g.regs[RCX];
+	u32 size = (q & 7) + 1, most = in ? vm->string_most : 1, n = most && most < *left ? most : (u32)*left;
+
+	vm->strings++;
+	if (!vm->bounce || *index < CVM_BOUNCE_GPA || n > CVM_RUN_MAX || *index + n * size > CVM_BOUNCE_END ||
+	    vm->string_outs + n * size > sizeof(vm->string_out))
+		BROKEN("a string exit out of the bounce area");
+	for (u32 i = 0; i < n * size; i++) {
+		u8 *b = &vm->bounce[*index + i - CVM_BOUNCE_GPA];
+
+		if (in)
+			*b = string_byte(vm->string_ins++);
+		else
+			vm->string_out[vm->string_outs++] = *b;
+	}
+	*index += n * size;
+	*left -= n;
+}
+
 static void serve_io(struct vm1 *vm)
 {
 	u64 q = vmread(VMCS_EXIT_QUALIFICATION);
 	u32 port = q >> 16 & 0xffff;
 
+	if (q & BIT(4)) {
+		if (!vm->no_string)
+			serve_string(vm, q);
+		return;
+	}
 	if (port == PORT_IN) {
 		vm->g.regs[RAX] = vm->queue[vm->taken++];
 	} else if (port == PORT_OUT) {
 		if (vm->answers < ARRAY_SIZE(vm->answer))
 			vm->answer[vm->answers++] = (u32)vm->g.regs[RAX];
+	} else if (port == PORT_STRING) {	/* an element by itself */
+		for (u32 i = 0; i < (q & 7) + 1; i++) {
+			u64 shift = 8 * i;
+
+			if (q & BIT(3))
+				vm->g.regs[RAX] = (vm->g.regs[RAX] & ~(0xffull << shift)) | (u64)string_byte(vm->string_ins++) << shift;
+			else if (vm->string_outs < sizeof(vm->string_out))
+				vm->string_out[vm->string_outs++] = (u8)(vm->g.regs[RAX] >> shift);
+		}
 	} else if (port == PORT_HOLD) {
 		vm->holds++;
 		if (q & BIT(3))
@@ -75,6 +117,12 @@ static bool serve_fault(struct vm1 *vm)
 	u64 slot = (rip - CVM_DECOY_GPA) / CVM_DECOY_SLOT;
 
 	vm->faults++;
+	if (gpa - CVM_BOUNCE_GPA < CVM_BOUNCE_SIZE && !vm->no_bounce) {
+		if (!vm->bounce)
+			vm->bounce = page_alloc_contig(CVM_BOUNCE_SIZE / 4096, 1);
+		ept_map(vm->g.ept, gpa & PAGE_MASK, (u64)vm->bounce + (gpa & PAGE_MASK) - CVM_BOUNCE_GPA, EPT_LEAF);
+		return true;
+	}
 	if (gpa < VM_BYTES) {
 		if (!vm->hpa[gpa >> 12] || vm->faults > 10000)
 			return false;

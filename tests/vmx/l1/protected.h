@@ -6,7 +6,7 @@
 #include "firmware.h"
 #include "l1.h"
 
-#define VM_PAGES	128u		/* of RAM, from guest-physical 0 */
+#define VM_PAGES	124u		/* of RAM, from guest-physical 0 to the bounce area */
 #define VM_BYTES	(VM_PAGES * 4096u)
 _Static_assert(FW_DEVICE >> 12 == 0xd0000, "VM_MMIO");
 #define VM_MMIO		0xd0000000u	/* a device of L1's making */
@@ -34,10 +34,17 @@ struct vm1 {
 	bool windows;			/* at_exit() serves interrupt windows */
 	bool no_mmio;			/* do not answer as a device */
 	bool lies;			/* LIE is the answer to CPUID and RDMSR */
+	u8 *bounce;			/* CVM_BOUNCE_SIZE bytes, from its first fault on */
+	bool no_bounce, no_string;	/* no memory for it; strings are not served */
+	u32 string_most;		/* elements of a string that are served at once; 0: all */
+	u64 strings;			/* string exits served */
+	u32 string_ins, string_outs;	/* bytes */
+	u8 string_out[4096];		/* of OUTS */
 	u64 msr_exits;
 	void (*at_exit)(struct vm1 *vm, u32 reason);
 };
 
+u8 string_byte(u32 n);		/* byte n that INS gets */
 void vm1_create(struct vm1 *vm);		/* memory, EPT12, VMCS (current); not started */
 void vm1_block(struct cvm_protect *p);		/* a block as it should be */
 /* Runs stage 1 with that block. 0: protected and waiting for a command; else the errno that the guest got. */
