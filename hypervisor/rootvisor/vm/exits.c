@@ -59,6 +59,8 @@ static void on_plain(struct pcpu *c, struct vcpu12 *v)
 {
 	u32 reason = (u32)vmread(VMCS_EXIT_REASON), len = reason == EXIT_HLT ? 1 : reason == EXIT_PAUSE ? 2 : 0;
 
+	if (len == 1 && v->pv->redeliver_info)	/* an interrupt that waits ends a halt at once; KVM does not know of it */
+		return guest_skip_instruction();
 	reflect_plain(c, v, reason, len ? PENDING_SKIP : PENDING_NONE, len);
 }
 

@@ -118,20 +118,18 @@ void pv_answer(struct pcpu *c, s64 result)
 
 /* ---- out ---- */
 
-/* VMCS02 is current. True IF and blocking bits let KVM decide when to inject; nothing else shows. */
+/* VMCS02 is current. IF and blocking bits let KVM decide when to inject; nothing else shows. */
 void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 decoy, u32 len)
 {
 	struct pvcpu *p = v->pv;
-	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY) & 0xb;
 
 	p->pending = pending;
 	p->shown_rip = CVM_DECOY_GPA + decoy * CVM_DECOY_SLOT;
 	p->shown_len = len;
-	if (p->redeliver_info)		/* until it is delivered KVM may inject nothing */
-		blocking = (blocking & 8) | 2;
 	F12(v, VMCS_GUEST_RIP) = p->shown_rip;
-	F12(v, VMCS_GUEST_RFLAGS) = 2 | (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
-	F12(v, VMCS_GUEST_INTERRUPTIBILITY) = blocking;
+	/* Until what waits is delivered KVM may inject nothing. Blocking would not do: its emulator clears that. */
+	F12(v, VMCS_GUEST_RFLAGS) = 2 | (p->redeliver_info ? 0 : vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+	F12(v, VMCS_GUEST_INTERRUPTIBILITY) = vmread(VMCS_GUEST_INTERRUPTIBILITY) & 0xb;
 	F12(v, VMCS_GUEST_ACTIVITY) = 0;
 	F12(v, VMCS_EXIT_REASON) = reason;
 	F12(v, VMCS_EXIT_INSTR_LEN) = len;

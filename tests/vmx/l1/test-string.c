@@ -314,7 +314,7 @@ TEST(string_lies, "attack-P3-host-lies-about-a-run")
 
 	begin();
 	for (u32 i = 0; i < ARRAY_SIZE(bad); i++)
-		for (u32 s = 0; s < ARRAY_SIZE(strings); s++) {
+		for (u32 s = i % 3; s < ARRAY_SIZE(strings); s += 3) {	/* an INS and an OUTS */
 			about("lie", i);
 			vm1_start_protected(&a);
 			whole(&strings[s], 0x100, 3, false);
