@@ -20,6 +20,7 @@ BOOT_TARGET = 1.02
 GUEST_BOOT_TARGET = 1.10
 EXIT_TARGET = 1.6            # of an ordinary guest
 KINDS = (("pio", "port I/O"), ("cpuid", "CPUID"), ("mmio", "MMIO"))
+STRINGS = (("ins", "a sector read by port I/O (REP INSW)"), ("outs", "a sector written by port I/O (REP OUTSW)"))
 
 
 def before_linux(tsc: int, mono_ns: int, rate: float) -> float:
@@ -75,6 +76,13 @@ def exits(m: Machines) -> list[Figure]:
             name = f"{machine}.exits.{kind}"
             figures.append(Figure(f"exits to RootVisor for one {title} exit, {machine}", "exits",
                                   (ours.span(name).host("exits") - question) / ours.fact(name)["n"]))
+    for kind, title in STRINGS:
+        for machine in ("ordinary", "protected"):
+            figures.append(Figure(f"{title}, {machine}", INSTRUCTIONS, ours.each(f"{machine}.exits.{kind}"),
+                                  native.each(f"ordinary.exits.{kind}")))
+        figures.append(Figure(f"{title}, exits to RootVisor, protected against ordinary", "exits",
+                              *((ours.span(f"{machine}.exits.{kind}").host("exits") - ours.span(f"{machine}.question").host("exits"))
+                                / ours.fact(f"{machine}.exits.{kind}")["n"] for machine in ("protected", "ordinary"))))
     return figures
 
 

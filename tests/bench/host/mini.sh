@@ -58,11 +58,12 @@ stop() {
     sleep 1
 }
 
-exits_of() { # exits_of KIND
-    ask "exits $1 $((exits / 10))"
+exits_of() { # exits_of KIND [N]
+    times=${2:-$exits}
+    ask "exits $1 $((times / 10))"
     mark
-    ask "exits $1 $exits"
-    note "$name.exits.$1" "\"n\":$exits,\"ticks\":${answer##* }"
+    ask "exits $1 $times"
+    note "$name.exits.$1" "\"n\":$times,\"ticks\":${answer##* }"
 }
 
 # The guest reads its marked pages; the host reads a little of every page; the guest reads them again.
@@ -102,6 +103,9 @@ workload() {
     load_of process $((exits / 5))
     for kind in pio cpuid mmio; do
         exits_of $kind
+    done
+    for kind in ins outs; do
+        exits_of $kind $((exits / 10))
     done
     [ $seal = yes ] && seal_of
 }

@@ -12,7 +12,8 @@
  *   where                guest-physical address of the first marker page
  *   regs SEED ROUNDS     loads patterns of SEED into all registers, makes ROUNDS exits, compares
  *   mmio                 reads and writes the I/O APIC with several instruction forms
- *   exits KIND N         KIND pio, cpuid or mmio: ticks of N exits
+ *   exits KIND N         KIND pio, cpuid or mmio: ticks of N exits; ins, outs: of N strings of a sector at the data port of an
+ *                        IDE channel that has nothing to give
  *   key HEX              compares /cvm/disk.key with these bytes, disguised
  *   port KIND            KIND protected or ordinary: what cvm-guest(1) says here; and that nobody without the right
  *                        to the port reaches the Guardian
@@ -323,6 +324,8 @@ static void mmio_command(void) {
         end, moved);
 }
 
+#define IDE_DATA 0x170 /* of the second channel */
+
 static void exits_command(const char *kind, uint64_t n) {
     uint64_t start = 0, ticks;
     if (!n) {
@@ -358,6 +361,20 @@ static void exits_command(const char *kind, uint64_t n) {
             (void)*(volatile uint32_t *)p;
         ticks = __rdtsc() - start;
         munmap((void *)p, PAGE);
+    } else if (!strcmp(kind, "ins") || !strcmp(kind, "outs")) {
+        static uint16_t sector[256] __attribute__((aligned(512)));
+        if (iopl(3) < 0) {
+            say("GUEST: exits FAIL iopl: %s", strerror(errno));
+            return;
+        }
+        start = __rdtsc();
+        for (uint64_t i = 0; i < n; i++) {
+            if (kind[0] == 'i')
+                insw(IDE_DATA, sector, 256);
+            else
+                outsw(IDE_DATA, sector, 256);
+        }
+        ticks = __rdtsc() - start;
     } else {
         say("GUEST: exits FAIL no kind '%s'", kind);
         return;
