@@ -175,7 +175,7 @@ TEST(p4_sealed_idt, "attack-P4-host-seals-idt")
 	EXPECT_EQ(CMD(&a, FW_STI_HLT), EXIT_EPT_VIOLATION);
 	EXPECT_EQ(vmread(VMCS_IDT_VECTORING_INFO) & INTR_VALID, 0);
 	EXPECT_EQ(vmread(VMCS_EXIT_INTR_INFO) & INTR_VALID, 0);
-	EXPECT(vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2);
+	EXPECT_EQ(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF, 0);
 	mark = event_mark();
 	vm1_map(&a, IDT_GFN, frame);
 	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | 35);

@@ -312,7 +312,7 @@ TEST(many, "protected-many-vms")
 {
 	static struct vm1 vm[CVM_MAX_VMS + 1];
 	static struct cvm_host_info before, after;
-	u64 left = 0;
+	u64 left = 0, all[2] = { 0 };
 	u32 n;
 
 	for (u32 round = 0; round < 2; round++) {
@@ -339,6 +339,7 @@ TEST(many, "protected-many-vms")
 			EXPECT_EQ(vm[i].answer[0], i);
 		}
 		destroy_all();
+		EXPECT_EQ(invept(2, all), 0);		/* what shadows of the first stages are left */
 		vmx_stop();
 		host_call(CVM_HOST_INFO, 0, &after, sizeof(after));
 		EXPECT_EQ(after.vms, 0);
