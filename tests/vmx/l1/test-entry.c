@@ -218,6 +218,29 @@ TEST(activity, "entry-exit-33-activity-not-offered")
 	bad_guest("activity wait-for-SIPI", VMCS_GUEST_ACTIVITY, 3);
 }
 
+/* And not accepted later, when the guest has run. */
+TEST(later, "entry-exit-33-after-a-run")
+{
+	vmx_start();
+	l2_init(&g, g_hlt);
+
+	const struct { u32 field; u64 bad; } late[] = {
+		{ VMCS_GUEST_ACTIVITY, 2 }, { VMCS_GUEST_ACTIVITY, 3 }, { VMCS_LINK_POINTER, (u64)page_alloc() } };
+
+	for (u32 i = 0; i < ARRAY_SIZE(late); i++) {
+		runs();
+		u64 good = vmread(late[i].field);
+
+		about("field", late[i].field);
+		vmwrite(late[i].field, late[i].bad);
+		vmwrite(VMCS_GUEST_RIP, (u64)g_hlt);
+		EXPECT_EQ(l2_run(&g), EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE);
+		EXPECT_EQ(vmread(late[i].field), late[i].bad);
+		vmwrite(late[i].field, good);
+	}
+	runs();
+}
+
 /* The link pointer makes the CPU read the page it names. */
 TEST(link_pointer, "entry-exit-33-link-pointer")
 {

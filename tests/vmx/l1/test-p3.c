@@ -229,6 +229,36 @@ TEST(p3_new_vmcs, "attack-P3-host-remakes-vmcs")
 	EXPECT(!frame_has((u8 *)a.hpa[DATA >> 12], WORD));		/* and its memory is not readable */
 }
 
+/* What L1 writes to the VMCS of a protected guest it reads again, whichever way the CPU takes; what it wrote before stays. */
+TEST(p3_written, "protected-fields-written-then-read")
+{
+	static const u16 fields[] = {
+		VMCS_GUEST_CS_AR, VMCS_GUEST_SS_AR, VMCS_GUEST_CS_BASE, VMCS_GUEST_CS_SEL, VMCS_GUEST_CS_LIMIT, VMCS_GUEST_CR0,
+		VMCS_GUEST_CR3, VMCS_GUEST_CR4, VMCS_GUEST_DS_SEL, VMCS_GUEST_DS_LIMIT, VMCS_GUEST_DS_AR, VMCS_GUEST_DS_BASE,
+		VMCS_GUEST_ES_SEL, VMCS_GUEST_ES_LIMIT, VMCS_GUEST_ES_AR, VMCS_GUEST_ES_BASE, VMCS_GUEST_RSP };
+
+	begin();
+	vm1_start_protected(&a);
+	vm1_select(&a);
+	u64 rip = vmread(VMCS_GUEST_RIP);
+
+	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
+		u64 old = vmread(fields[i]);
+
+		about("field", fields[i]);
+		vmwrite(VMCS_GUEST_RIP, rip + i);
+		vmwrite(fields[i], old ^ BIT(4));
+		EXPECT_EQ(vmread(fields[i]), old ^ BIT(4));
+		EXPECT_EQ(vmread(VMCS_GUEST_RIP), rip + i);
+		vmwrite(fields[i], old);
+		EXPECT_EQ(vmread(fields[i]), old);
+	}
+	about(NULL, 0);
+	vmwrite(VMCS_GUEST_RIP, rip);
+	EXPECT_EQ(CMD(&a, FW_HOLD), 0);
+	expect_running(&a);
+}
+
 /* The VMCS page as VMCLEAR leaves it shows nothing; edited, it changes nothing. */
 TEST(p3_vmcs_page, "attack-P3-vmcs-page-edited")
 {
