@@ -11,7 +11,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(TOP / "tests" / "lab"))
-from cvmlab import emulator, host, packages, paths  # noqa: E402
+from cvmlab import emulator, guest, host, packages, paths  # noqa: E402
 
 from .figures import BenchError  # noqa: E402
 from .moment import Span  # noqa: E402
@@ -91,6 +91,7 @@ class Machines:
         self.settings = settings
         self._mini: dict[bool, MiniRun] = {}
         self._fast: MiniRun | None = None
+        self._guardian: dict[str, int] = {}
         self._host: dict[bool, HostRun] = {}
         self._emulator = None
 
@@ -119,6 +120,25 @@ class Machines:
         if rootvisor not in self._host:
             self._host[rootvisor] = self._run_host(rootvisor)
         return self._host[rootvisor]
+
+    def guardian(self) -> dict[str, int]:
+        """What the Guardian's operations cost: tests/integration/guardian-tcg (QEMU, one tick an instruction)."""
+        if not self._guardian:
+            say("guardian-tcg")
+            try:
+                done = subprocess.run([TOP / "tests/integration/guardian-tcg", self.settings.build], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, text=True, timeout=600)
+            except subprocess.TimeoutExpired as error:
+                raise BenchError(f"guardian-tcg did not end in {error.timeout:.0f} s") from error
+            counted = [line.split(") ", 1)[1] for line in done.stdout.splitlines() if line.startswith("# instructions")]
+            if done.returncode or not counted:
+                raise BenchError(f"guardian-tcg ended with status {done.returncode}")
+            self._guardian = json.loads(counted[0])
+        return self._guardian
+
+    def measured_bytes(self) -> int:
+        """Of the guests' kernel and initrd."""
+        return packages.kernel().vmlinuz.stat().st_size + len(guest.initrd())
 
     def taking(self, cpus: int, *only: str) -> dict[str, int]:
         """What tests/vmx/l1 measures, on that many CPUs; all, or the tests whose names begin so."""

@@ -98,9 +98,9 @@ static void look_back(struct moment *m) {
 
 static void print_stats(const struct cvm_stats *s) {
     const char *comma = "";
-    printf("{\"exits\":%llu,\"reflected\":%llu,\"upcalls\":%llu,\"sealed\":%llu,\"unsealed\":%llu,\"by_reason\":{",
+    printf("{\"exits\":%llu,\"reflected\":%llu,\"upcalls\":%llu,\"sealed\":%llu,\"unsealed\":%llu,\"taken\":%llu,\"by_reason\":{",
            (unsigned long long)s->exits, (unsigned long long)s->reflected, (unsigned long long)s->upcalls,
-           (unsigned long long)s->sealed, (unsigned long long)s->unsealed);
+           (unsigned long long)s->sealed, (unsigned long long)s->unsealed, (unsigned long long)s->taken);
     for (unsigned i = 0; i < CVM_EXIT_REASONS; i++)
         if (s->by_reason[i]) {
             printf("%s\"%u\":%llu", comma, i, (unsigned long long)s->by_reason[i]);
