@@ -10,6 +10,7 @@
 #include "appraise-platform.h"
 #include "evidence.h"
 #include "key.h"
+#include "register-log.h"
 #include "report.h"
 
 static void fail(struct cvm_verdict *v, enum cvm_check c, enum cvm_failure failure, const char *code,
@@ -135,21 +136,51 @@ static void check_request(const struct cvm_policy *p, struct cvm_verdict *v) {
         ok(v, CVM_CHECK_REQUEST, v->report.requester ? "asked for by the guest" : "asked for by the host");
 }
 
-static void check_registers(const struct cvm_policy *p, struct cvm_verdict *v) {
-    struct cvm_finding *f = &v->finding[CVM_CHECK_REGISTERS];
-    bool any = false;
+static void set_registers(struct cvm_finding *f, const uint8_t *expected, const uint8_t *seen) {
+    cvm_hex_encode(expected, CVM_DIGEST_SIZE, f->expected);
+    cvm_hex_encode(seen, CVM_DIGEST_SIZE, f->seen);
+}
 
+/* Does the guest's log give the registers of the report? */
+static bool check_register_log(const struct cvm_appraisal *a, struct cvm_verdict *v, unsigned *nr) {
+    struct cvm_finding *f = &v->finding[CVM_CHECK_REGISTERS];
+    uint8_t rtmr[CVM_RTMRS][CVM_DIGEST_SIZE];
+    struct cvm_error e = {""};
+
+    if (cvm_register_log_replay(a->register_log, a->register_log_size, rtmr, nr, &e) < 0) {
+        fail(v, CVM_CHECK_REGISTERS, CVM_BROKEN_EVIDENCE, "registers.malformed", e.text);
+        return false;
+    }
+    for (unsigned i = 0; i < CVM_RTMRS; i++)
+        if (memcmp(rtmr[i], v->report.rtmr[i], CVM_DIGEST_SIZE) != 0) {
+            set_registers(f, rtmr[i], v->report.rtmr[i]);
+            cvm_finding_set(f, CVM_FAIL, CVM_BROKEN_EVIDENCE, "registers.log", "the register log does not give runtime register %u", i);
+            return false;
+        }
+    return true;
+}
+
+static void check_registers(const struct cvm_appraisal *a, struct cvm_verdict *v) {
+    struct cvm_finding *f = &v->finding[CVM_CHECK_REGISTERS];
+    const struct cvm_policy *p = a->policy;
+    bool any = false;
+    unsigned nr = 0;
+
+    if (a->register_log && !check_register_log(a, v, &nr))
+        return;
     for (unsigned i = 0; p && i < CVM_RTMRS; i++) {
         any |= p->has_rtmr[i];
         if (!p->has_rtmr[i] || memcmp(p->rtmr[i], v->report.rtmr[i], CVM_DIGEST_SIZE) == 0)
             continue;
-        cvm_hex_encode(p->rtmr[i], CVM_DIGEST_SIZE, f->expected);
-        cvm_hex_encode(v->report.rtmr[i], CVM_DIGEST_SIZE, f->seen);
+        set_registers(f, p->rtmr[i], v->report.rtmr[i]);
         cvm_finding_set(f, CVM_FAIL, CVM_POLICY_VIOLATION, "registers.value",
                         "runtime register %u has another value", i);
         return;
     }
-    ok(v, CVM_CHECK_REGISTERS, any ? "as the policy wants them" : "not compared: no policy names values");
+    if (a->register_log)
+        cvm_finding_set(f, CVM_OK, CVM_FAILURE_NONE, NULL, "%u lines of the register log give them%s", nr, any ? ", as the policy wants them" : "");
+    else
+        ok(v, CVM_CHECK_REGISTERS, any ? "as the policy wants them" : "not compared: no policy names values");
 }
 
 static int check_signature(const uint8_t *point, const struct cvm_evidence *ev, struct cvm_verdict *v) {
@@ -289,7 +320,7 @@ static int judge(const struct cvm_appraisal *a, struct cvm_evidence *ev, struct 
     r = cvm_appraise_launch(a->reference, v);
     if (r < 0)
         return r;
-    check_registers(a->policy, v);
+    check_registers(a, v);
 out:
     cvm_verdict_conclude(v, point && (a->pinned_key || (a->policy && a->policy->nr_key_id)),
                          v->finding[CVM_CHECK_ANCHOR].state == CVM_OK);

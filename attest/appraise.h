@@ -38,6 +38,10 @@ struct cvm_appraisal {
      * Without them a TPM quote anchors nothing. */
     const struct cvm_enrolment *enrolment;
     unsigned nr_enrolment;
+
+    /* Untrusted: what the guest says that it extended its runtime registers with (register-log.h), or NULL. */
+    const void *register_log;
+    size_t register_log_size;
 };
 
 /**

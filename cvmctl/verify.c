@@ -14,6 +14,7 @@
 #include "attest/explain.h"
 #include "attest/json.h"
 #include "attest/key.h"
+#include "attest/register-log.h"
 #include "cvmctl.h"
 #include "reference-options.h"
 
@@ -24,7 +25,7 @@ CVM_DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 struct verify_options {
     struct reference_options ro;
     const char *report, *nonce, *key, *ear, *signing_key, *policy, *policy_key;
-    const char *ear_cwt, *eat, *eat_jwt, *enrolment_key, *enrolment[ENROLMENTS_MAX];
+    const char *ear_cwt, *eat, *eat_jwt, *register_log, *enrolment_key, *enrolment[ENROLMENTS_MAX];
     const char *reference[CVM_REFERENCE_MAX];
     unsigned nr_reference, nr_enrolment;
     bool explain;
@@ -44,6 +45,7 @@ enum {
     OPT_EAR_CWT,
     OPT_EAT,
     OPT_EAT_JWT,
+    OPT_REGISTER_LOG,
     OPT_EXPLAIN
 };
 
@@ -57,6 +59,7 @@ static const struct verb_option verify_options[] = {
     {"policy-key", OPT_POLICY_KEY, "FILE", "key that must have signed the policy"},
     {"enrolment", OPT_ENROLMENT, "FILE", "record of a host's TPM, of `cvmctl enrol finish`; may be repeated"},
     {"enrolment-key", OPT_ENROLMENT_KEY, "FILE", "key that must have signed the records"},
+    {"register-log", OPT_REGISTER_LOG, "FILE", "what the guest extended its runtime registers with; `cvm-guest`"},
     {"ear", OPT_EAR, "FILE", "write the verdict as signed EAR; needs --signing-key"},
     {"ear-cwt", OPT_EAR_CWT, "FILE", "the same as a CWT (CBOR)"},
     {"eat", OPT_EAT, "FILE", "write what the report says as EAT in a CWT; needs --signing-key"},
@@ -110,6 +113,9 @@ static int parse_options(int argc, char **argv, struct verify_options *o) {
             break;
         case OPT_EAT:
             o->eat = optarg;
+            break;
+        case OPT_REGISTER_LOG:
+            o->register_log = optarg;
             break;
         case OPT_EAT_JWT:
             o->eat_jwt = optarg;
@@ -328,7 +334,7 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
     _cleanup_cvm_free_ struct cvm_reference *ref = NULL;
     _cleanup_cvm_free_ struct cvm_enrolment *enrolments = NULL;
     _cleanup_cvm_free_ struct cvm_policy *policy = NULL;
-    _cleanup_cvm_free_ void *evidence = NULL;
+    _cleanup_cvm_free_ void *evidence = NULL, *registers = NULL;
     struct cvm_appraisal a = {.nonce = nonce, .now = time(NULL)};
     size_t size = 0;
     int r;
@@ -342,6 +348,12 @@ static int verify(struct verify_options *o, struct cvm_verdict *v, struct cvm_er
         return r;
     a.evidence = evidence;
     a.evidence_size = size;
+    if (o->register_log) {
+        r = cvm_read_file(o->register_log, 64 * CVM_REGISTER_LOG_MAX, &registers, &a.register_log_size, e);
+        if (r < 0)
+            return r;
+        a.register_log = registers;
+    }
     if (o->key) {
         r = cvm_key_load_public(o->key, pinned, e);
         if (r < 0)

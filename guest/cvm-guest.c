@@ -21,6 +21,7 @@
 #define EXIT_NO_PERMISSION 4
 
 #define LOCK "/run/cvm-guest.lock"
+#define REGISTER_LOG "/run/cvm-registers.log"
 
 static const char usage[] =
     "cvm-guest {status | report | counter | extend} ...\n\n"
@@ -30,7 +31,9 @@ static const char usage[] =
     "                                  a signed report on this machine, 1176 bytes, with these 64 bytes in it\n"
     "                                  (shorter ones end in zeros; 64 random ones if none are given)\n"
     "  counter                         this machine's rollback counter: EPOCH COUNT; 1 if it has none (yet)\n"
-    "  extend REGISTER DIGEST          register (0-3) = SHA-384(register || digest, 96 hexadecimal digits)\n\n"
+    "  extend REGISTER DIGEST [TEXT] [--log FILE]\n"
+    "                                  register (0-3) = SHA-384(register || digest, 96 hexadecimal digits), and a line\n"
+    "                                  of it in a log (" REGISTER_LOG ") for who verifies a report\n\n"
     "  -h, --help     this text\n"
     "      --version  version\n\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 not a protected machine, 4 not permitted (CAP_SYS_RAWIO).\n";
@@ -94,7 +97,8 @@ static void must_be_protected(void) {
         fail(EXIT_NOT_PROTECTED, "this machine is not protected: no Guardian answers");
 }
 
-static void call(const struct cvm_port_call *c, struct cvm_port_answer *a) {
+/* The lock, to be closed, or -1. */
+static int call(const struct cvm_port_call *c, struct cvm_port_answer *a) {
     int fd;
 
     open_port();
@@ -102,12 +106,11 @@ static void call(const struct cvm_port_call *c, struct cvm_port_answer *a) {
     must_be_protected();
     port_out(c);
     port_in(a);
-    if (fd >= 0)
-        close(fd);
     if (!is_answer(a))
         fail(EXIT_NOT_PROTECTED, "this machine is not protected: no Guardian answers");
     if (a->result < 0)
         fail(EXIT_FAILED, "the Guardian refuses: %s", strerror(-a->result));
+    return fd;
 }
 
 /* --- arguments -------------------------------------------------------------------------- */
@@ -178,7 +181,7 @@ static int do_report(const char *nonce, const char *output) {
     if (!output && isatty(STDOUT_FILENO))
         fail(EXIT_USAGE, "a report is binary: name a file with -o, or send it elsewhere");
     take_nonce(nonce, c.data);
-    call(&c, &a);
+    close(call(&c, &a));
     if (a.report.magic != CVM_REPORT_MAGIC || memcmp(a.report.user_data, c.data, sizeof(c.data)))
         fail(EXIT_FAILED, "that is the answer to another request");
     if (output)
@@ -194,7 +197,7 @@ static int do_counter(void) {
     static struct cvm_port_answer a;
 
     take_nonce(NULL, c.data);
-    call(&c, &a);
+    close(call(&c, &a));
     if (a.report.magic != CVM_REPORT_MAGIC || memcmp(a.report.user_data, c.data, sizeof(c.data)))
         fail(EXIT_FAILED, "that is the answer to another request");
     if (!a.report.rollback)
@@ -202,16 +205,36 @@ static int do_counter(void) {
     return printf("%08x %u\n", a.report.rollback_epoch, a.report.rollback) < 0 || fflush(stdout) ? EXIT_FAILED : 0;
 }
 
-static int do_extend(const char *reg, const char *digest) {
+/* One line, behind what is there; under the lock, so that lines stand as the registers were extended. */
+static void write_log(const char *path, const char *reg, const char *digest, const char *text) {
+    char line[512];
+    int n, fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+    n = snprintf(line, sizeof(line), "%s %s%s%.300s\n", reg, digest, *text ? " " : "", text);
+    if (fd < 0 && errno == ENOENT && strcmp(path, REGISTER_LOG) == 0) {
+        /* In an initramfs there may be no /run. */
+        fprintf(stderr, "cvm-guest: there is no /run: what register %s was extended with stands in no log\n", reg);
+        return;
+    }
+    if (fd < 0 || write(fd, line, (size_t)n) != n || close(fd) < 0)
+        fail(EXIT_FAILED, "the register is extended, but '%s' cannot be written: %s", path, strerror(errno));
+}
+
+static int do_extend(const char *reg, const char *digest, const char *text, const char *log) {
     struct cvm_port_call c = {.magic = CVM_PORT_MAGIC, .call = CVM_GUEST_RTMR_EXTEND};
     static struct cvm_port_answer a;
+    int fd;
 
     if (strlen(reg) != 1 || reg[0] < '0' || reg[0] >= '0' + (int)CVM_RTMRS)
         fail(EXIT_USAGE, "'%s' is no register: there are 0 to %u", reg, CVM_RTMRS - 1);
     c.index = (uint32_t)(reg[0] - '0');
     if (from_hex(digest, strlen(digest), c.data, CVM_DIGEST_SIZE) != CVM_DIGEST_SIZE)
         fail(EXIT_USAGE, "a digest has %u hexadecimal digits", 2 * CVM_DIGEST_SIZE);
-    call(&c, &a);
+    if (strpbrk(text, "\r\n"))
+        fail(EXIT_USAGE, "the text must be one line");
+    fd = call(&c, &a);
+    write_log(log, reg, digest, text);
+    close(fd);
     return 0;
 }
 
@@ -219,17 +242,19 @@ int main(int argc, char **argv) {
     static const struct option options[] = {
         {"nonce", required_argument, NULL, 'n'},
         {"output", required_argument, NULL, 'o'},
+        {"log", required_argument, NULL, 'l'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {0},
     };
-    const char *nonce = NULL, *output = NULL, *verb;
+    const char *nonce = NULL, *output = NULL, *log = NULL, *verb;
     int c;
 
     while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
         switch (c) {
         case 'n': nonce = optarg; break;
         case 'o': output = optarg; break;
+        case 'l': log = optarg; break;
         case 'h': return fputs(usage, stdout) < 0;
         case 'V': return puts("cvm-guest " CVMD_VERSION) < 0;
         default: return EXIT_USAGE;
@@ -242,13 +267,15 @@ int main(int argc, char **argv) {
         fail(EXIT_USAGE, "what shall it do? See cvm-guest --help");
     if ((nonce || output) && strcmp(verb, "report"))
         fail(EXIT_USAGE, "--nonce and --output are for 'report'");
+    if (log && strcmp(verb, "extend"))
+        fail(EXIT_USAGE, "--log is for 'extend'");
     if (strcmp(verb, "status") == 0 && argc == 0)
         return do_status();
     if (strcmp(verb, "report") == 0 && argc == 0)
         return do_report(nonce, output);
     if (strcmp(verb, "counter") == 0 && argc == 0)
         return do_counter();
-    if (strcmp(verb, "extend") == 0 && argc == 2)
-        return do_extend(argv[0], argv[1]);
+    if (strcmp(verb, "extend") == 0 && (argc == 2 || argc == 3))
+        return do_extend(argv[0], argv[1], argc == 3 ? argv[2] : "", log ? log : REGISTER_LOG);
     fail(EXIT_USAGE, "see cvm-guest --help");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // SOURCES: attest/*.c
 // LIBS: -ljson-c -lcrypto
-// Evidence, reference values and policies as untrusted text, through the whole appraisal: no input that was not signed
+// Evidence, reference values, policies and register logs as untrusted text, through the whole appraisal: no input that was not signed
 // with the pinned key gets anything better than "contraindicated".
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "attest/appraise.h"
 #include "attest/explain.h"
 #include "attest/policy.h"
+#include "attest/register-log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,8 +27,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     };
     static const uint8_t nonce[CVM_NONCE_SIZE] = { 1 };
     struct cvm_error e = { "" };
+    uint8_t rtmr[CVM_RTMRS][CVM_DIGEST_SIZE];
+    unsigned lines = 0;
     json_object *o;
 
+    if (cvm_register_log_replay(data, size, rtmr, &lines, &e) < 0 ? !e.text[0] : lines > size / (2 * CVM_DIGEST_SIZE))
+        abort();
+    e.text[0] = 0;
     if (cvm_reference_parse(data, size, &reference, &e) < 0) {
         if (!e.text[0])
             abort();

@@ -157,11 +157,11 @@ class Host:
             list.append((4, len(self.cmdline), chunked(self.cmdline.encode())))
         return list
 
-    def report(self, nonce, platform=0, components=None):
+    def report(self, nonce, platform=0, components=None, registers=bytes(4 * 48)):
         c = self.components() if components is None else components
         r = struct.pack('<IIIIIIIIQQQQ', 0x31525643, 1, 1176, 0, 0x000100, 1, 2, 3, platform, 10**12, 2000000, 9)
         r += sha384(b''.join(self.segments)) + sha384(self.guardian) + bytes(range(16))
-        r += launch_digest(c) + bytes(4 * 48) + struct.pack('<II', len(c), 1)
+        r += launch_digest(c) + registers + struct.pack('<II', len(c), 1)
         for kind, size, digest in c:
             r += struct.pack('<IIQ', kind, 0, size) + digest
         r += bytes(64 * (8 - len(c)))

@@ -72,6 +72,30 @@ class Test(unittest.TestCase):
         self.assertEqual(self.verify(self.edited(runtime_registers=[None, '00' * 48])), (3, 'platform.no-anchor'))
         self.assertEqual(self.verify(self.edited(runtime_registers=[None, '00' * 48, '01' * 48])), (5, 'registers.value'))
 
+    def test_register_log(self):
+        """What the guest extended, replayed into the report's registers: nothing may be missing, added, changed or moved."""
+        entries = [(1, outside.sha384(b'plugin'), 'plugin.so'), (0, outside.sha384(b'policy'), ''), (1, outside.sha384(b'other'), 'a text with blanks')]
+        registers = [bytes(48)] * 4
+        for i, digest, _ in entries:
+            registers[i] = outside.sha384(registers[i] + digest)
+        lines = [f'{i} {digest.hex()}{" " + text if text else ""}\n'.encode() for i, digest, text in entries]
+        evidence = write(self.dir + '/extended.json', self.host.evidence(self.nonce, registers=b''.join(registers)))
+        policy = self.edited(runtime_registers=[None, registers[1].hex()])
+
+        def verify(log, evidence=evidence, policy=policy):
+            return self.verify(policy, '--register-log', write(self.dir + '/registers.log', log), evidence=evidence)
+        self.assertEqual(verify(b''.join(lines)), (3, 'platform.no-anchor'))
+        self.assertEqual(verify(b''.join(lines), policy=self.edited(runtime_registers=[None, '00' * 48])), (5, 'registers.value'))
+        self.assertEqual(verify(b'', evidence=self.evidence, policy=self.edited()), (3, 'platform.no-anchor'))
+        changed = lines[0][:10] + (b'1' if lines[0][10:11] == b'0' else b'0') + lines[0][11:]
+        for bad in (b'', b''.join(lines[1:]), b''.join(lines[:2]), b''.join(lines[::-1]), b''.join(lines + lines[-1:]), changed + b''.join(lines[1:]),
+                    b'2' + b''.join(lines)[1:]):
+            self.assertEqual(verify(bad), (4, 'registers.log'), bad)
+        for bad in (b''.join(lines)[:-1], b'\n' + lines[0], b'4' + lines[0][1:], lines[1].upper()[:60] + b'\n', lines[1][:-1] + b'x\n', b'1  ' + lines[0][2:], b'\0',
+                    lines[0].replace(b' ', b'\t', 1), b'A' * (2 << 20)):
+            self.assertEqual(verify(bad), (4, 'registers.malformed'), bad[:80])
+        self.assertEqual(self.verify(policy, '--register-log', self.dir + '/absent')[0], 1)
+
     def test_policy_without_values(self):
         bare = self.init(files=[], name='bare.json')
         self.assertEqual(self.verify(bare)[0], 6)

@@ -532,6 +532,16 @@ static int load_report(const char *path, struct cvm_report *r) {
     return n == sizeof *r && r->magic == CVM_REPORT_MAGIC && r->requester == 1;
 }
 
+/* The one line that cvm-guest keeps of an extension. */
+static int is_logged(const char *path, const char *digest, const char *text) {
+    char want[200], have[sizeof want] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC), n = snprintf(want, sizeof want, "2 %s %s\n", digest, text);
+    ssize_t r = fd < 0 ? -1 : read(fd, have, sizeof have);
+    if (fd >= 0)
+        close(fd);
+    return r == n && !memcmp(want, have, (size_t)n);
+}
+
 static void port_command(const char *kind) {
     /* SHA-384 over 48 zeros and 48 bytes of abh. */
     static const char digest[] = "abababababababababababababababababababababababab"
@@ -555,7 +565,8 @@ static void port_command(const char *kind) {
         say("GUEST: port FAIL status %d, the port gives %#x", status, read_port(1));
     } else if (CVM_GUEST("report", "--nonce", "5aa517", "-o", "/before") || !load_report("/before", &before)) {
         say("GUEST: port FAIL no report");
-    } else if (CVM_GUEST("extend", "2", (char *)digest) || CVM_GUEST("extend", "4", (char *)digest) != 2 ||
+    } else if (CVM_GUEST("extend", "2", (char *)digest, "a text", "--log", "/registers") ||
+               !is_logged("/registers", digest, "a text") || CVM_GUEST("extend", "4", (char *)digest) != 2 ||
                CVM_GUEST("report", "--nonce", "5aa517", "-o", "/after") || !load_report("/after", &after)) {
         say("GUEST: port FAIL extend");
     } else if (memcmp(before.user_data, nonce, 64) || memcmp(after.user_data, nonce, 64) ||
