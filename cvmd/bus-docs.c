@@ -161,7 +161,7 @@ static const struct {
     {"Machine.IOWeight", "Weight of its disk I/O, 10 to 1000; 0: default."},
     {"Machine.Network", "network:NAME of libvirt, bridge:NAME, or none."},
     {"Machine.Disks", "Digests of images, or paths of files and block devices."},
-    {"Machine.RestartNeeded", "Whether settings were changed that hold from its next start on."},
+    {"Machine.RestartNeeded", "Whether settings were changed that hold from its next start on, or another program changed the running machine."},
     {"Machine.Console", "The pseudo terminal of its console; empty while there is none."},
     {"Machine.Revision", "Another number after each change, also over restarts of cvmd."},
     {"Machine.Created", "When it was defined."},

@@ -208,7 +208,7 @@ GETTER(get_bool) {
     return sd_bus_message_append(reply, "b",
                                  strcmp(property, "Initrd") == 0      ? m->has_initrd
                                  : strcmp(property, "Autostart") == 0 ? m->autostart
-                                                                      : m->changed);
+                                                                      : m->changed || m->outside);
 }
 
 int bus_machine_report(struct machine *m, const void *nonce, size_t size, struct cvm_report *ret,

@@ -74,6 +74,12 @@ int domain_event_device(bool added, const char *uuid, struct domain_event *ret) 
     return complete(&d, uuid, ret);
 }
 
+int domain_event_tunable(const char *uuid, struct domain_event *ret) {
+    struct domain_event d = {.event = VIRT_CHANGED};
+
+    return complete(&d, uuid, ret);
+}
+
 enum domain_event_meaning domain_event_judge(const struct domain_event_view *v, enum virt_event event) {
     switch (event) {
     case VIRT_STARTED:

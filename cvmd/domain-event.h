@@ -11,7 +11,7 @@
 struct domain_event {
     enum virt_event event; /* not VIRT_LOST */
     char uuid[UUID_STRING_MAX];
-    const char *detail; /* constant */
+    const char *detail; /* constant; NULL: there is nothing to say of it */
 };
 
 /**
@@ -25,6 +25,8 @@ int domain_event_read(int event, int detail, const char *uuid, struct domain_eve
 
 /* A device that was added to or removed from a running domain; returns as domain_event_read(). */
 int domain_event_device(bool added, const char *uuid, struct domain_event *ret);
+/* A limit of a running domain that was set, maybe by cvmd itself: no detail. Returns as domain_event_read(). */
+int domain_event_tunable(const char *uuid, struct domain_event *ret);
 
 /* What cvmd knows of the machine. */
 struct domain_event_view {
@@ -41,7 +43,7 @@ enum domain_event_meaning {
     DOMAIN_EVENT_ENDED,   /* the machine's QEMU has ended */
     DOMAIN_EVENT_PAUSED,
     DOMAIN_EVENT_RESUMED,
-    DOMAIN_EVENT_CHANGED, /* it is not what its settings say, until its next start */
+    DOMAIN_EVENT_CHANGED, /* it may not be what its settings say any more: look (outside.h) */
 };
 
 enum domain_event_meaning domain_event_judge(const struct domain_event_view *v, enum virt_event event);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "domain-xml.h"
 
+#include "domain-changes.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <libxml/parser.h>
@@ -161,17 +163,19 @@ static void write_cpu(struct writer *x, const struct domain_shape *s) {
     end(x);
 }
 
+static void disk_name(const struct domain_shape *s, unsigned i, char name[4]) {
+    snprintf(name, 4, "%cd%c", s->protected ? 'h' : 'v', 'a' + (int)(i % 26));
+}
+
 /*
  * Always raw: a format that QEMU finds out by itself is one that the guest can choose. A protected guest shares no
  * memory with a device: IDE works by port I/O alone (PIO; the guest's command line says libata.dma=0).
  */
 static void write_disks(struct writer *x, const struct domain_shape *s) {
-    char name[] = "vda";
+    char name[4];
 
-    if (s->protected)
-        name[0] = 'h';
-
-    for (unsigned i = 0; i < s->nr_disks; i++, name[2]++) {
+    for (unsigned i = 0; i < s->nr_disks; i++) {
+        disk_name(s, i, name);
         start(x, "disk");
         attribute(x, "type", s->disks[i].block ? "block" : "file");
         attribute(x, "device", "disk");
@@ -183,6 +187,29 @@ static void write_disks(struct writer *x, const struct domain_shape *s) {
 }
 
 /* The address is made of the UUID, so it stays. */
+static void make_mac(const struct domain_shape *s, char mac[18]) {
+    snprintf(mac, 18, "52:54:00:%.2s:%.2s:%.2s", s->uuid, s->uuid + 2, s->uuid + 4);
+}
+
+/* What other programs may change of it while it runs, as it was given (domain-changes.h). */
+static void write_metadata(struct writer *x, const struct domain_shape *s) {
+    char name[18];
+
+    start(x, "metadata");
+    start(x, "cvmd:machine");
+    attribute(x, "xmlns:cvmd", DOMAIN_METADATA);
+    for (unsigned i = 0; i < s->nr_disks; i++) {
+        disk_name(s, i, name);
+        leaf(x, "cvmd:disk", "name", name, "source", s->disks[i].path);
+    }
+    if (s->network && strchr(s->network, ':')) {
+        make_mac(s, name);
+        leaf(x, "cvmd:interface", "name", name, NULL, NULL);
+    }
+    end(x);
+    end(x);
+}
+
 static void write_network(struct writer *x, const struct domain_shape *s) {
     const char *name = s->network ? strchr(s->network, ':') : NULL;
     bool bridge = name && strncmp(s->network, "bridge:", 7) == 0;
@@ -190,7 +217,7 @@ static void write_network(struct writer *x, const struct domain_shape *s) {
 
     if (!name)
         return;
-    snprintf(mac, sizeof(mac), "52:54:00:%.2s:%.2s:%.2s", s->uuid, s->uuid + 2, s->uuid + 4);
+    make_mac(s, mac);
     start(x, "interface");
     attribute(x, "type", bridge ? "bridge" : "network");
     leaf(x, "mac", "address", mac, NULL, NULL);
@@ -235,6 +262,7 @@ int domain_xml(const struct domain_shape *s, char **ret) {
         attribute(&x, "xmlns:qemu", QEMU_NAMESPACE);
     text_element(&x, "name", s->name);
     text_element(&x, "uuid", s->uuid);
+    write_metadata(&x, s);
     write_memory(&x, s);
     snprintf(n, sizeof(n), "%" PRIu32, s->vcpus);
     text_element(&x, "vcpu", n);

@@ -173,7 +173,9 @@ static void begin(struct machine *k, const struct machine_options *o) {
         k->start_op->cancel = cancel_start;
         k->start_op->cancel_data = k;
     }
-    k->cancel = k->gone = k->changed = k->restart_due = false;
+    k->cancel = k->gone = k->changed = k->restart_due = k->look = false;
+    k->look_detail = NULL;
+    free(TAKE_PTR(k->outside));
     k->unseen++;
     k->deadline = 0;
     k->starts++;

@@ -9,6 +9,7 @@
 #include "files.h"
 #include "log.h"
 #include "manager.h"
+#include "outside.h"
 #include "reason.h"
 
 #include <errno.h>
@@ -109,6 +110,8 @@ void machine_job_done(struct machine *m) {
         machine_ended(m, "QEMU ended");
     else if (m->state == MACHINE_STOPPING)
         machine_end(m, m->final_state, m->reason);
+    else if (m->look && machine_is_active(m))
+        outside_look(m, NULL);
 }
 
 static void machine_finish(struct machine *m) {
@@ -283,9 +286,7 @@ void lifecycle_event(void *userdata, enum virt_event event, const char *uuid, co
         pause_event(k, event == VIRT_PAUSED, detail);
         break;
     case DOMAIN_EVENT_CHANGED:
-        audit(m, k, "changed-outside", NULL, "%s", detail);
-        k->changed = true;
-        bus_machine_settings_changed(k);
+        outside_look(k, detail);
         break;
     case DOMAIN_EVENT_NOTHING:
         break;

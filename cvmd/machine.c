@@ -58,6 +58,7 @@ void machine_free(struct machine *m) {
     free(m->disks);
     free(m->reason);
     free(m->console_path);
+    free(m->outside);
     free(m);
 }
 

@@ -57,6 +57,9 @@ struct machine {
     bool saving;             /* in the change that is open (change.h) */
     bool defining;           /* its files are being copied; not in the store yet */
     bool changed;            /* settings that QEMU will have at its next start only */
+    char *outside;           /* what other programs changed of its domain, as last told (outside.h); or NULL */
+    bool look, looking;      /* its domain is to be compared; a thread does */
+    const char *look_detail; /* constant, or NULL */
     bool reboot;             /* start it again when it has stopped */
     bool restart_due;        /* its restart policy will start it again */
     unsigned restarts;       /* in a row, for the back-off */

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "log.h"
 #include "manager.h"
+#include "outside.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -21,6 +22,8 @@ struct check {
     unsigned starts; /* of the machine when it was looked at */
     int state;       /* of virt_state() */
     char *console;
+    struct domain_limits limits;
+    char *changes; /* of domain_changes(); NULL: not known */
 };
 
 struct reconcile_job {
@@ -34,11 +37,21 @@ struct reconcile_job {
 
 static void reconcile_job_free(struct reconcile_job *j) {
     for (size_t i = 0; i < j->n; i++)
-        free(j->checks[i].console);
+        free(j->checks[i].console), free(j->checks[i].changes);
     free(j->checks);
     free(j);
 }
 CVM_DEFINE_CLEANUP(struct reconcile_job *, reconcile_job_free)
+
+/* Of a machine that runs, what others changed. What is not known now the next event or look tells. */
+static void find_changes(struct reconcile_job *j, struct check *c) {
+    char changes[DOMAIN_CHANGES_MAX];
+    _cleanup_free_ char *xml = NULL;
+    struct cvm_error e;
+
+    if (virt_xml(j->virt, c->uuid, &xml, &e) >= 0 && domain_changes(xml, &c->limits, changes) >= 0)
+        c->changes = strdup(changes);
+}
 
 static int reconcile_work(void *data) {
     struct reconcile_job *j = data;
@@ -49,6 +62,8 @@ static int reconcile_work(void *data) {
         c->state = virt_state(j->virt, c->uuid, &c->console, &j->error);
         if (c->state < 0)
             return c->state;
+        if (c->state)
+            find_changes(j, c);
     }
     return 0;
 }
@@ -68,6 +83,8 @@ static void take_up(struct machine *m, struct check *c) {
         break;
     default:
         pause_event(m, c->state == VIRT_STATE_PAUSED, "paused while cvmd was not looking");
+        if (c->changes && outside_is_current(m, &c->limits))
+            outside_tell(m, c->changes, NULL);
         bus_machine_changed(m);
     }
 }
@@ -207,6 +224,7 @@ void manager_reconcile(struct manager *m) {
             continue;
         }
         j->checks[j->n].starts = k->starts;
+        j->checks[j->n].limits = outside_limits(k);
         memcpy(j->checks[j->n++].uuid, k->uuid, UUID_STRING_MAX);
     }
     m->reconciling = true;

@@ -128,3 +128,15 @@ int virt_state(struct virt *v, const char *uuid, char **console, struct cvm_erro
         return cvm_error_set(e, -EIO, "libvirt does not tell the domain's console");
     return state == VIR_DOMAIN_PAUSED ? VIRT_STATE_PAUSED : VIRT_STATE_RUNNING;
 }
+
+int virt_xml(struct virt *v, const char *uuid, char **ret, struct cvm_error *e) {
+    _cleanup_conn_ virConnectPtr conn = NULL;
+    _cleanup_domain_ virDomainPtr dom = NULL;
+    int r;
+
+    r = virt_find(v, uuid, &conn, &dom, e);
+    if (r < 0)
+        return r;
+    *ret = sym_virDomainGetXMLDesc(dom, 0);
+    return *ret ? 0 : virt_error(e, -EIO, "libvirt does not describe the domain");
+}

@@ -21,7 +21,7 @@ struct virt {
     void *userdata;
     pthread_mutex_t lock; /* of what follows */
     virConnectPtr conn;
-    int callbacks[3];
+    int callbacks[4];
     unsigned refs; /* the owner's, and one for each connection whose events libvirt may still deliver */
     bool closed;
 };
@@ -30,7 +30,7 @@ struct notice {
     struct virt *v;
     enum virt_event event;
     char uuid[UUID_STRING_MAX];
-    const char *detail; /* constant */
+    const char *detail; /* constant, or NULL */
 };
 
 static void deliver(void *data) {
@@ -99,6 +99,17 @@ static void on_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, 
     (void)conn;
     (void)alias;
     on_device(opaque, dom, false);
+}
+
+static void on_tunable(virConnectPtr conn, virDomainPtr dom, virTypedParameterPtr params, int n, void *opaque) {
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    struct domain_event d;
+
+    (void)conn;
+    (void)params;
+    (void)n;
+    if (sym_virDomainGetUUIDString(dom, uuid) == 0 && domain_event_tunable(uuid, &d) == 0)
+        notify(opaque, d.event, d.uuid, d.detail);
 }
 
 static void on_close(virConnectPtr conn, int reason, void *opaque) {
@@ -191,7 +202,7 @@ int virt_error(struct cvm_error *e, int r, const char *what) {
     return cvm_error_set(e, r, "%s: %s", what, sym_virGetLastErrorMessage());
 }
 
-/* A driver without events of devices does as well. */
+/* A driver without events of devices and limits does as well. */
 static int register_events(struct virt *v, virConnectPtr conn) {
     const struct {
         int id;
@@ -200,6 +211,7 @@ static int register_events(struct virt *v, virConnectPtr conn) {
         {VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle)},
         {VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(on_added)},
         {VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_removed)},
+        {VIR_DOMAIN_EVENT_ID_TUNABLE, VIR_DOMAIN_EVENT_CALLBACK(on_tunable)},
     };
 
     for (unsigned i = 0; i < ELEMENTSOF(events); i++) {

@@ -19,7 +19,7 @@ enum virt_event {
     VIRT_STARTED,
     VIRT_PAUSED,
     VIRT_RESUMED,
-    VIRT_CHANGED, /* a device came or went, which cvmd never asks for */
+    VIRT_CHANGED, /* a device or a limit is another; detail NULL: of a limit, which may be cvmd's own doing */
     VIRT_LOST, /* the connection broke: events were missed, uuid is empty */
 };
 
@@ -61,5 +61,7 @@ enum virt_state {
 };
 /* Returns one of those; -EBUSY: on its way, ask again. @console as in virt_start(). */
 int virt_state(struct virt *v, const char *uuid, char **console, struct cvm_error *e);
+/* What libvirt says of a domain; the caller frees. -ENOENT: no such domain. */
+int virt_xml(struct virt *v, const char *uuid, char **ret, struct cvm_error *e);
 
 #endif

@@ -6,7 +6,7 @@
 // SOURCES: cvmd/image-delete.c cvmd/image-import.c cvmd/image.c cvmd/journal.c cvmd/launch.c cvmd/lifecycle.c cvmd/machine.c cvmd/manager.c cvmd/operation.c
 // SOURCES: cvmd/options.c cvmd/pause.c cvmd/quote.c cvmd/reason.c cvmd/reconcile.c cvmd/reload.c cvmd/restart.c cvmd/roles.c cvmd/settings.c cvmd/start-job.c
 // SOURCES: cvmd/usage.c cvmd/util.c cvmd/validate.c
-// SOURCES: cvmd/bus-peer.c cvmd/config-load.c cvmd/domain-event.c
+// SOURCES: cvmd/bus-peer.c cvmd/config-load.c cvmd/domain-changes.c cvmd/domain-event.c cvmd/outside.c
 // SOURCES: tests/fuzz/stub-cvmd.c attest/*.c
 // CFLAGS: -I/usr/include/libxml2 -I/usr/include/json-c -I/usr/include/tss2 -DCVMD_VERSION="0" -Wno-unused-parameter
 // LIBS: -lsystemd -lxml2 -linih -lcrypto -ljson-c -lsqlite3 -ltss2-mu -ltss2-rc -ldl -lpthread

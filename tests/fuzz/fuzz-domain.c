@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// SOURCES: cvmd/domain-event.c cvmd/domain-xml.c cvmd/util.c attest/util.c
+// SOURCES: cvmd/domain-changes.c cvmd/domain-event.c cvmd/domain-xml.c cvmd/util.c attest/util.c
 // CFLAGS: -I/usr/include/libxml2
 // LIBS: -lxml2 -lsystemd
 /*
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cvmd/domain-changes.h"
 #include "cvmd/domain-event.h"
 #include "cvmd/domain-xml.h"
 
@@ -30,12 +31,29 @@ static void console(const char *xml) {
     free(path);
 }
 
+/* Whatever the XML says, the words are printable and end. */
+static void changes(const char *xml) {
+    static const struct domain_limits limits[] = {{0, 0, 0}, {2048, 150, 500}};
+    char words[DOMAIN_CHANGES_MAX];
+
+    for (unsigned i = 0; i < 2; i++) {
+        memset(words, 0xff, sizeof(words));
+        if (domain_changes(xml, &limits[i], words) < 0 && words[0])
+            abort();
+        for (const char *p = words; *p; p++)
+            if (p - words >= (long)sizeof(words) - 1 || *p < ' ' || *p > '~')
+                abort();
+    }
+}
+
 static void uuid(const char *s) {
     struct domain_event d, again;
 
     if (domain_event_read(VIR_DOMAIN_EVENT_STARTED, 0, s, &d) < 0)
         return;
     if (domain_event_device(true, s, &again) < 0 || again.event != VIRT_CHANGED || strcmp(d.uuid, again.uuid) != 0)
+        abort();
+    if (domain_event_tunable(s, &again) < 0 || again.event != VIRT_CHANGED || strcmp(d.uuid, again.uuid) != 0)
         abort();
     if (strcasecmp(d.uuid, s) != 0 || domain_event_read(VIR_DOMAIN_EVENT_STARTED, 0, d.uuid, &again) < 0 ||
         strcmp(d.uuid, again.uuid) != 0)
@@ -112,6 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(s, data, size);
     s[size] = 0;
     console(s);
+    changes(s);
     uuid(s);
     history(data, size);
     free(s);

@@ -178,6 +178,7 @@ int virt_suspend(struct virt *v, const char *uuid, struct cvm_error *e) { return
 int virt_resume(struct virt *v, const char *uuid, struct cvm_error *e) { return -EIO; }
 int virt_set_limits(struct virt *v, const char *uuid, const struct virt_limits *l, struct cvm_error *e) { return -EIO; }
 int virt_state(struct virt *v, const char *uuid, char **console, struct cvm_error *e) { return -EIO; }
+int virt_xml(struct virt *v, const char *uuid, char **ret, struct cvm_error *e) { return -EIO; }
 
 int polkit_authorize(sd_bus_message *call, struct manager *m, const char *action, const char *machine, sd_bus_message_handler_t handler,
                      void *userdata, char **who, sd_bus_error *error) {

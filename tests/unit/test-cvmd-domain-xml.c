@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <libvirt/libvirt.h>
 
+#include "cvmd/domain-changes.h"
 #include "cvmd/domain-event.h"
 #include "cvmd/domain-xml.h"
 #include "cvmd/util.h"
@@ -220,6 +221,93 @@ static void test_meaning(void **state) {
     assert_int_equal(domain_event_judge(&up, VIRT_LOST), DOMAIN_EVENT_NOTHING);
 }
 
+/* @xml with @from replaced, which is there. */
+static char *edit(const char *xml, const char *from, const char *to) {
+    const char *at = strstr(xml, from);
+    char *s;
+
+    assert_non_null(at);
+    assert_true(asprintf(&s, "%.*s%s%s", (int)(at - xml), xml, to, at + strlen(from)) > 0);
+    return s;
+}
+
+/* A domain as cvmd makes it differs in nothing; each thing that another program changes is told in its words. */
+static void test_changes(void **state) {
+    static const struct domain_disk disks[] = {{"/var/lib/cvmd/machines/web-1/disk0", false}, {"/dev/vg/web", true}};
+    static const struct {
+        const char *from, *to, *want;
+    } rows[] = {
+        {"</interface>", "</interface><interface type='bridge'><mac address='52:54:00:00:00:01'/></interface>",
+         "interface 52:54:00:00:00:01 was added"},
+        {"</interface>", "<bandwidth><inbound average='1'/></bandwidth></interface>", "interface 52:54:00:01:23:45 is throttled"},
+        {"</interface>", "</interface><hostdev mode='subsystem'/>", "a device (hostdev) was added"},
+        {"</interface>", "</interface><disk><target dev='vd\xc3\xbc'/></disk>", "disk vd?? was added"},
+        {"</interface>", "</interface><serial type='file'/>", "a device (serial) was added"},
+        {"</interface>", "</interface><input type='mouse' bus='ps2'/><audio id='1' type='none'/>", ""},
+        {"</interface>", "</interface><input type='mouse' bus='virtio'/>", "a device (input) was added"},
+        {"<target dev=\"vdb\"", "<target dev=\"vdc\"", "disk vdc was added; disk vdb was removed"},
+        {"<source dev=\"/dev/vg/web\"", "<source dev=\"/dev/vg/other\"", "disk vdb has another source"},
+        {"</disk>", "<iotune><read_iops_sec>1</read_iops_sec></iotune></disk>", "disk vda is throttled"},
+        {"<mac address=\"52:54:00:01:23:45\"", "<mac address=\"52:54:00:01:23:46\"",
+         "interface 52:54:00:01:23:46 was added; interface 52:54:00:01:23:45 was removed"},
+        {"<shares>2048<", "<shares>2<", "CPU shares are 2"},
+        {"<shares>2048</shares>", "", "CPU shares are 0"},
+        {"<global_quota>150000<", "<global_quota>10000<", "the CPU quota is 10000 of 100000"},
+        {"<global_quota>150000<", "<global_quota>-1<", "the CPU quota is gone"},
+        {"</cputune>", "<emulator_quota>1000</emulator_quota></cputune>", "CPU tuning emulator_quota was set"},
+        {"<weight>500<", "<weight>501<", "the I/O weight is 501"},
+        {"</blkiotune>", "<device><path>/dev/sda</path></device></blkiotune>", "I/O limits of a device were set"},
+        {"<os>", "<memtune><hard_limit>1</hard_limit></memtune><os>", "memory limit hard_limit was set"},
+        {"<vcpu>", "<vcpu current='1'>", "it has 1 vCPUs now"},
+        {DOMAIN_METADATA, "urn:other", ""}, /* not cvmd's: devices are not looked at */
+    };
+    static const struct domain_limits set = {2048, 150, 500}, none = {0, 0, 0};
+    char words[DOMAIN_CHANGES_MAX];
+    struct domain_shape s = shape();
+    _cleanup_free_ char *xml = NULL;
+
+    (void)state;
+    s.protected = false;
+    s.disks = disks;
+    s.nr_disks = 2;
+    s.network = "network:default";
+    s.cpu_shares = 2048;
+    s.cpu_quota = 150;
+    s.io_weight = 500;
+    assert_int_equal(domain_xml(&s, &xml), 0);
+    assert_int_equal(domain_changes(xml, &set, words), 0);
+    assert_string_equal(words, "");
+    assert_int_equal(domain_changes(xml, &none, words), 0);
+    assert_string_equal(words, "CPU shares are 2048; the CPU quota is 150000 of 100000; the I/O weight is 500");
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        _cleanup_free_ char *other = edit(xml, rows[i].from, rows[i].to);
+
+        assert_int_equal(domain_changes(other, &set, words), 0);
+        assert_string_equal(words, rows[i].want);
+    }
+    /* The defaults, as libvirt may tell them. */
+    assert_int_equal(domain_changes("<domain><cputune><shares>100</shares><global_quota>-1</global_quota></cputune>"
+                                    "<blkiotune><weight>100</weight></blkiotune></domain>", &none, words), 0);
+    assert_string_equal(words, "");
+    assert_int_equal(domain_changes("<domain>", &none, words), -EBADMSG);
+    assert_int_equal(domain_changes("<volume/>", &none, words), -EBADMSG);
+    assert_int_equal(domain_changes("", &none, words), -EBADMSG);
+}
+
+/* More than there is room for is cut. */
+static void test_many_changes(void **state) {
+    char xml[4096] = "<domain><cputune>", words[DOMAIN_CHANGES_MAX];
+    static const struct domain_limits none = {0, 0, 0};
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        snprintf(xml + strlen(xml), sizeof(xml) - strlen(xml), "<t%d/>", i);
+    strcat(xml, "</cputune></domain>");
+    assert_int_equal(domain_changes(xml, &none, words), 0);
+    assert_int_equal(strlen(words), DOMAIN_CHANGES_MAX - 1);
+    assert_memory_equal(words, "CPU tuning t0 was set; CPU tuning t1 was set; ", 46);
+}
+
 static void test_backing_names(void **state) {
     (void)state;
     for (int i = 0; i < MEMORY_BACKING_MAX; i++)
@@ -235,7 +323,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_limits),           cmocka_unit_test(test_devices),
         cmocka_unit_test(test_without_kvm),      cmocka_unit_test(test_escaped),
         cmocka_unit_test(test_console),          cmocka_unit_test(test_event), cmocka_unit_test(test_meaning), cmocka_unit_test(test_backing_names),
-        cmocka_unit_test(test_disks),
+        cmocka_unit_test(test_disks),            cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_many_changes),
     };
 
     if (argc != 2)
