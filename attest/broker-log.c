@@ -57,6 +57,8 @@ static int payload(const struct cvm_broker_event *v, json_object **ret) {
         json_object_object_add(o, "lease", json_object_new_int64(v->lease));
     if (v->generation)
         json_object_object_add(o, "generation", json_object_new_uint64(v->generation));
+    if (v->disk_generation)
+        json_object_object_add(o, "disk_generation", json_object_new_uint64(v->disk_generation));
     *ret = o;
     return 0;
 }

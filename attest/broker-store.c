@@ -13,6 +13,7 @@
 
 #include "broker-log-read.h"
 #include "broker-replay.h"
+#include "cvm/disk-mark.h"
 #include "json.h"
 #include "key.h"
 
@@ -161,7 +162,7 @@ static int known_members(json_object *o, struct cvm_error *e) {
     json_object_object_foreach(o, name, value) {
         (void)value;
         if (strcmp(name, "policy") && strcmp(name, "accept_warnings") && strcmp(name, "lease") &&
-            strcmp(name, "instances") && strcmp(name, "rollback"))
+            strcmp(name, "instances") && strcmp(name, "rollback") && strcmp(name, "disk_mark"))
             return cvm_error_set(e, -EINVAL, "unknown member '%.40s'", name);
     }
     return 0;
@@ -208,6 +209,15 @@ static int parse_resource(const struct cvm_broker_store *s, json_object *o, stru
         err = cvm_json_string(o, "rollback", &rule, e);
         if (err == 0 && cvm_broker_rollback_from_string(rule, &r->rollback) < 0)
             err = cvm_error_set(e, -EINVAL, "rollback is neither 'refuse', 'require' nor 'allow'");
+    }
+    if (err == 0 && json_object_object_get_ex(o, "disk_mark", &member)) {
+        const char *rule = NULL;
+
+        err = cvm_json_string(o, "disk_mark", &rule, e);
+        if (err == 0 && cvm_broker_mark_from_string(rule, &r->mark) < 0)
+            err = cvm_error_set(e, -EINVAL, "disk_mark is neither 'none', 'refuse' nor 'allow'");
+        if (err == 0 && r->mark != CVM_BROKER_MARK_NONE && r->any_instance)
+            err = cvm_error_set(e, -EINVAL, "disk_mark does not go with instances 'any'");
     }
     if (err == 0 && json_object_object_get_ex(o, "policy", &member)) {
         err = cvm_json_string(o, "policy", &policy, e);
@@ -343,6 +353,8 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
         return cvm_error_set(e, -EINVAL, "a resource is named REPOSITORY/TYPE/TAG");
     if (size < 1 || size > CVM_KEY_MAX)
         return cvm_error_set(e, -EMSGSIZE, "a key has 1 to %u bytes, not %zu", CVM_KEY_MAX, size);
+    if (r->mark != CVM_BROKER_MARK_NONE && size > CVM_DISK_MARK_KEY_MAX)
+        return cvm_error_set(e, -EMSGSIZE, "a key with a disk mark has 1 to %u bytes, not %zu", CVM_DISK_MARK_KEY_MAX, size);
     if (!o)
         return -ENOMEM;
     if (policy_path)
@@ -353,6 +365,8 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
     json_object_object_add(o, "lease", json_object_new_int64(r->lease));
     json_object_object_add(o, "instances", json_object_new_string(r->any_instance ? "any" : "newest"));
     json_object_object_add(o, "rollback", json_object_new_string(cvm_broker_rollback_to_string(r->rollback)));
+    if (r->mark != CVM_BROKER_MARK_NONE)
+        json_object_object_add(o, "disk_mark", json_object_new_string(cvm_broker_mark_to_string(r->mark)));
     err = make_directories(s, r->name);
     if (err < 0)
         return cvm_error_set(e, err, "cannot make folders in '%s': %s", s->directory, strerror(-err));

@@ -11,6 +11,7 @@
  *   resources/REPO/TYPE/TAG.key       the key, 1 to CVM_KEY_MAX bytes, wrapped if the store has a wrapping key, a token or Vault
  *   resources/REPO/TYPE/TAG.instances the VMs that got it, 32 bytes each, oldest first
  *   resources/REPO/TYPE/TAG.rollback  the highest rollback counter that got it, for each launch measurement; JSON
+ *   resources/REPO/TYPE/TAG.mark      the disk's generation, if its key goes out with one (cvm/disk-mark.h); JSON
  *   log.jws                           releases and refusals, each line signed and chained to the one before
  */
 #ifndef CVM_ATTEST_BROKER_STORE_H
@@ -59,6 +60,13 @@ enum cvm_broker_rollback {
     CVM_BROKER_ROLLBACK_ALLOW,   /* any; what comes is what counts from then on */
 };
 
+/* What a guest is told of its disk's age, behind the key (cvm/disk-mark.h). */
+enum cvm_broker_mark {
+    CVM_BROKER_MARK_NONE,   /* nothing: the key goes out as it is */
+    CVM_BROKER_MARK_REFUSE, /* the disk must carry the mark of the start before */
+    CVM_BROKER_MARK_ALLOW,  /* any disk; it is marked from then on */
+};
+
 struct cvm_broker_resource {
     char name[CVM_BROKER_NAME_SIZE];
     bool has_policy;
@@ -68,6 +76,7 @@ struct cvm_broker_resource {
     unsigned lease;                         /* seconds */
     bool any_instance;                      /* a VM that a later one replaced may have it, too */
     enum cvm_broker_rollback rollback;
+    enum cvm_broker_mark mark; /* not with any_instance */
 };
 
 /* What the log tells of one event. Strings may be NULL. */
@@ -77,6 +86,7 @@ struct cvm_broker_event {
     const struct cvm_report *report; /* NULL: none that was genuine */
     unsigned lease;                  /* seconds, of a key that was released; 0: none */
     uint64_t generation;             /* of the VM among those that got this resource; 0: none */
+    uint64_t disk_generation;        /* told behind the key; 0: none */
     time_t now;
 };
 
@@ -134,6 +144,23 @@ int cvm_broker_rollback(struct cvm_broker_store *s, const char *name, const stru
 /* Its name in a resource's file, and back: -EINVAL. */
 const char *cvm_broker_rollback_to_string(enum cvm_broker_rollback rule);
 int cvm_broker_rollback_from_string(const char *name, enum cvm_broker_rollback *ret);
+
+/**
+ * cvm_broker_mark - put behind a key what its guest must know of the disk's age
+ * @start:      of the VM, from cvm_broker_instance()
+ * @rule:       CVM_BROKER_MARK_REFUSE or CVM_BROKER_MARK_ALLOW
+ * @key, @size: the key, of CVM_KEY_MAX bytes of room; struct cvm_disk_mark is behind it then, and counted
+ * @generation: filled: of this start, from 1
+ *
+ * A VM that had no key before is the next generation, on the disk when this returns; the same VM is told the same again.
+ * Returns 0; 1 if a later VM has been here; -EMSGSIZE: the key has more than CVM_DISK_MARK_KEY_MAX bytes; a negative errno: nothing may be released.
+ */
+int cvm_broker_mark(struct cvm_broker_store *s, const char *name, const struct cvm_report *report, uint64_t start,
+                    enum cvm_broker_mark rule, uint8_t *key, size_t *size, uint64_t *generation, struct cvm_error *e);
+
+/* Its name in a resource's file, and back: -EINVAL. */
+const char *cvm_broker_mark_to_string(enum cvm_broker_mark rule);
+int cvm_broker_mark_from_string(const char *name, enum cvm_broker_mark *ret);
 
 /**
  * cvm_broker_revoked - is this host or version on the list?

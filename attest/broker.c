@@ -20,6 +20,8 @@
 #define KEY_UNAVAILABLE "key.unavailable"
 #define KEY_UNREADABLE "key.unreadable"
 #define UNAVAILABLE_SECONDS 5u
+#define SUPERSEDED "instance.superseded"
+#define SUPERSEDED_TEXT "a later instance of this machine has the key"
 #define ID_SIZE (CVM_BROKER_SESSION_HEX / 2)
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
@@ -371,7 +373,7 @@ static void supersede(struct cvm_broker *b, const struct cvm_broker_request *q, 
         cvm_broker_log(b->store, &(struct cvm_broker_event){
                                      .event = "superseded",
                                      .resource = over.resource,
-                                     .code = "instance.superseded",
+                                     .code = SUPERSEDED,
                                      .detail = "a later instance of this machine got the key",
                                      .peer = q->peer,
                                      .report = &over.report,
@@ -430,15 +432,24 @@ static int decide(struct cvm_broker *b, const struct session *s, const struct cv
     }
     r = cvm_broker_instance(b->store, res->name, &v->report, &event->generation, e);
     if (r < 0 || (r == 1 && !res->any_instance)) {
-        event->code = r < 0 ? "instances.unreadable" : "instance.superseded";
+        event->code = r < 0 ? "instances.unreadable" : SUPERSEDED;
         if (r == 1)
-            cvm_error_set(e, 0, "a later instance of this machine has the key");
+            cvm_error_set(e, 0, SUPERSEDED_TEXT);
         return 1;
     }
     r = cvm_broker_key_load(b->store, res->name, key, &size, e);
     if (r < 0) {
         event->code = r == -EAGAIN ? KEY_UNAVAILABLE : KEY_UNREADABLE;
         return r == -ENOMEM ? r : 1;
+    }
+    if (res->mark != CVM_BROKER_MARK_NONE)
+        r = cvm_broker_mark(b->store, res->name, &v->report, event->generation, res->mark, key, &size, &event->disk_generation, e);
+    if (r != 0) {
+        OPENSSL_cleanse(key, sizeof(key));
+        event->code = r < 0 ? "mark.unreadable" : SUPERSEDED;
+        if (r == 1)
+            cvm_error_set(e, 0, SUPERSEDED_TEXT);
+        return 1;
     }
     r = cvm_key_release(&v->report, key, size, blob);
     OPENSSL_cleanse(key, sizeof(key));

@@ -41,6 +41,7 @@ enum {
     OPT_LEASE,
     OPT_INSTANCES,
     OPT_ROLLBACK,
+    OPT_DISK_MARK,
     OPT_LISTEN,
     OPT_THREADS,
     OPT_WRAP_KEY,
@@ -94,6 +95,7 @@ static const struct verb_option add_options[] = {
     {"lease", OPT_LEASE, "SECONDS", "after so long the VM must attest again (default: 3600)"},
     {"instances", OPT_INSTANCES, "WHICH", "newest: not a VM that a later one replaced (default); any"},
     {"rollback", OPT_ROLLBACK, "RULE", "refuse: no older rollback counter (default); require: and none without; allow"},
+    {"disk-mark", OPT_DISK_MARK, "RULE", "tell the guest behind the key how old its disk may be (cvm-guest(1)). refuse: no older\none than the last start's; allow; none: do not (default)"},
     {0},
 };
 static const struct verb_option serve_options[] = {
@@ -167,6 +169,8 @@ static int take_option(struct broker_options *o, int c) {
         return 0;
     case OPT_ROLLBACK:
         return cvm_broker_rollback_from_string(optarg, &o->resource.rollback);
+    case OPT_DISK_MARK:
+        return cvm_broker_mark_from_string(optarg, &o->resource.mark);
     case OPT_THREADS:
         if (parse_number(optarg, 1, 256, &n) < 0)
             return -EINVAL;
@@ -442,6 +446,8 @@ static int verb_add(int argc, char **argv) {
         return r;
     if (!o->key_file)
         return usage_error(argv[0], "--key-file is missing");
+    if (o->resource.mark != CVM_BROKER_MARK_NONE && o->resource.any_instance)
+        return usage_error(argv[0], "--disk-mark is for a disk of one machine: not with --instances any");
     if (!cvm_broker_name_ok(argv[optind + 1]))
         return usage_error(argv[0], "a resource is named REPOSITORY/TYPE/TAG, not '%s'", argv[optind + 1]);
     r = open_store(argv[0], argv[optind], o, store);

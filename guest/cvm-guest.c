@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reports and runtime registers for processes of a protected guest. cvm-guest(1). */
+/* Reports and runtime registers for processes of a protected guest, and the age of its disk. cvm-guest(1). */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -11,20 +11,24 @@
 #include <sys/file.h>
 #include <sys/io.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cvm/report.h"
+#include "mark.h"
 
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
 #define EXIT_NOT_PROTECTED 3
 #define EXIT_NO_PERMISSION 4
+#define EXIT_OLD_DISK 5
 
 #define LOCK "/run/cvm-guest.lock"
 #define REGISTER_LOG "/run/cvm-registers.log"
+#define KEY "/cvm/disk.key"
 
 static const char usage[] =
-    "cvm-guest {status | report | counter | extend} ...\n\n"
+    "cvm-guest {status | report | counter | extend | key-size | mark} ...\n\n"
     "Reports and runtime registers, from inside a protected virtual machine.\n\n"
     "  status                          is there a Guardian? 0 if so, 3 if not\n"
     "  report [--nonce HEX|FILE] [-o FILE]\n"
@@ -34,9 +38,15 @@ static const char usage[] =
     "  extend REGISTER DIGEST [TEXT] [--log FILE]\n"
     "                                  register (0-3) = SHA-384(register || digest, 96 hexadecimal digits), and a line\n"
     "                                  of it in a log (" REGISTER_LOG ") for who verifies a report\n\n"
+    "  key-size [--key FILE]           bytes of the disk's key, without the mark that the broker put behind it\n"
+    "                                  (" KEY ")\n"
+    "  mark FILE [--key FILE] [--check]\n"
+    "                                  FILE, on the disk, must be of the start before this one, as the key says; then it is of\n"
+    "                                  this one. --check: it stays as it is\n\n"
     "  -h, --help     this text\n"
     "      --version  version\n\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 not a protected machine, 4 not permitted (CAP_SYS_RAWIO).\n";
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 not a protected machine, 4 not permitted (CAP_SYS_RAWIO),\n"
+    "5 the disk is not as the last start that had its key left it.\n";
 
 __attribute__((format(printf, 2, 3), noreturn)) static void fail(int status, const char *format, ...) {
     va_list args;
@@ -238,16 +248,113 @@ static int do_extend(const char *reg, const char *digest, const char *text, cons
     return 0;
 }
 
+/* --- the disk's age ----------------------------------------------------------------------- */
+
+/* At most @max bytes of a plain file, or fewer; -1: there is none. */
+static ssize_t read_plain(const char *path, void *buf, size_t max) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    size_t n = 0;
+    ssize_t r;
+
+    if (fd < 0 && errno == ENOENT)
+        return -1;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        fail(EXIT_FAILED, "cannot open '%s': %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        fail(EXIT_FAILED, "'%s' is no plain file", path);
+    do
+        r = read(fd, (char *)buf + n, max - n);
+    while ((r > 0 && (n += (size_t)r) < max) || (r < 0 && errno == EINTR));
+    if (r < 0)
+        fail(EXIT_FAILED, "cannot read '%s': %s", path, strerror(errno));
+    close(fd);
+    return (ssize_t)n;
+}
+
+static size_t load_mark(const char *path, struct mark *m) {
+    uint8_t bytes[CVM_KEY_MAX + 1];
+    ssize_t n = read_plain(path, bytes, sizeof(bytes));
+    size_t size = n < 0 ? 0 : mark_of_key(bytes, (size_t)n, m);
+
+    explicit_bzero(bytes, sizeof(bytes));
+    if (n < 0)
+        fail(EXIT_FAILED, "there is no '%s'", path);
+    if (!size)
+        fail(EXIT_FAILED, "'%s' ends in no disk mark: the broker's resource has none (cvmctl broker add --disk-mark)", path);
+    return size;
+}
+
+static int do_key_size(const char *key) {
+    struct mark m;
+
+    return printf("%zu\n", load_mark(key, &m)) < 0 || fflush(stdout) ? EXIT_FAILED : 0;
+}
+
+/* A crash leaves the old mark or the new one, on the disk when this returns. */
+static void write_mark(const char *path, const struct mark *m) {
+    char text[MARK_TEXT_MAX], scratch[4096], *slash;
+    size_t n = mark_format(m->series, m->generation, text);
+    int fd;
+
+    if (snprintf(scratch, sizeof(scratch), "%s.new", path) >= (int)sizeof(scratch))
+        fail(EXIT_USAGE, "that name is too long");
+    unlink(scratch);
+    fd = open(scratch, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, text, n) != (ssize_t)n || fsync(fd) < 0 || close(fd) < 0 || rename(scratch, path) < 0)
+        fail(EXIT_FAILED, "cannot write '%s': %s", path, strerror(errno));
+    slash = strrchr(scratch, '/');
+    if (slash)
+        slash[slash == scratch] = 0; /* "/" has no other name */
+    fd = open(slash ? scratch : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0 || close(fd) < 0)
+        fail(EXIT_FAILED, "cannot bring '%s' to the disk: %s", path, strerror(errno));
+}
+
+static int do_mark(const char *path, const char *key, bool check) {
+    static const char *const words[] = {
+        [MARK_FITS] = "",
+        [MARK_FIRST] = "",
+        [MARK_ABSENT] = "it has no mark, but a start before this one had its key",
+        [MARK_OLDER] = "this disk is older than the last start that had its key",
+        [MARK_NEWER] = "it was marked by a start that the broker does not know",
+        [MARK_FOREIGN] = "its mark is of another disk, or of another broker",
+        [MARK_MALFORMED] = "what it has is no mark",
+    };
+    char text[MARK_TEXT_MAX], at[64] = "";
+    enum mark_state state;
+    uint64_t found;
+    struct mark m;
+    ssize_t n;
+
+    load_mark(key, &m);
+    n = read_plain(path, text, sizeof(text));
+    state = mark_judge(&m, n < 0 ? NULL : text, n < 0 ? 0 : (size_t)n, &found);
+    if (found)
+        snprintf(at, sizeof(at), ", marked %llu", (unsigned long long)found);
+    if (*words[state] && !m.allow)
+        fail(EXIT_OLD_DISK, "'%s': %s (this is start %llu%s)", path, words[state], (unsigned long long)m.generation, at);
+    if (*words[state])
+        fprintf(stderr, "cvm-guest: warning: '%s': %s (this is start %llu%s); the tenant allows it\n", path, words[state],
+                (unsigned long long)m.generation, at);
+    if (!check && found != m.generation)
+        write_mark(path, &m);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     static const struct option options[] = {
         {"nonce", required_argument, NULL, 'n'},
         {"output", required_argument, NULL, 'o'},
         {"log", required_argument, NULL, 'l'},
+        {"key", required_argument, NULL, 'k'},
+        {"check", no_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {0},
     };
-    const char *nonce = NULL, *output = NULL, *log = NULL, *verb;
+    const char *nonce = NULL, *output = NULL, *log = NULL, *key = NULL, *verb;
+    bool check = false;
     int c;
 
     while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
@@ -255,6 +362,8 @@ int main(int argc, char **argv) {
         case 'n': nonce = optarg; break;
         case 'o': output = optarg; break;
         case 'l': log = optarg; break;
+        case 'k': key = optarg; break;
+        case 'c': check = true; break;
         case 'h': return fputs(usage, stdout) < 0;
         case 'V': return puts("cvm-guest " CVMD_VERSION) < 0;
         default: return EXIT_USAGE;
@@ -269,6 +378,10 @@ int main(int argc, char **argv) {
         fail(EXIT_USAGE, "--nonce and --output are for 'report'");
     if (log && strcmp(verb, "extend"))
         fail(EXIT_USAGE, "--log is for 'extend'");
+    if (key && strcmp(verb, "key-size") && strcmp(verb, "mark"))
+        fail(EXIT_USAGE, "--key is for 'key-size' and 'mark'");
+    if (check && strcmp(verb, "mark"))
+        fail(EXIT_USAGE, "--check is for 'mark'");
     if (strcmp(verb, "status") == 0 && argc == 0)
         return do_status();
     if (strcmp(verb, "report") == 0 && argc == 0)
@@ -277,5 +390,9 @@ int main(int argc, char **argv) {
         return do_counter();
     if (strcmp(verb, "extend") == 0 && (argc == 2 || argc == 3))
         return do_extend(argv[0], argv[1], argc == 3 ? argv[2] : "", log ? log : REGISTER_LOG);
+    if (strcmp(verb, "key-size") == 0 && argc == 0)
+        return do_key_size(key ? key : KEY);
+    if (strcmp(verb, "mark") == 0 && argc == 1)
+        return do_mark(argv[0], key ? key : KEY, check);
     fail(EXIT_USAGE, "see cvm-guest --help");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * cvm-guest without a guest: its port instructions fault in user space, and a played Guardian answers them from the signal's
- * handler. What it says, its exit statuses, and that its log gives the registers.
+ * handler. What it says, its exit statuses, that its log gives the registers, and which disks it takes for the newest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -175,6 +175,184 @@ static void test_not_protected(void **state) {
     guardian->absent = false;
 }
 
+/* --- the disk's age ---------------------------------------------------------------------- */
+
+#define KEY_SIZE 32u
+#define SERIES "00112233445566778899aabbccddeeff"
+#define LINE(series, generation) "cvm-disk-mark 1 " series " " generation "\n"
+
+/* A key file as a broker makes it. */
+static void make_key(uint64_t generation, uint32_t flags, uint8_t bytes[KEY_SIZE + sizeof(struct cvm_disk_mark)]) {
+    struct cvm_disk_mark m = {.generation = generation, .flags = flags};
+
+    memset(bytes, 0x5e, KEY_SIZE);
+    memcpy(m.magic, CVM_DISK_MARK_MAGIC, sizeof(m.magic));
+    for (unsigned i = 0; i < sizeof(m.series); i++)
+        m.series[i] = (uint8_t)(i * 0x11);
+    memcpy(bytes + KEY_SIZE, &m, sizeof(m));
+}
+
+static enum mark_state judge(uint64_t generation, const char *text, uint64_t *found) {
+    uint8_t bytes[KEY_SIZE + sizeof(struct cvm_disk_mark)];
+    struct mark m = {.generation = 0};
+
+    make_key(generation, 0, bytes);
+    assert_int_equal(mark_of_key(bytes, sizeof(bytes), &m), KEY_SIZE);
+    assert_false(m.allow);
+    return mark_judge(&m, text, text ? strlen(text) : 0, found);
+}
+
+static void test_mark_judged(void **state) {
+    static const char *const malformed[] = {
+        "", "\n", "7", "generation 7\n", LINE(SERIES, "0"), LINE(SERIES, ""), LINE(SERIES, "07"), LINE(SERIES, "+7"), LINE(SERIES, "-7"), LINE(SERIES, " 7"),
+        LINE(SERIES, "7 "), LINE(SERIES, "7\n"), LINE(SERIES, "0x7"), LINE(SERIES, "7.0"), LINE(SERIES, "18446744073709551623") /* 7, modulo 2^64 */,
+        LINE(SERIES, "99999999999999999999999999"), "cvm-disk-mark 2 " SERIES " 7\n", "cvm-disk-mark 1 " SERIES " 7", "cvm-disk-mark 1  " SERIES " 7\n",
+        LINE("00112233445566778899AABBCCDDEEFF", "7"), LINE("00112233445566778899aabbccddeef", "7"), LINE("00112233445566778899aabbccddeeffa", "7"),
+    };
+    uint64_t found;
+
+    (void)state;
+    assert_int_equal(judge(1, NULL, &found), MARK_FIRST);
+    assert_int_equal(judge(2, NULL, &found), MARK_ABSENT);
+    assert_int_equal(judge(8, LINE(SERIES, "7"), &found), MARK_FITS);
+    assert_int_equal(found, 7);
+    assert_int_equal(judge(7, LINE(SERIES, "7"), &found), MARK_FITS);
+    assert_int_equal(judge(9, LINE(SERIES, "7"), &found), MARK_OLDER);
+    assert_int_equal(judge(6, LINE(SERIES, "7"), &found), MARK_NEWER);
+    assert_int_equal(judge(1, LINE(SERIES, "7"), &found), MARK_NEWER);
+    assert_int_equal(judge(1, LINE(SERIES, "18446744073709551615"), &found), MARK_NEWER);
+    assert_int_equal(judge(8, LINE("00112233445566778899aabbccddeefe", "7"), &found), MARK_FOREIGN);
+    assert_int_equal(judge(1, LINE("00112233445566778899aabbccddeefe", "1"), &found), MARK_FOREIGN);
+    for (unsigned i = 0; i < ELEMENTSOF(malformed); i++)
+        assert_int_equal(judge(8, malformed[i], &found), MARK_MALFORMED);
+}
+
+/* Each bit of a mark and of what stands behind a key, and each length: no other is taken for it. */
+static void test_mark_bits(void **state) {
+    const char good[] = LINE(SERIES, "7");
+    uint8_t bytes[KEY_SIZE + sizeof(struct cvm_disk_mark)];
+    const size_t magic = KEY_SIZE, generation = KEY_SIZE + offsetof(struct cvm_disk_mark, generation), flags = generation + 8;
+    char text[sizeof(good)];
+    uint64_t found;
+    struct mark m = {.generation = 0}, other;
+
+    (void)state;
+    make_key(8, 0, bytes);
+    assert_int_equal(mark_of_key(bytes, sizeof(bytes), &m), KEY_SIZE);
+    assert_int_equal(mark_judge(&m, good, sizeof(good) - 1, &found), MARK_FITS);
+    for (size_t bit = 0; bit < 8 * (sizeof(good) - 1); bit++) {
+        enum mark_state got;
+
+        memcpy(text, good, sizeof(good));
+        text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+        got = mark_judge(&m, text, sizeof(good) - 1, &found);
+        assert_true(got == MARK_MALFORMED || got == MARK_FOREIGN || got == MARK_OLDER || got == MARK_NEWER);
+    }
+    for (size_t n = 0; n < sizeof(good) - 1; n++)
+        assert_int_equal(mark_judge(&m, good, n, &found), MARK_MALFORMED);
+    for (size_t n = 0; n < sizeof(bytes); n++)
+        assert_int_equal(mark_of_key(bytes, n, &other), 0);
+    for (size_t bit = 8 * magic; bit < 8 * sizeof(bytes); bit++) {
+        const size_t at = bit / 8;
+        size_t size;
+
+        bytes[at] ^= (uint8_t)(1 << bit % 8);
+        size = mark_of_key(bytes, sizeof(bytes), &other);
+        if (at < magic + 8 || (at >= flags && bit != 8 * flags) || bit == 8 * generation + 3) /* 8 becomes 0 */
+            assert_int_equal(size, 0);
+        else if (bit == 8 * flags)
+            assert_true(size == KEY_SIZE && other.allow);
+        else
+            assert_true(size == KEY_SIZE && mark_judge(&other, good, sizeof(good) - 1, &found) != MARK_FITS);
+        bytes[at] ^= (uint8_t)(1 << bit % 8);
+    }
+}
+
+static char key_file[96], mark_file[96];
+
+static void give_key(uint64_t generation, uint32_t flags) {
+    uint8_t bytes[KEY_SIZE + sizeof(struct cvm_disk_mark)];
+    struct cvm_error e;
+
+    make_key(generation, flags, bytes);
+    assert_int_equal(cvm_write_file(key_file, bytes, sizeof(bytes), &e), 0);
+}
+
+static void assert_marked(const char *line) {
+    struct cvm_error e;
+    void *text = NULL;
+    size_t size;
+
+    assert_int_equal(cvm_read_file(mark_file, 4096, &text, &size, &e), 0);
+    assert_string_equal(text, line);
+    free(text);
+}
+
+static void write_mark_file(const char *text) {
+    struct cvm_error e;
+
+    assert_int_equal(cvm_write_file(mark_file, text, strlen(text), &e), 0);
+}
+
+#define MARK(...) RUN("mark", mark_file, "--key", key_file, ##__VA_ARGS__)
+
+static void test_mark(void **state) {
+    char scratch[104], link[96];
+    struct cvm_error e;
+
+    (void)state;
+    snprintf(key_file, sizeof(key_file), "%s/key", directory);
+    snprintf(mark_file, sizeof(mark_file), "%s/mark", directory);
+    snprintf(scratch, sizeof(scratch), "%s.new", mark_file);
+    snprintf(link, sizeof(link), "%s/link", directory);
+    assert_int_equal(MARK(), 1); /* no key */
+    give_key(1, 0);
+    assert_int_equal(RUN("key-size", "--key", key_file), 0);
+    assert_int_equal(MARK("--check"), 0);
+    assert_int_equal(access(mark_file, F_OK), -1);
+    assert_int_equal(MARK(), 0);
+    assert_marked(LINE(SERIES, "1"));
+    assert_int_equal(MARK(), 0); /* the same start again */
+    /* What a crash left beside it is in nobody's way. */
+    assert_int_equal(cvm_write_file(scratch, "half", 4, &e), 0);
+    give_key(2, 0);
+    assert_int_equal(MARK("--check"), 0);
+    assert_marked(LINE(SERIES, "1"));
+    assert_int_equal(MARK(), 0);
+    assert_marked(LINE(SERIES, "2"));
+    assert_int_equal(access(scratch, F_OK), -1);
+    /* The older disk, for the start after; and it stays as it was. */
+    give_key(3, 0);
+    write_mark_file(LINE(SERIES, "1"));
+    assert_int_equal(MARK(), 5);
+    assert_int_equal(MARK("--check"), 5);
+    assert_marked(LINE(SERIES, "1"));
+    write_mark_file("nonsense");
+    assert_int_equal(MARK(), 5);
+    assert_int_equal(unlink(mark_file), 0);
+    assert_int_equal(MARK(), 5);
+    assert_int_equal(access(mark_file, F_OK), -1);
+    /* Control: the tenant allows it. It is marked from then on. */
+    give_key(3, CVM_DISK_MARK_ALLOW);
+    write_mark_file(LINE(SERIES, "1"));
+    assert_int_equal(MARK("--check"), 0);
+    assert_marked(LINE(SERIES, "1"));
+    assert_int_equal(MARK(), 0);
+    assert_marked(LINE(SERIES, "3"));
+    give_key(4, 0);
+    assert_int_equal(MARK(), 0);
+    /* What is no file, a key without a mark, wrong words. */
+    assert_int_equal(RUN("mark", directory, "--key", key_file), 1);
+    assert_int_equal(symlink(mark_file, link), 0);
+    assert_int_equal(RUN("mark", link, "--key", key_file), 1);
+    assert_int_equal(cvm_write_file(key_file, "a key of 32 bytes, or about that", 32, &e), 0);
+    assert_int_equal(MARK(), 1);
+    assert_int_equal(RUN("key-size", "--key", key_file), 1);
+    assert_int_equal(RUN("mark"), 2);
+    assert_int_equal(RUN("status", "--key", key_file), 2);
+    assert_int_equal(RUN("key-size", "--check"), 2);
+}
+
 static int setup(void **state) {
     (void)state;
     strcpy(directory, "/tmp/test-cvm-guest.XXXXXX");
@@ -198,6 +376,9 @@ int main(void) {
         cmocka_unit_test(test_register_log),
         cmocka_unit_test(test_report),
         cmocka_unit_test(test_not_protected),
+        cmocka_unit_test(test_mark_judged),
+        cmocka_unit_test(test_mark_bits),
+        cmocka_unit_test(test_mark),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
