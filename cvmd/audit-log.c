@@ -63,6 +63,7 @@ struct audit_log {
     struct audit_hashes hashes;
     pthread_mutex_t db_lock; /* held by who uses db, tree and tile */
     bool relaxed;            /* as the database stands */
+    bool suspect;            /* store_trust_wal() */
     struct cvm_merkle tree;
     struct cvm_merkle tile[CVM_MERKLE_LEVELS - 1]; /* the tile of each level that is not full yet */
     struct cvm_text line;
@@ -215,8 +216,10 @@ static int simple(struct audit_log *l, int which) {
 
 /* How durable the next commit shall be. */
 static int relax(struct audit_log *l, bool relaxed) {
-    int r = l->relaxed == relaxed ? 0 : store_relax(l->db, relaxed);
+    int r = store_trust_wal(l->db, &l->suspect);
 
+    if (r >= 0 && l->relaxed != relaxed)
+        r = store_relax(l->db, relaxed);
     if (r >= 0)
         l->relaxed = relaxed;
     return r;
@@ -244,6 +247,7 @@ static int write_batch(struct audit_log *l, struct writer *w) {
     if (r >= 0)
         r = simple(l, SQL_COMMIT);
     if (r < 0) {
+        l->suspect = l->suspect || sqlite3_extended_errcode(l->db) == SQLITE_IOERR_FSYNC;
         if (!sqlite3_get_autocommit(l->db))
             (void)simple(l, SQL_ROLLBACK);
         l->tree = tree;
@@ -312,7 +316,10 @@ int audit_log_sync(struct audit_log *l) {
     int r;
 
     pthread_mutex_lock(&l->db_lock);
-    r = store_sync_db(l->db);
+    r = store_trust_wal(l->db, &l->suspect);
+    if (r >= 0)
+        r = store_sync_db(l->db);
+    l->suspect = r < 0;
     pthread_mutex_unlock(&l->db_lock);
     return r;
 }

@@ -21,20 +21,37 @@ static void forget(struct machine *m) {
     manager_remove(m->manager, m);
 }
 
+const char *launch_cancel_text(const struct machine *m) {
+    return m->taken_back ? "the store could not be made durable, so the start was taken back" : "cancelled by request";
+}
+
+void launch_cancelled(struct machine *m, struct operation *op) {
+    if (m->taken_back)
+        operation_fail(op, BUS_ERROR_STORE, launch_cancel_text(m));
+    else
+        operation_cancelled(op);
+}
+
 void launch_undo(struct machine *m, const char *name, const char *text) {
     struct operation *op = TAKE_PTR(m->start_op);
+    int r;
 
     audit(m->manager, m, "launch-failed", NULL, "%s", text);
-    (void)store_delete_machine(m->manager->store, m->name);
+    r = store_delete_machine(m->manager->store, m->name);
+    if (r < 0) /* it would come back with the next start of cvmd: so it stays */
+        machine_set_state(m, m->cancel ? MACHINE_STOPPED : MACHINE_FAILED, text);
     if (m->cancel)
-        operation_cancelled(op);
+        launch_cancelled(m, op);
     else
         operation_fail(op, name, text);
-    forget(m);
+    if (r >= 0)
+        forget(m);
 }
 
 /* QEMU never ran. */
 static void start_failed(struct machine *m, const char *name, const char *text) {
+    if (m->taken_back)
+        text = launch_cancel_text(m);
     if (m->start_op && m->start_op->kind == OPERATION_LAUNCH) {
         launch_undo(m, name, text);
         return;
@@ -42,7 +59,7 @@ static void start_failed(struct machine *m, const char *name, const char *text) 
     audit(m->manager, m, "start-failed", NULL, "%s", text);
     machine_set_state(m, m->cancel ? MACHINE_STOPPED : MACHINE_FAILED, text);
     if (m->cancel)
-        operation_cancelled(TAKE_PTR(m->start_op));
+        launch_cancelled(m, TAKE_PTR(m->start_op));
     else {
         restart_later(m);
         operation_fail(TAKE_PTR(m->start_op), name, text);
@@ -80,7 +97,7 @@ static void start_done(void *data, int r) {
         return;
     }
     if (m->cancel) {
-        machine_end(m, MACHINE_STOPPED, "cancelled by request");
+        machine_end(m, MACHINE_STOPPED, launch_cancel_text(m));
         return;
     }
     bus_machine_changed(m);
@@ -160,7 +177,7 @@ static void cancel_start(struct operation *op, void *userdata) {
     op->cancel = NULL;
     m->cancel = true;
     if (!m->job)
-        machine_end(m, MACHINE_STOPPED, "cancelled by request");
+        machine_end(m, MACHINE_STOPPED, launch_cancel_text(m));
 }
 
 /* A machine that stands on STARTING, in the store, and its operation. */
@@ -173,7 +190,7 @@ static void begin(struct machine *k, const struct machine_options *o) {
         k->start_op->cancel = cancel_start;
         k->start_op->cancel_data = k;
     }
-    k->cancel = k->gone = k->changed = k->restart_due = k->look = false;
+    k->cancel = k->taken_back = k->gone = k->changed = k->restart_due = k->look = false;
     k->look_detail = NULL;
     free(TAKE_PTR(k->outside));
     k->unseen++;
@@ -217,8 +234,10 @@ static int recorded(struct operation *op, sd_bus_error *error) {
 
     if (r >= 0)
         return 0;
-    if (op->cancel)
+    if (op->cancel) { /* else it has ended already */
+        ((struct machine *)op->cancel_data)->taken_back = true;
         op->cancel(op, op->cancel_data);
+    }
     return sd_bus_error_setf(error, BUS_ERROR_STORE, "the store cannot be made durable, so the start is taken back: %s",
                              strerror(-r));
 }

@@ -136,7 +136,7 @@ static void machine_finish(struct machine *m) {
     if (undo)
         m->start_op = start;
     else if (start && m->cancel)
-        operation_cancelled(start);
+        launch_cancelled(m, start);
     else if (start) {
         snprintf(text, sizeof(text), "machine '%s' did not come up: %s", m->name,
                  m->reason ?: "it ended while it started");
@@ -147,7 +147,7 @@ static void machine_finish(struct machine *m) {
     if (r >= 0)
         (void)change_commit(m->manager);
     if (undo)
-        launch_undo(m, BUS_ERROR_CANCELLED, "cancelled by request");
+        launch_undo(m, BUS_ERROR_CANCELLED, launch_cancel_text(m));
     else if (reboot)
         machine_start(m, stop);
     else if (!asked)

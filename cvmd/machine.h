@@ -78,6 +78,7 @@ struct machine {
 
     struct operation *start_op, *stop_op; /* that its start and its end answer for, or NULL */
     _Atomic bool cancel;                  /* the start shall not go on; read by its thread */
+    bool taken_back;                      /* by cvmd itself: its record did not become durable */
 
     /* RootVisor's view; vm.id is 0 while it has none. Kept as last seen when the VM is gone. */
     struct cvm_vm_info vm;

@@ -108,8 +108,12 @@ int manager_start_machine(struct manager *m, const char *name, const char *who, 
 void launch_qemu_runs(struct machine *m);
 /* A STARTING machine: what RootVisor says of it now. */
 void launch_progress(struct machine *m);
-/* The end of a launch that never ran: as if it had not been asked for, but for operation and audit log. */
+/* The end of a launch that never ran: as if it had not been asked for, but for operation and audit log. If the store cannot be written
+ * the machine stays, with @text as its reason. */
 void launch_undo(struct machine *m, const char *name, const char *text);
+/* Of a start with machine->cancel: why; and its operation's end: cancelled, or failed if cvmd itself took it back. */
+const char *launch_cancel_text(const struct machine *m);
+void launch_cancelled(struct machine *m, struct operation *op);
 /* Start it, for an operation that is there already. */
 void machine_start(struct machine *k, struct operation *op);
 

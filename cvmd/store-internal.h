@@ -11,6 +11,7 @@ struct store {
     sqlite3 *db;
     unsigned depth; /* of transactions */
     bool relaxed;   /* the open one need not be durable when it is committed */
+    bool suspect;   /* commits could not be made durable: SQLite's log may never reach the disk whole (store_trust_wal()) */
     struct audit_log *log;
     unsigned frames; /* in SQLite's write-ahead log */
     bool owes;     /* the log may lack entries of audit_owed */
@@ -31,6 +32,9 @@ int store_relax(sqlite3 *db, bool relaxed);
 void store_watch_wal(struct store *s);
 /* Makes all commits up to now durable. */
 int store_sync_db(sqlite3 *db);
+/* Before a commit, if an fsync may have failed: it may not follow in the same log. @suspect: kept for this database; set by the
+ * caller where the failure is not the last error of @db. Returns 0 when the log can be trusted, at little cost if it always could. */
+int store_trust_wal(sqlite3 *db, bool *suspect);
 /* Appends to the log what audit_owed has and the log has not. */
 int store_pay_audit(struct store *s);
 /* When the store is opened. */

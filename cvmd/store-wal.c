@@ -33,6 +33,22 @@ int store_sync_db(sqlite3 *db) {
     return wal ? store_errno(wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL)) : 0;
 }
 
+/*
+ * The kernel tells of a failed write once, and takes the pages for written: a later fsync says yes, and a commit behind a
+ * gap is lost with it. So everything is copied into the database, from the memory that still has it, and the log begins anew.
+ */
+int store_trust_wal(sqlite3 *db, bool *suspect) {
+    int rc = SQLITE_OK;
+
+    if (sqlite3_extended_errcode(db) == SQLITE_IOERR_FSYNC)
+        *suspect = true;
+    if (*suspect)
+        rc = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (rc == SQLITE_OK)
+        *suspect = false;
+    return store_errno(rc);
+}
+
 static int on_commit(void *userdata, sqlite3 *db, const char *name, int frames) {
     struct store *s = userdata;
 
@@ -57,6 +73,6 @@ void store_make_room(struct store *s) {
     /* A disk without room for them will say so when it matters. */
     for (; rc == SQLITE_OK && size < end + (AHEAD + STEP) * FRAME; size += FRAME)
         rc = wal->pMethods->xWrite(wal, zeroes, FRAME, size);
-    if (rc == SQLITE_OK)
-        (void)wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+    if (rc == SQLITE_OK && wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+        s->suspect = true;
 }

@@ -214,9 +214,16 @@ void store_close(struct store *s) {
     free(s);
 }
 
+/* One that writes nothing. */
+static bool is_query(const char *sql) {
+    return strncmp(sql, "SELECT", 6) == 0;
+}
+
 sqlite3_stmt *store_statement(struct store *s, const char *sql) {
     unsigned i;
 
+    if (sqlite3_get_autocommit(s->db) && store_trust_wal(s->db, &s->suspect) < 0 && !is_query(sql))
+        return NULL;
     for (i = 0; i < STORE_STATEMENTS_MAX && s->statements[i].stmt; i++)
         if (s->statements[i].sql == sql)
             return s->statements[i].stmt;
@@ -313,7 +320,11 @@ int store_rollback(struct store *s) {
 }
 
 int store_sync(struct store *s) {
-    return store_sync_db(s->db);
+    int r = store_sync_db(s->db);
+
+    if (r < 0)
+        s->suspect = true;
+    return r;
 }
 
 int store_get_value(struct store *s, const char *key, char **ret) {

@@ -2,9 +2,11 @@
 /*
  * LD_PRELOAD: records what a program does to the files below $TRACE_ROOT, in order, in the file $TRACE_LOG: a line
  * "OP NANOSECONDS PATH ARGUMENT LENGTH", then LENGTH bytes. NANOSECONDS of CLOCK_MONOTONIC: of an fsync when it begins.
- * Writes to memory maps are not seen: SQLite's -shm, which is worth nothing after a power loss.
+ * Writes to memory maps are not seen: SQLite's -shm, which is worth nothing after a power loss. While there is a file
+ * $TRACE_FAIL, an fsync of a file fails whose name ends in what stands in it: EIO.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -134,13 +136,37 @@ static void snapshot(int fd) {
     close(in);
 }
 
+static int is_to_fail(int fd) {
+    const char *fail = getenv("TRACE_FAIL");
+    char link[64], path[PATH_MAX], end[64];
+    ssize_t k, n = 0;
+    int in = fail ? (int)syscall(SYS_openat, AT_FDCWD, fail, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (in < 0)
+        return 0;
+    n = syscall(SYS_read, in, end, sizeof(end));
+    close(in);
+    if (n <= 0)
+        return 0;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    k = readlink(link, path, sizeof(path) - 1);
+    if (k < n || memcmp(path + k - n, end, (size_t)n) != 0)
+        return 0;
+    errno = EIO;
+    return 1;
+}
+
 int fsync(int fd) {
+    if (is_to_fail(fd))
+        return -1;
     snapshot(fd);
     record_fd("sync", fd, 0, "", 0);
     return REAL(fsync)(fd);
 }
 
 int fdatasync(int fd) {
+    if (is_to_fail(fd))
+        return -1;
     snapshot(fd);
     record_fd("sync", fd, 0, "", 0);
     return REAL(fdatasync)(fd);
