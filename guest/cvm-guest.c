@@ -37,7 +37,7 @@ static const char usage[] =
     "  counter                         this machine's rollback counter: EPOCH COUNT; 1 if it has none (yet)\n"
     "  extend REGISTER DIGEST [TEXT] [--log FILE]\n"
     "                                  register (0-3) = SHA-384(register || digest, 96 hexadecimal digits), and a line\n"
-    "                                  of it in a log (" REGISTER_LOG ") for who verifies a report\n\n"
+    "                                  of it in a log (" REGISTER_LOG ") for who verifies a report\n"
     "  key-size [--key FILE]           bytes of the disk's key, without the mark that the broker put behind it\n"
     "                                  (" KEY ")\n"
     "  mark FILE [--key FILE] [--check]\n"
