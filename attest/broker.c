@@ -15,6 +15,8 @@
 #include "key.h"
 #include "release.h"
 
+#define PROTOCOL_MAJOR 0u
+#define PROTOCOL_VERSION "0.1.0"
 #define ERROR_TYPE "https://github.com/confidential-containers/kbs/errors/"
 #define PATH_RESOURCE "/kbs/v0/resource/"
 #define KEY_UNAVAILABLE "key.unavailable"
@@ -158,12 +160,22 @@ static int no_session(struct cvm_broker_reply *ret) {
 
 /* --- POST /auth ------------------------------------------------------------------------- */
 
+/* Semantic versioning: "MAJOR.MINOR.PATCH", and what may stand behind it. Another major version may mean anything: -EPROTO. */
+static int check_version(const char *s, struct cvm_error *e) {
+    unsigned major, minor, patch;
+    int n = 0;
+
+    if (strspn(s, "0123456789.") < 5 || sscanf(s, "%5u.%5u.%5u%n", &major, &minor, &patch, &n) != 3 || !n || (s[n] && !strchr("-+", s[n])))
+        return cvm_error_set(e, -EINVAL, "'version' is none: MAJOR.MINOR.PATCH");
+    return major == PROTOCOL_MAJOR ? 0 : cvm_error_set(e, -EPROTO, "the broker speaks version " PROTOCOL_VERSION " of the protocol, not %u", major);
+}
+
 static int handle_auth(struct cvm_broker *b, const struct cvm_broker_request *q, struct cvm_broker_reply *ret) {
     _cleanup_(json_object_putp) json_object *in = NULL, *out = json_object_new_object();
     _cleanup_cvm_free_ char *nonce = NULL;
     uint8_t random[ID_SIZE - 2 + CVM_NONCE_SIZE];
     struct cvm_error e = {""};
-    const char *tee = NULL;
+    const char *tee = NULL, *version = NULL;
     struct session *s;
     int r;
 
@@ -172,6 +184,12 @@ static int handle_auth(struct cvm_broker *b, const struct cvm_broker_request *q,
         r = cvm_json_string(in, "tee", &tee, &e);
     if (r == 0 && strcmp(tee, "cvmd"))
         r = cvm_error_set(&e, -EINVAL, "the tee must be 'cvmd'");
+    if (r == 0)
+        r = cvm_json_string(in, "version", &version, &e);
+    if (r == 0)
+        r = check_version(version, &e);
+    if (r == -EPROTO)
+        return reply_error(ret, 400, "ProtocolVersion", "request.version", e.text);
     if (r < 0)
         return reply_error(ret, 400, "InvalidRequest", "request.malformed", e.text);
     if (!out || RAND_bytes(random, sizeof(random)) != 1)

@@ -94,7 +94,7 @@ static char *line(const uint8_t **data, size_t *size) {
 }
 
 static void begin(char cookie[CVM_BROKER_SESSION_HEX + 1], bool used) {
-    static const char auth[] = "{\"tee\":\"cvmd\"}", evidence[] = "{\"tee-evidence\":\"x\"}";
+    static const char auth[] = "{\"version\":\"0.1.0\",\"tee\":\"cvmd\"}", evidence[] = "{\"tee-evidence\":\"x\"}";
     struct cvm_broker_reply reply;
 
     check(ask("POST", "/kbs/v0/auth", NULL, auth, sizeof(auth) - 1, &reply) == 200);

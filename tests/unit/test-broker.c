@@ -168,6 +168,45 @@ static void test_a_session_ends(void **state) {
     assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW + CVM_BROKER_SESSION_SECONDS - 1), 200);
 }
 
+/* Another major version of the protocol is refused as such, what is no version as malformed; nothing else of it decides. */
+static void test_version(void **state) {
+    static const struct {
+        const char *version;
+        unsigned status;
+        const char *code;
+    } rows[] = {
+        {"\"0.1.0\"", 200, NULL},
+        {"\"0.2.17\"", 200, NULL},
+        {"\"0.1.0-rc.1+b\"", 200, NULL},
+        {"\"1.0.0\"", 400, "request.version"},
+        {"\"99999.0.0\"", 400, "request.version"},
+        {"\"0.1\"", 400, "request.malformed"},
+        {"\"0.1.0x\"", 400, "request.malformed"},
+        {"\"0.1.0.0\"", 400, "request.malformed"},
+        {"\"-1.1.0\"", 400, "request.malformed"},
+        {"\" 0.1.0\"", 400, "request.malformed"},
+        {"\"4294967296.1.0\"", 400, "request.malformed"},
+        {"\"\"", 400, "request.malformed"},
+        {"0", 400, "request.malformed"},
+        {"null", 400, "request.malformed"},
+    };
+    struct state *s = *state;
+
+    for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+        char body[128];
+
+        snprintf(body, sizeof(body), "{\"version\":%s,\"tee\":\"cvmd\",\"extra-params\":\"\"}", rows[i].version);
+        assert_int_equal(ask(s, "POST", "/kbs/v0/auth", NULL, body, NOW), rows[i].status);
+        if (rows[i].code)
+            assert_code(s, rows[i].code);
+        assert_int_equal(s->reply.session[0] != 0, rows[i].status == 200); /* no session either */
+    }
+    assert_int_equal(ask(s, "POST", "/kbs/v0/auth", NULL, "{\"version\":\"1.0.0\",\"tee\":\"cvmd\"}", NOW), 400);
+    assert_non_null(strstr(s->reply.body, "/ProtocolVersion\""));
+    assert_int_equal(ask(s, "POST", "/kbs/v0/auth", NULL, "{\"tee\":\"cvmd\"}", NOW), 400);
+    assert_code(s, "request.malformed");
+}
+
 /* Answers that give a key. */
 static bool is_given(const struct state *s, unsigned status) {
     return status == 200 && strstr(s->reply.body, "\"blob\"");
@@ -493,6 +532,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_each_bit_of_a_request, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_policy_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_house, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_version, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_lease, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leases_after_a_restart, setup, teardown),
