@@ -44,7 +44,7 @@ int verb_endorsement(int argc, char **argv);
 int verb_activate(int argc, char **argv);
 int verb_digest(int argc, char **argv);
 int verb_images_encrypt(int argc, char **argv);
-extern const struct verb_option console_options[], stop_options[], delete_options[], report_options[], endorsement_options[],
+extern const struct verb_option list_options[], console_options[], stop_options[], delete_options[], report_options[], endorsement_options[],
     digest_options[], encrypt_options[];
 
 /* Takes an option of remote_options. -1 to go on, or the exit status. */

@@ -70,16 +70,39 @@ static int add_row(struct libscols_table *t, json_object *p) {
     return table_add(t, cells, ELEMENTSOF(cells), 1, state_colour(text(p, "State")));
 }
 
+enum { OPT_STATE = OPTION_LONG };
+
+#define STATES "starting|running|paused|stopping|stopped|failed"
+
+const struct verb_option list_options[] = {
+    {"state", OPT_STATE, STATES, "only those in this state"},
+    {0},
+};
+
+/* Whether @s is one of STATES. */
+static bool is_state(const char *s) {
+    size_t n = strlen(s);
+
+    for (const char *p = STATES; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        if (strcspn(p, "|") == n && memcmp(p, s, n) == 0)
+            return true;
+    return false;
+}
+
 int verb_list(int argc, char **argv) {
     static const char *const columns[] = {"NAME",   "STATE", "PROTECTION", "MEMORY", "VCPUS",
                                           "FRAMES", "EXITS", "REASON",     NULL};
     _cleanup_json_ json_object *all = NULL, *out = json_object_new_array();
     _cleanup_transport_ struct transport *t = NULL;
     struct libscols_table *table;
-    int r;
+    const char *state = NULL;
+    int c, r;
 
-    while (verb_getopt(argc, argv) >= 0)
-        ;
+    while ((c = verb_getopt(argc, argv)) >= 0)
+        if (c == OPT_STATE)
+            state = optarg;
+    if (state && !is_state(state))
+        return fail(argv[0], EXIT_USAGE, "--state '%s' is none of: %s", state, STATES);
     r = transport_open(argv[0], &t);
     if (r == 0)
         r = t->ops->list(t, argv[0], OBJECT_MACHINE, &all);
@@ -92,6 +115,8 @@ int verb_list(int argc, char **argv) {
     for (size_t i = 0; i < json_object_array_length(all); i++) {
         json_object *p = json_object_array_get_idx(all, i);
 
+        if (state && strcmp(text(p, "State"), state) != 0)
+            continue;
         json_object_array_add(out, machine_to_json(p));
         if (arg_quiet && !arg_json)
             puts(text(p, "Name"));

@@ -35,6 +35,7 @@ const struct verb machine_verbs[] = {
      .summary = "list the machines",
      .run = verb_list,
      .text = "Lists the machines that cvmd knows, running or not.",
+     .options = {list_options},
      .remote = true},
     {.name = "show",
      .arguments = "MACHINE",

@@ -256,7 +256,7 @@ static int verb_operations_wait(int argc, char **argv) {
     return r;
 }
 
-static const struct verb_option list_options[] = {
+static const struct verb_option operations_list_options[] = {
     {"active", OPT_ACTIVE, NULL, "only those that have not ended"},
     {"machine", OPT_MACHINE, "MACHINE", "only those of this machine"},
     {0},
@@ -268,7 +268,7 @@ const struct verb operation_verbs[] = {
      .summary = "list what runs, and what ended not long ago",
      .run = verb_operations_list,
      .text = "Ended operations are kept for OperationKeepSec= of cvmd.conf(5).",
-     .options = {list_options},
+     .options = {operations_list_options},
      .remote = true},
     {.name = "operations show",
      .arguments = "OPERATION",

@@ -33,9 +33,12 @@ static bool machine_wanted(struct request *req, json_object *o) {
 }
 
 void machines_list(struct request *req) {
-    static const char *const known[] = {"limit", "cursor", "state", "name", "protection", NULL};
+    static const char *const known[] = {"limit", "cursor", "state", "name", "protection", NULL},
+                            *const states[] = {"starting", "running", "paused", "stopping", "stopped", "failed", NULL},
+                            *const levels[] = {"none", "pending", "protected", NULL};
 
-    if (request_check_query(req, known) >= 0)
+    if (request_check_query(req, known) >= 0 && request_check_value(req, "state", states) >= 0 &&
+        request_check_value(req, "protection", levels) >= 0)
         mirror_page(req, CLASS_MACHINE, "machines", machine_wanted);
 }
 

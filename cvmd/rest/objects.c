@@ -36,9 +36,9 @@ static bool image_wanted(struct request *req, json_object *o) {
 }
 
 void images_list(struct request *req) {
-    static const char *const known[] = {"limit", "cursor", "kind", NULL};
+    static const char *const known[] = {"limit", "cursor", "kind", NULL}, *const kinds[] = {"kernel", "initrd", "cmdline", "disk", NULL};
 
-    if (request_check_query(req, known) >= 0)
+    if (request_check_query(req, known) >= 0 && request_check_value(req, "kind", kinds) >= 0)
         mirror_page(req, CLASS_IMAGE, "images", image_wanted);
 }
 
@@ -119,9 +119,13 @@ static bool operation_wanted(struct request *req, json_object *o) {
 }
 
 void operations_list(struct request *req) {
-    static const char *const known[] = {"limit", "cursor", "machine", "state", "kind", NULL};
+    static const char *const known[] = {"limit", "cursor", "machine", "state", "kind", NULL},
+                            *const states[] = {"pending", "running", "done", "failed", "cancelled", NULL},
+                            *const kinds[] = {"launch", "define", "start", "stop", "kill", "pause", "resume", "reboot", "delete",
+                                              "import-image", "delete-image", "collect-images", NULL};
 
-    if (request_check_query(req, known) >= 0)
+    if (request_check_query(req, known) >= 0 && request_check_value(req, "state", states) >= 0 &&
+        request_check_value(req, "kind", kinds) >= 0)
         mirror_page(req, CLASS_OPERATION, "operations", operation_wanted);
 }
 

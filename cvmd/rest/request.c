@@ -312,6 +312,23 @@ int request_check_query(struct request *req, const char *const *known) {
     return -EINVAL;
 }
 
+int request_check_value(struct request *req, const char *name, const char *const *values) {
+    const char *value = request_query(req, name);
+    char list[256] = "";
+
+    for (size_t n = 0; value && *values; values++) {
+        if (strcmp(value, *values) == 0)
+            return 0;
+        n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", *values);
+        if (n >= sizeof(list))
+            n = sizeof(list) - 1;
+    }
+    if (!value)
+        return 0;
+    reply_problem(req, PROBLEM_BAD_REQUEST, "%s '%.64s' is none of: %s", name, value, list);
+    return -EINVAL;
+}
+
 int request_json(struct request *req, const char *const *known, json_object **ret) {
     _cleanup_json_ json_object *o = NULL;
     struct cvm_error e = {0};

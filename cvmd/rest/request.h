@@ -106,6 +106,8 @@ int request_limit(struct request *req, uint32_t *limit);
 int request_cursor(struct request *req, char kind, char key[CURSOR_KEY_MAX + 1], bool *present);
 /* Refuses query parameters that a route does not know: a mistyped filter must not select everything. */
 int request_check_query(struct request *req, const char *const *known);
+/* Refuses a value of a query parameter that is none of @values: the same reason. Absent is well. Answers 400 itself and returns negative. */
+int request_check_value(struct request *req, const char *name, const char *const *values);
 /* The body as one JSON object, with members only of @known (NULL: any); answers itself and returns negative. */
 int request_json(struct request *req, const char *const *known, json_object **ret);
 /* Appends key and digest of the request to a message: what cvmd remembers of an Idempotency-Key. */
