@@ -3,7 +3,8 @@
  * LD_PRELOAD: records what a program does to the files below $TRACE_ROOT, in order, in the file $TRACE_LOG: a line
  * "OP NANOSECONDS PATH ARGUMENT LENGTH", then LENGTH bytes. NANOSECONDS of CLOCK_MONOTONIC: of an fsync when it begins.
  * Writes to memory maps are not seen: SQLite's -shm, which is worth nothing after a power loss. While there is a file
- * $TRACE_FAIL, an fsync of a file fails whose name ends in what stands in it: EIO.
+ * $TRACE_FAIL, an fsync of a file fails whose name ends in what stands in it: EIO. While there
+ * is a file $TRACE_HOLD, nothing goes that cvmd has put aside to be removed: who would remove it waits.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -181,8 +182,18 @@ int rename(const char *from, const char *to) {
     return r;
 }
 
+static void hold(const char *path) {
+    const char *file = getenv("TRACE_HOLD");
+
+    while (file && strstr(path, "/.deleted-") && syscall(SYS_faccessat, AT_FDCWD, file, F_OK) == 0)
+        usleep(10000);
+}
+
 int unlink(const char *path) {
-    int r = REAL(unlink)(path);
+    int r;
+
+    hold(path);
+    r = REAL(unlink)(path);
 
     if (r == 0)
         record("unlink", path, 0, "", 0);
@@ -204,9 +215,10 @@ int unlinkat(int fd, const char *name, int flags) {
 
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     k = readlink(link, path, sizeof(path) - 1);
+    path[k > 0 ? k : 0] = 0;
+    hold(path);
     r = REAL(unlinkat)(fd, name, flags);
     if (r == 0 && k > 0) {
-        path[k] = 0;
         snprintf(whole, sizeof(whole), "%s/%s", path, name);
         record("unlink", whole, 0, "", 0);
     }
