@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A private control plane: dbus-daemon with the installed policy, virtlogd, libvirtd, cvmd with a stand-in for
 RootVisor, all in a mount namespace of their own. QEMU runs without hardware virtualization."""
+import atexit
 import json
 import os
 import pathlib
@@ -246,8 +247,18 @@ class Skip(Exception):
     """What a case raises that cannot run here."""
 
 
+def say_last(text):
+    """To standard error when the program ends, behind whatever logs it shows then: only the end of a long log may be kept."""
+    def say():
+        sys.stdout.flush()
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    atexit.register(say)
+
+
 class Tap:
-    """Test cases as methods named test_*, each with a first line of documentation; TAP on standard output."""
+    """Test cases as methods named test_*, each with a first line of documentation; TAP on standard output, and what failed
+    once more as the last thing on standard error."""
 
     def run(self):
         cases = [n for n in vars(type(self)) if n.startswith("test_")]
@@ -265,7 +276,11 @@ class Tap:
             except Exception as e:  # a failing case must not hide the others
                 failed += 1
                 print(f"not ok {i} - {method.__doc__}", flush=True)
-                where = traceback.extract_tb(e.__traceback__)[-1]
-                for line in f"{type(e).__name__}: {e} (line {where.lineno}: {where.line})".splitlines():
-                    print(f"# {line}", flush=True)
+                frames = traceback.extract_tb(e.__traceback__)[1:]
+                what = "".join(f"{line}\n" for line in [
+                    *f"{type(e).__name__}: {e}"[:3000].splitlines(),
+                    *(f"  {pathlib.Path(f.filename).name}, line {f.lineno}, in {f.name}: {f.line}" for f in frames[-4:])])
+                print("".join(f"# {line}\n" for line in what.splitlines()), end="", flush=True)
+                # What is said at the end comes in the reverse order; the first failure is the one to look at, and stands last.
+                say_last(f"FAILED {i} - {method.__doc__}\n{what}")
         return 1 if failed else 0
