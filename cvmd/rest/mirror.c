@@ -246,13 +246,20 @@ static void load_later(struct mirror *m) {
     (void)sd_event_source_set_enabled(m->retry, SD_EVENT_ONESHOT);
 }
 
+/* Who waits for an object waits for the next reading of everything: until then it is not known whether it is there. */
 static void clear(struct mirror *m) {
+    struct waitlist **end = &m->waiting;
+
     for (enum class c = 0; c < CLASS_MAX; c++) {
         struct collection old = m->all[c];
 
         m->all[c] = (struct collection){0};
-        for (size_t i = 0; i < old.n; i++)
+        for (size_t i = 0; i < old.n; i++) {
+            while (*end)
+                end = &(*end)->next;
+            *end = TAKE_PTR(old.objects[i]->waiting);
             object_free(old.objects[i]);
+        }
         free(old.objects);
     }
 }
@@ -328,6 +335,8 @@ static void load(struct mirror *m) {
 
     if (m->load)
         return;
+    /* What was to be tried again is tried now. */
+    (void)sd_event_source_set_enabled(m->retry, SD_EVENT_OFF);
     r = sd_bus_call_method_async(m->rest->bus, &m->load, CVMD_NAME, CVMD_PATH, OBJECT_MANAGER, "GetManagedObjects",
                                  on_objects, m, NULL);
     if (r < 0) {
