@@ -461,9 +461,11 @@ int cvm_broker_revoked(const struct cvm_broker_store *s, const struct cvm_report
 
     r = path_of(s, path, "%s", "revoked.json");
     if (r == 0)
-        r = cvm_read_file(path, CVM_JSON_MAX, &buf, &size, why);
+        r = cvm_read_file(path, CVM_JSON_MAX, &buf, &size, NULL);
     if (r == -ENOENT)
         return 0;
+    if (r < 0)
+        cvm_error_set(why, r, "cannot read '%s': %s", path, strerror(-r));
     if (r == 0)
         r = cvm_json_parse(buf, size, &o, why);
     if (r == 0 && json_object_object_get_ex(o, "min_rootvisor_svn", &svn)) {
