@@ -4,13 +4,11 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/limits.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cvm/disk-mark.h"
 #include "json.h"
@@ -55,24 +53,13 @@ static int load(const char *path, struct last *ret, struct cvm_error *e) {
 static int store(const char *path, const struct last *last, struct cvm_error *e) {
     _cleanup_(json_object_putp) json_object *o = json_object_new_object();
     _cleanup_cvm_free_ char *text = NULL;
-    char folder[PATH_MAX];
-    int fd, r;
 
     if (!o || cvm_json_add_hex(o, "series", last->series, sizeof(last->series)) < 0 ||
         cvm_json_add_hex(o, "instance", last->instance, sizeof(last->instance)) < 0 ||
         json_object_object_add(o, "generation", json_object_new_uint64(last->generation)) < 0 ||
         json_object_object_add(o, "start", json_object_new_uint64(last->start)) < 0 || cvm_json_text(o, &text) < 0)
         return -ENOMEM;
-    r = cvm_write_secret_file(path, text, strlen(text), e);
-    if (r < 0)
-        return r;
-    snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0)
-        r = cvm_error_set(e, -errno, "'%s': %s", folder, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return r;
+    return cvm_write_secret_file(path, text, strlen(text), e);
 }
 
 /* The same for a start that asks again, the next one for a later one. 1: a later one has been here, since it was asked whether it is the newest. */
@@ -106,7 +93,7 @@ int cvm_broker_mark(struct cvm_broker_store *s, const char *name, const struct c
     if (snprintf(path, sizeof(path), "%s/resources/%s.mark", s->directory, name) >= (int)sizeof(path))
         return -ENAMETOOLONG;
     pthread_mutex_lock(&s->files_lock); /* one at a time */
-    r = next(path, instance, start, &last, e);
+    r = cvm_broker_lost(s, next(path, instance, start, &last, e));
     pthread_mutex_unlock(&s->files_lock);
     if (r != 0)
         return r;
@@ -130,10 +117,9 @@ const char *cvm_broker_mark_to_string(enum cvm_broker_mark rule) {
 }
 
 int cvm_broker_mark_from_string(const char *name, enum cvm_broker_mark *ret) {
-    for (unsigned i = 0; i < ELEMENTSOF(rules); i++)
-        if (strcmp(name, rules[i]) == 0) {
-            *ret = (enum cvm_broker_mark)i;
-            return 0;
-        }
-    return -EINVAL;
+    int i = cvm_name_index(rules, ELEMENTSOF(rules), name);
+
+    if (i >= 0)
+        *ret = (enum cvm_broker_mark)i;
+    return i < 0 ? i : 0;
 }

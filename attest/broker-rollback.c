@@ -109,12 +109,11 @@ const char *cvm_broker_rollback_to_string(enum cvm_broker_rollback rule) {
 }
 
 int cvm_broker_rollback_from_string(const char *name, enum cvm_broker_rollback *ret) {
-    for (unsigned i = 0; i < ELEMENTSOF(rules); i++)
-        if (strcmp(name, rules[i]) == 0) {
-            *ret = (enum cvm_broker_rollback)i;
-            return 0;
-        }
-    return -EINVAL;
+    int i = cvm_name_index(rules, ELEMENTSOF(rules), name);
+
+    if (i >= 0)
+        *ret = (enum cvm_broker_rollback)i;
+    return i < 0 ? i : 0;
 }
 
 int cvm_broker_rollback(struct cvm_broker_store *s, const char *name, const struct cvm_report *report, enum cvm_broker_rollback rule,
@@ -138,7 +137,7 @@ int cvm_broker_rollback(struct cvm_broker_store *s, const char *name, const stru
     if (r == 0)
         r = judge(&h, report, instance, rule, code, e);
     if (r == 0 && report->rollback && (report->rollback_epoch != h.epoch || report->rollback != h.count || strcmp(h.instance, instance)))
-        r = store(path, o, digest, report, instance, e);
+        r = cvm_broker_lost(s, store(path, o, digest, report, instance, e));
     pthread_mutex_unlock(&s->files_lock);
     return r;
 }

@@ -392,6 +392,12 @@ int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_
     return err;
 }
 
+int cvm_broker_lost(struct cvm_broker_store *s, int r) {
+    if (r == -EIO)
+        cvm_commit_break(&s->log_commit);
+    return r;
+}
+
 #define INSTANCE_SIZE 32u
 
 int cvm_broker_instance(struct cvm_broker_store *s, const char *name, const struct cvm_report *report, uint64_t *ret,
@@ -421,8 +427,10 @@ int cvm_broker_instance(struct cvm_broker_store *s, const char *name, const stru
         r = at + INSTANCE_SIZE < size;
     } else if (r == 0) {
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-        if (fd < 0 || pwrite(fd, id, sizeof(id), (off_t)size) != (ssize_t)sizeof(id) || fsync(fd) < 0)
+        if (fd < 0 || pwrite(fd, id, sizeof(id), (off_t)size) != (ssize_t)sizeof(id))
             r = cvm_error_set(e, -EIO, "'%s': %s", path, strerror(errno));
+        else if (fsync(fd) < 0 || (size == 0 && cvm_sync_folder(path, NULL) < 0)) /* its name is new */
+            r = cvm_broker_lost(s, cvm_error_set(e, -EIO, "'%s' cannot be brought to the disk: %s", path, strerror(errno)));
         if (fd >= 0)
             close(fd);
     }

@@ -121,6 +121,12 @@ int cvm_broker_key_load(const struct cvm_broker_store *s, const char *name, uint
 int cvm_broker_resource_save(const struct cvm_broker_store *s, const struct cvm_broker_resource *r,
                              const char *policy_path, const void *key, size_t size, struct cvm_error *e);
 
+/*
+ * A disk that lost what a release must remember tells so once, and then has it in memory as if nothing had been: if @r is -EIO, nothing
+ * is logged and so nothing released any more. Returns @r.
+ */
+int cvm_broker_lost(struct cvm_broker_store *s, int r);
+
 /**
  * cvm_broker_instance - which of the VMs that got a resource is this?
  * @ret: its generation, from 1: what comes later has a greater one. Never goes back, whatever the host restores

@@ -273,6 +273,28 @@ int cvm_write_file(const char *path, const void *p, size_t size, struct cvm_erro
     return write_file(path, p, size, 0644, e);
 }
 
+int cvm_sync_folder(const char *path, struct cvm_error *e) {
+    const char *slash = strrchr(path, '/');
+    _cleanup_cvm_free_ char *folder = !slash ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    _cleanup_(closep) int fd = -1;
+
+    if (!folder)
+        return -ENOMEM;
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || fsync(fd) < 0 ? cvm_error_set(e, -errno, "'%s': %s", folder, strerror(errno)) : 0;
+}
+
 int cvm_write_secret_file(const char *path, const void *p, size_t size, struct cvm_error *e) {
-    return write_file(path, p, size, 0600, e);
+    struct stat st;
+    int r = write_file(path, p, size, 0600, e);
+
+    /* Standard output, a device and a pipe have no name that could be lost. */
+    return r < 0 || strcmp(path, "-") == 0 || stat(path, &st) < 0 || !S_ISREG(st.st_mode) ? r : cvm_sync_folder(path, e);
+}
+
+int cvm_name_index(const char *const *names, size_t nr, const char *name) {
+    for (size_t i = 0; i < nr; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (int)i;
+    return -EINVAL;
 }

@@ -112,7 +112,13 @@ int cvm_read_file(const char *path, size_t max, void **ret, size_t *size, struct
  * Returns 0 or a negative errno.
  */
 int cvm_write_file(const char *path, const void *p, size_t size, struct cvm_error *e);
-/* The same, readable by the owner alone (0600). */
+/* The same, readable by the owner alone (0600), and on the disk, name and all, when it returns. */
 int cvm_write_secret_file(const char *path, const void *p, size_t size, struct cvm_error *e);
+
+/* Brings the names in the folder of a file to the disk: the file's own sync does not. Returns 0 or a negative errno. */
+int cvm_sync_folder(const char *path, struct cvm_error *e);
+
+/* Where a name stands in a table of @nr, or -EINVAL. */
+int cvm_name_index(const char *const *names, size_t nr, const char *name);
 
 #endif

@@ -27,6 +27,7 @@ struct state {
     EVP_PKEY *report_key, *kex;
     struct cvm_broker_store store;
     struct cvm_broker *broker;
+    uint32_t rollback; /* of its reports; 0: none */
     struct cvm_broker_reply reply; /* the last; its body lives until the next */
 };
 
@@ -42,7 +43,8 @@ static void make_report(struct state *s, const uint8_t *nonce, struct cvm_report
     uint8_t point[CVM_POINT_SIZE], wire[sizeof(*r)];
 
     *r = (struct cvm_report){.magic = CVM_REPORT_MAGIC, .version = CVM_REPORT_VERSION, .size = sizeof(*r), .vm_id = 1, .counter = 1,
-                             .nr_measured = 1, .kex_alg = CVM_KEX_P256, .measured = {{.kind = 1, .size = 4096}}};
+                             .nr_measured = 1, .kex_alg = CVM_KEX_P256, .measured = {{.kind = 1, .size = 4096}},
+                             .rollback = s->rollback, .rollback_epoch = s->rollback ? 7 : 0};
     assert_int_equal(cvm_launch_digest(r->measured, 1, r->launch_digest), 0);
     assert_int_equal(cvm_key_to_point(s->report_key, point), 0);
     assert_int_equal(cvm_key_id(point, r->report_key_id), 0);
@@ -515,6 +517,71 @@ static void test_log_that_failed_for_many(void **state) {
     close(pipes[1]);
 }
 
+/* The linker's --wrap: of folders it counts, and fails the one that @folder_fails says. */
+static unsigned folders_synced, folder_fails;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd) {
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    if (!S_ISDIR(st.st_mode) || ++folders_synced != folder_fails)
+        return __real_fsync(fd);
+    errno = EIO;
+    return -1;
+}
+
+/* A disk whose starts are counted. */
+static void attest_counted(struct state *s, char *session) {
+    struct cvm_broker_resource res = {.name = "default/disk/web", .nr_accepted = 2, .lease = 60, .mark = CVM_BROKER_MARK_REFUSE,
+                                      .accepted = {"platform.no-anchor", "platform.no-dma-protection"}};
+    struct cvm_error e = {""};
+    uint8_t nonce[64];
+
+    folder_fails = 0;
+    assert_int_equal(cvm_broker_resource_save(&s->store, &res, NULL, "a key", 5, &e), 0);
+    s->rollback = 1;
+    auth(s, NOW, session, nonce);
+    assert_int_equal(attest(s, session, nonce, NOW), 200);
+    folders_synced = 0;
+}
+
+/* What a broker remembers of a release, rollback counter, instance and mark, is on the disk by its name, too, before the key leaves. */
+static void test_names_on_the_disk(void **state) {
+    char session[CVM_BROKER_SESSION_HEX + 1];
+    struct state *s = *state;
+
+    attest_counted(s, session);
+    assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW), 200);
+    assert_int_equal(folders_synced, 3);
+}
+
+/* If one is not, none leaves, and none is had by asking again, when all is in memory. */
+static void names_lost(struct state *s, unsigned which) {
+    char session[CVM_BROKER_SESSION_HEX + 1];
+
+    attest_counted(s, session);
+    folder_fails = which;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(ask(s, "GET", RESOURCE, session, "", NOW), 500);
+        assert_code(s, "log.failed");
+    }
+    folder_fails = 0;
+}
+
+static void test_counter_lost(void **state) {
+    names_lost(*state, 1);
+}
+
+static void test_instance_lost(void **state) {
+    names_lost(*state, 2);
+}
+
+static void test_mark_lost(void **state) {
+    names_lost(*state, 3);
+}
+
 static void test_two_brokers(void **state) {
     struct state *s = *state;
     struct cvm_broker_store store;
@@ -540,6 +607,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_log_of_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_that_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_log_that_failed_for_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names_on_the_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_counter_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_instance_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mark_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_brokers, setup, teardown),
     };
 
