@@ -34,6 +34,7 @@ struct request {
     unsigned status;
 
     bool suspended, running;
+    bool again;    /* suspended before its body, and not called since */
     bool stranger; /* 401, whatever cvmd says */
     unsigned reruns;
     sd_bus_slot *slot;

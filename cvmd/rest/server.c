@@ -156,6 +156,14 @@ void request_run(struct request *req) {
     route->handler(req);
 }
 
+/*
+ * An answer before the body was read ends the connection; a client that is still sending then finds it broken and may never
+ * read the answer. So what is short is read to its end first, and forgotten. A client that asked (Expect) sends nothing.
+ */
+static bool answer_early(struct request *req) {
+    return req->response && (req->content_length > FORGET_MAX || request_header(req, MHD_HTTP_HEADER_EXPECT));
+}
+
 static enum MHD_Result begin(struct request *req, const char *method) {
     const char *length = request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
     int r;
@@ -179,12 +187,9 @@ static enum MHD_Result begin(struct request *req, const char *method) {
             reply_problem(req, r == -ENOSPC ? PROBLEM_STORAGE : PROBLEM_INTERNAL, "no place for the upload: %s", strerror(-r));
     }
     peer_phase(req->peer, PHASE_BODY, req->content_length == UINT64_MAX ? 0 : req->content_length);
-    /*
-     * An answer in this first call ends the connection; a client that is still sending then finds it broken and may never
-     * read the answer. So what is short is read to its end first, and forgotten. A client that asked (Expect) sends nothing.
-     */
-    if (req->response && (req->content_length > FORGET_MAX || request_header(req, MHD_HTTP_HEADER_EXPECT)))
+    if (answer_early(req))
         return queue(req);
+    req->again = req->suspended;
     return MHD_YES;
 }
 
@@ -231,6 +236,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
         req->peer = info ? info->socket_context : NULL;
         return req->peer ? begin(req, method) : MHD_NO;
+    }
+    /* What was suspended in its first call is called once more before its body. */
+    if (req->again && !*size && !req->suspended) {
+        req->again = false;
+        return answer_early(req) ? queue(req) : MHD_YES;
     }
     if (*size) {
         /* What comes behind a refusal is read and forgotten: the client hears the answer then. */
