@@ -228,6 +228,16 @@ class Test(unittest.TestCase):
         self.assertEqual(r.returncode, 1)
         self.assertIn(b'does not open the challenge', r.stderr)
 
+    def test_flipped_challenge(self):
+        """The TPM opens it as it was made, and in no other way."""
+        _, session, challenge = self.make_credential(self.endorsement(self.tpm))
+        r = run(TPM_HOST, 'activate-flipped', self.tpm.tcti, input=read(challenge))
+        c = json.loads(read(challenge))
+        flips = len(unb64(c['credential_blob'])) + len(range(0, len(unb64(c['encrypted_secret'])), 8))
+        # Behind what ESAPI says of each refusal.
+        self.assertEqual(r.stderr.decode().splitlines()[-1], f'{flips} flips refused')
+        self.assertEqual(self.finish(session, r.stdout)[0].returncode, 0)
+
     def test_foreign_ak_in_endorsement(self):
         """EK of one TPM, AK of another, or a software key: no TPM opens it."""
         mine, theirs = json.loads(self.endorsement(self.tpm)), json.loads(self.endorsement(self.other))

@@ -4,12 +4,14 @@
  *
  *   tpm-host endorsement TCTI                                     > endorsement.json
  *   tpm-host activate TCTI < challenge.json                       > response.json
+ *   tpm-host activate-flipped TCTI < challenge.json               > response.json
  *   tpm-host evidence TCTI NONCE LOG REPORT POINT                 > evidence.json
  *
  * NONCE in hexadecimal; REPORT and POINT are files: a VM report's bytes, its key's 65 bytes.
  */
 #include "cvmd/tpm.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +47,40 @@ static int activate(struct tpm *t) {
     fputs(text, stdout);
     free(text);
     free(buf);
+    return 0;
+}
+
+/*
+ * The same, after the TPM was given the challenge with a bit flipped and opened none: in each octet of the blob, in every eighth of the
+ * encrypted secret (each bit: test-attest-enrolment, with a TPM's part in user space; here each takes a twelfth of a second).
+ */
+static int activate_flipped(struct tpm *t) {
+    uint8_t secret[CVM_CREDENTIAL_SECRET];
+    struct cvm_credential c;
+    struct cvm_error e = {""};
+    char *text = NULL;
+    void *buf = NULL;
+    size_t size = 0, refused = 0;
+
+    if (cvm_read_file("-", 65536, &buf, &size, &e) < 0 || cvm_challenge_parse(buf, size, &c, &e) < 0)
+        return complain(&e);
+    free(buf);
+    for (size_t i = 0; i < c.blob_size + c.seed_size; i += i < c.blob_size ? 1 : 8) {
+        uint8_t *p = i < c.blob_size ? &c.blob[i] : &c.seed[i - c.blob_size];
+
+        *p ^= (uint8_t)(1 << refused % 8);
+        if (tpm_activate(t, &c, secret, &e) != -EBADMSG) {
+            fprintf(stderr, "octet %zu flipped: not refused as another challenge: %s\n", i, e.text);
+            return 3;
+        }
+        *p ^= (uint8_t)(1 << refused % 8);
+        refused++;
+    }
+    if (tpm_activate(t, &c, secret, &e) < 0 || cvm_response_compose(secret, &text) < 0)
+        return complain(&e);
+    fputs(text, stdout);
+    fprintf(stderr, "%zu flips refused\n", refused);
+    free(text);
     return 0;
 }
 
@@ -91,6 +127,8 @@ int main(int argc, char **argv) {
         r = endorsement(t);
     else if (strcmp(argv[1], "activate") == 0)
         r = activate(t);
+    else if (strcmp(argv[1], "activate-flipped") == 0)
+        r = activate_flipped(t);
     else if (strcmp(argv[1], "evidence") == 0 && argc == 7)
         r = evidence(t, argv + 3);
     tpm_close(t);
