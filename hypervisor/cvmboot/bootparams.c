@@ -52,12 +52,12 @@ void bootparams_build(uint8_t *page, const uint8_t *head, const struct bzimage *
 	if (l->mailbox) {		/* the others wait in stage 2 */
 		e820_add(page, 0, CVM_FW_GPA, E820_RAM);
 		e820_add(page, CVM_FW_GPA, LAYOUT_BOOT_PARAMS, E820_RESERVED);
-		e820_add(page, LAYOUT_BOOT_PARAMS, CVM_BOUNCE_GPA, E820_RAM);
+		e820_add(page, LAYOUT_BOOT_PARAMS, CVM_HOLE_GPA, E820_RAM);
 	} else {
-		e820_add(page, 0, CVM_BOUNCE_GPA, E820_RAM);
+		e820_add(page, 0, CVM_HOLE_GPA, E820_RAM);
 	}
-	e820_add(page, CVM_BOUNCE_GPA, CVM_BOUNCE_END, E820_RESERVED);
-	e820_add(page, CVM_BOUNCE_END, LAYOUT_ACPI, E820_RAM);
+	e820_add(page, CVM_HOLE_GPA, CVM_HOLE_END, E820_RESERVED);
+	e820_add(page, CVM_HOLE_END, LAYOUT_ACPI, E820_RAM);
 	e820_add(page, LAYOUT_ACPI, LAYOUT_ACPI + LAYOUT_ACPI_SIZE, E820_ACPI);
 	e820_add(page, LAYOUT_LOW_END, LAYOUT_1MIB, E820_RESERVED);
 	e820_add(page, LAYOUT_1MIB, l->low_top, E820_RAM);

@@ -25,12 +25,12 @@ static enum reason check_ram(const struct cvm_launch_table *t, struct launch *l)
 
 	if (t->nr_ram < 2 || t->nr_ram > 3)
 		return R_BAD_LAUNCH_TABLE;
-	if (r[0].gpa != 0 || r[0].size != CVM_BOUNCE_GPA)
+	if (r[0].gpa != 0 || r[0].size != CVM_HOLE_GPA)
 		return R_BAD_LAUNCH_TABLE;
-	if (r[1].gpa != CVM_BOUNCE_END || r[1].size & PAGE_MASK || r[1].size <= LAYOUT_1MIB - CVM_BOUNCE_END ||
-	    r[1].size > LAYOUT_LOW_TOP_MAX - CVM_BOUNCE_END)
+	if (r[1].gpa != CVM_HOLE_END || r[1].size & PAGE_MASK || r[1].size <= LAYOUT_1MIB - CVM_HOLE_END ||
+	    r[1].size > LAYOUT_LOW_TOP_MAX - CVM_HOLE_END)
 		return R_BAD_LAUNCH_TABLE;
-	l->low_top = CVM_BOUNCE_END + r[1].size;
+	l->low_top = CVM_HOLE_END + r[1].size;
 	l->high_top = LAYOUT_4GIB;
 	if (t->nr_ram == 2)
 		return R_OK;

@@ -27,7 +27,8 @@
 #define LAYOUT_PAGE_TABLES	0x40000	/* PML4, PDPT, 4 page directories */
 #define LAYOUT_BOOT_PARAMS	0x46000
 #define LAYOUT_CMDLINE_COPY	0x47000
-/* 7c000h to 80000h: the bounce area (cvm/boot.h) */
+/* 7b000h to 80000h: the host's (cvm/boot.h). This word of it: what the other vCPUs write to KVM's MSR, plus 4 * number; 0: nothing (reset.S). */
+#define LAYOUT_EOI_MSR		0x7bffc
 #define LAYOUT_ACPI		0x9e000
 #define LAYOUT_ACPI_SIZE	0x02000
 #define LAYOUT_LOW_END		0xa0000

@@ -53,8 +53,8 @@ enum reason plan_make(const struct plan_input *in, struct cvm_protect *p)
 
 	memset(p, 0, sizeof(*p));
 	p->version = CVM_ABI_VERSION;
-	p->ram[p->nr_ram++] = (struct cvm_ram_range){ 0, CVM_BOUNCE_GPA };
-	p->ram[p->nr_ram++] = (struct cvm_ram_range){ CVM_BOUNCE_END, in->ram.low_top - CVM_BOUNCE_END };
+	p->ram[p->nr_ram++] = (struct cvm_ram_range){ 0, CVM_HOLE_GPA };
+	p->ram[p->nr_ram++] = (struct cvm_ram_range){ CVM_HOLE_END, in->ram.low_top - CVM_HOLE_END };
 	if (in->ram.high_top > LAYOUT_4GIB)
 		p->ram[p->nr_ram++] =
 			(struct cvm_ram_range){ LAYOUT_4GIB, in->ram.high_top - LAYOUT_4GIB };

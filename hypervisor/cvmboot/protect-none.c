@@ -11,6 +11,10 @@ void variant_probe(void)
 {
 }
 
+void variant_eoi(void)
+{
+}
+
 void variant_protect(const struct cvm_protect *p)
 {
 	struct cvm_launch_table *t = (void *)LAYOUT_LOCAL_TABLE;

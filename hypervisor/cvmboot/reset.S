@@ -49,6 +49,8 @@ flat:
 
 /* ---- another vCPU: copied to LAYOUT_AP_START, where its SIPI sends it; asks to join until the VM is protected ---- */
 #define AP_COUNT	0x7ffc
+#define EOI_MSR		0x7bffc		/* layout.h */
+#define MSR_KVM_PV_EOI	0x4b564d04
 #define GUEST_ENROL	0x43560087
 	.code16
 	.globl ap_start, ap_end
@@ -73,7 +75,14 @@ ap_flat:
 	movl	$1, %eax
 	cpuid
 	shrl	$24, %ebx		/* APIC id */
-	lock incl AP_COUNT
+	movl	EOI_MSR, %eax
+	testl	%eax, %eax
+	jz	1f
+	leal	(%eax,%ebx,4), %eax	/* its own word */
+	xorl	%edx, %edx
+	movl	$MSR_KVM_PV_EOI, %ecx
+	wrmsr
+1:	lock incl AP_COUNT
 1:	inb	$0x61, %al		/* an exit: the host may run something else meanwhile */
 	movl	$GUEST_ENROL, %eax
 	vmcall

@@ -156,6 +156,7 @@ void stage1_main(void)
 	con_init();
 	con_puts("cvmboot: stage 1\n");
 	variant_probe();
+	variant_eoi();
 	check(fwcfg_probe());
 	find_ram();
 	find_kernel();

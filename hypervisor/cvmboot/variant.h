@@ -15,6 +15,9 @@
 /* Stage 1, before anything is loaded: stops the VM if there is nobody to protect it. */
 void variant_probe(void);
 
+/* Stage 1: has KVM say, in the page at CVM_EOI_GPA, which EOIs need not reach it. */
+void variant_eoi(void);
+
 /* Further vCPUs start in stage 1 and wait in stage 2; else they stay as they are, for the kernel's SIPI. */
 extern const bool variant_takes_others;
 

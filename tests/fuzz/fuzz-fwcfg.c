@@ -68,8 +68,8 @@ static void take_head(struct cursor *c, uint8_t *head) {
 
 static void take_table(struct cursor *c, struct cvm_launch_table *t) {
     *t = (struct cvm_launch_table){
-        .version = CVM_ABI_VERSION, .vcpus = 1, .nr_ram = 1, .nr_components = 4,
-        .ram = { { 0, 0x10000000 }, { LAYOUT_4GIB, 0x40000000 } },
+        .version = CVM_ABI_VERSION, .vcpus = 1, .nr_ram = 2, .nr_components = 4,
+        .ram = { { 0, CVM_HOLE_GPA }, { CVM_HOLE_END, 0x10000000 - CVM_HOLE_END }, { LAYOUT_4GIB, 0x40000000 } },
         .comp = { { CVM_COMP_FIRMWARE, 0, CVM_FW_GPA, 0x2000 }, { CVM_COMP_KERNEL, 0, 0xffb000, 0xe000 },
                   { CVM_COMP_INITRD, 0, 0xff00000, 0xfffff }, { CVM_COMP_CMDLINE, 0, LAYOUT_CMDLINE, 9 } },
     };

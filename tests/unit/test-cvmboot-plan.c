@@ -45,9 +45,9 @@ static void test_plan(void **state) {
     assert_int_equal(plan_make(&in, &p), R_OK);
     assert_int_equal(p.version, CVM_ABI_VERSION);
     assert_int_equal(p.more_vcpus, 0);
-    /* all but the bounce area */
+    /* all but the hole */
     assert_int_equal(p.nr_ram, 2);
-    assert_true(p.ram[0].gpa == 0 && p.ram[0].size == CVM_BOUNCE_GPA);
+    assert_true(p.ram[0].gpa == 0 && p.ram[0].size == CVM_EOI_GPA);
     assert_true(p.ram[1].gpa == CVM_BOUNCE_GPA + CVM_BOUNCE_SIZE && p.ram[1].gpa + p.ram[1].size == 256 * MIB);
     assert_int_equal(p.nr_components, 4);
     assert_int_equal(p.comp[0].kind, CVM_COMP_FIRMWARE);
@@ -170,7 +170,7 @@ static void test_launch_refuses(void **state) {
     REFUSED(t.ram[0].size++);
     REFUSED(t.ram[0].size = UINT64_MAX & ~0xfffull);
     REFUSED(t.ram[0].size = MIB);
-    REFUSED(t.ram[0].size += 4096); /* into the bounce area */
+    REFUSED(t.ram[0].size += 4096); /* into the hole */
     REFUSED(t.ram[0].size -= 4096);
     REFUSED((t.ram[1].gpa -= 4096, t.ram[1].size += 4096));
     REFUSED((t.ram[1].gpa += 4096, t.ram[1].size -= 4096));

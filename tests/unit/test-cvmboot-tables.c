@@ -154,7 +154,7 @@ static void test_bootparams(void **state) {
         if (i)
             assert_true(le64(e) >= le64(e - 20) + le64(e - 12));
     }
-    assert_true(le64(page + 0x2d0 + 20) == CVM_BOUNCE_GPA && le64(page + 0x2d0 + 28) == CVM_BOUNCE_SIZE);
+    assert_true(le64(page + 0x2d0 + 20) == CVM_EOI_GPA && le64(page + 0x2d0 + 28) == 4096 + CVM_BOUNCE_SIZE);
     assert_int_equal(le32(page + 0x2d0 + 36), 2);
     l.mailbox = LAYOUT_MAILBOX; /* others wait in stage 2: its pages are no RAM for the kernel */
     bootparams_build(page, head, &bz, &l, 0x47000, 0x9e000);

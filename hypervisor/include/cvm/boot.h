@@ -55,15 +55,25 @@ enum cvm_decoy {			/* bytes in the slot */
 };
 
 /*
- * The bounce area: four pages that no RAM range covers, so that they stay the host's; stage 2 tells the kernel
+ * The hole: five pages of low RAM that no RAM range covers, so that they stay the host's; stage 2 tells the kernel
  * that they are reserved. (A kernel looks for firmware's tables from 512 KiB on, and a touch there would stop the VM.)
- * A run of REP INS or REP OUTS goes to KVM as one exit with this memory as its string: EDI, ESI at the part of the
+ * The EOI page is the first, the bounce area the others.
+ *
+ * EOI: stage 1 names four bytes of the page to KVM (MSR_KVM_PV_EOI_EN) for each vCPU, at CVM_EOI_GPA + 4 * number. If KVM has set bit 0
+ * there, the write of 0 to the x2APIC's EOI register clears it and ends in RootVisor; else it goes to KVM. A host that
+ * lies there loses its guest an interrupt or gets the exit, both of which it can have anyway. The page's last word is stage 1's own.
+ * Where RAM ranges cover the page, EOIs go to KVM.
+ *
+ * Bounce area: a run of REP INS or REP OUTS goes to KVM as one exit with this memory as its string: EDI, ESI at the part of the
  * vCPU, CVM_RUN_MAX bytes from CVM_BOUNCE_GPA + number * CVM_RUN_MAX on, ECX elements, DX the port. Where RAM
  * ranges cover it, elements go one by one.
  */
+#define CVM_EOI_GPA		0x7b000u
 #define CVM_BOUNCE_GPA		0x7c000u
 #define CVM_BOUNCE_SIZE		0x4000u
 #define CVM_BOUNCE_END		(CVM_BOUNCE_GPA + CVM_BOUNCE_SIZE)
+#define CVM_HOLE_GPA		CVM_EOI_GPA
+#define CVM_HOLE_END		CVM_BOUNCE_END
 #define CVM_RUN_MAX		1024u	/* bytes: KVM carries no more in one exit */
 _Static_assert(CVM_BOUNCE_SIZE == CVM_MAX_CPUS * CVM_RUN_MAX, "CVM_BOUNCE_SIZE");
 

@@ -141,10 +141,8 @@ void host_call(struct pcpu *c)
 	u64 *r = c->regs.r;
 	s64 result;
 
-	if (((u32)r[R_RAX] & CVM_CALL_MAGIC_MASK) != CVM_CALL_MAGIC) {
-		guest_inject_exception(6, false, 0);	/* as on a bare CPU */
-		return;
-	}
+	if (((u32)r[R_RAX] & CVM_CALL_MAGIC_MASK) != CVM_CALL_MAGIC)
+		return guest_inject_exception(6, false, 0);	/* as on a bare CPU */
 	if ((r[R_RBX] ^ quoter_says.secret[0]) | (r[R_RCX] ^ quoter_says.secret[1])) {
 		result = -EPERM;
 		log_refused(CVM_R_BAD_SECRET, (u32)r[R_RAX], result);

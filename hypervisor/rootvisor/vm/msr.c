@@ -17,11 +17,6 @@ static bool read_constant(u32 msr, u64 *val)
 	       msr == 0x17 || msr == 0xce;	/* PLATFORM_ID, PLATFORM_INFO */
 }
 
-static bool write_ignored(u32 msr)
-{
-	return msr == MSR_BIOS_SIGN || msr == MSR_MISC_ENABLE || msr == MSR_DEBUGCTL;
-}
-
 /* An SMI or a start-up message would make KVM write memory or reset a vCPU. */
 static bool icr_allowed(u64 val)
 {
@@ -40,8 +35,7 @@ static void efer(struct pcpu *c, bool write)
 		c->regs.r[R_RDX] = old >> 32;
 	} else if ((val & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) ||
 		   ((val ^ old) & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG)) {
-		guest_inject_exception(13, true, 0);
-		return;
+		return guest_inject_exception(13, true, 0);
 	} else {
 		vmwrite(VMCS_GUEST_EFER, (val & ~EFER_LMA) | (old & EFER_LMA));
 	}
@@ -58,6 +52,17 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v)
 		return guest_inject_exception(13, true, 0);
 	if (msr == MSR_EFER)
 		return efer(c, write);
+	/* KVM's paravirtual EOI (cvm/boot.h). No bit: an EOI as any other. */
+	if (write && msr == MSR_X2APIC_EOI && !val && !vm_gfn_is_ram(v->vm, CVM_EOI_GPA >> PAGE_SHIFT)) {
+		u32 *word = (u32 *)pv_host_memory(v, CVM_EOI_GPA + 4 * v->pv->number);
+		bool set;
+
+		if (!word)
+			return pv_reflect_page(c, v, CVM_EOI_GPA >> PAGE_SHIFT);	/* and the WRMSR runs again */
+		__asm__ volatile("lock btrl $0, %1" : "=@ccc"(set), "+m"(*word));
+		if (set)
+			return guest_skip_instruction();
+	}
 	if (is_kvms(msr) && !(write && msr == MSR_X2APIC_ICR && !icr_allowed(val))) {
 		pv_switch_out(c, v->pv);
 		c->regs.r[R_RCX] = msr;
@@ -74,7 +79,7 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v)
 		c->regs.r[R_RAX] = (u32)val;
 		c->regs.r[R_RDX] = val >> 32;
 		guest_skip_instruction();
-	} else if (write && write_ignored(msr)) {
+	} else if (write && (msr == MSR_BIOS_SIGN || msr == MSR_MISC_ENABLE || msr == MSR_DEBUGCTL)) {
 		guest_skip_instruction();
 	} else {
 		guest_inject_exception(13, true, 0);

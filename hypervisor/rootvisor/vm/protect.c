@@ -70,7 +70,7 @@ static int begin(struct pcpu *c, struct vcpu12 *v)
 }
 
 /* Asks L1 for the page at gpa, as for any guest's write. The VMCALL comes again. */
-static void ask_host(struct pcpu *c, struct vcpu12 *v, u64 gpa)
+static int ask_host(struct pcpu *c, struct vcpu12 *v, u64 gpa)
 {
 	struct ept12_leaf leaf;
 
@@ -79,6 +79,7 @@ static void ask_host(struct pcpu *c, struct vcpu12 *v, u64 gpa)
 	F12(v, VMCS_EXIT_INTR_INFO) = 0;
 	F12(v, VMCS_IDT_VECTORING_INFO) = 0;
 	nested_reflect_ept(c, v, gpa & PAGE_MASK, EPT_W | leaf.perms << 3 | BIT(7) | BIT(8), false);
+	return 0;
 }
 
 static int take_round(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
@@ -89,10 +90,8 @@ static int take_round(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 		int err = vm_bring_page(c, vm, F12(v, VMCS_EPTP), gpa >> PAGE_SHIFT,
 				    (ALIGN_UP(k->size, PAGE_SIZE) - vm->offset) >> PAGE_SHIFT);
 
-		if (err == -EAGAIN) {
-			ask_host(c, v, gpa);
-			return 0;
-		}
+		if (err == -EAGAIN)
+			return ask_host(c, v, gpa);
 		if (err)
 			return err;
 		vm->offset += PAGE_SIZE;
@@ -123,10 +122,8 @@ static int measure_round(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 		.total = k->size, .first = vm->offset == 0, .last = n == left,
 	};
 	err = guardian_call(c, &vm->guardian, CVM_G_MEASURE, v, &need);
-	if (err == -EAGAIN) {
-		ask_host(c, v, need << PAGE_SHIFT);
-		return 0;
-	}
+	if (err == -EAGAIN)
+		return ask_host(c, v, need << PAGE_SHIFT);
 	if (err)
 		return err;
 	vm->offset += n;
@@ -168,8 +165,7 @@ static void protect(struct pcpu *c, struct vcpu12 *v)
 		if (err) {
 			if (v->launching)
 				vm_stop(v->launching, CVM_R_GUARDIAN_FAULT, (u64)-err, 0);
-			refuse(c, v, err);
-			return;
+			return refuse(c, v, err);
 		}
 	}
 	vm = v->launching;

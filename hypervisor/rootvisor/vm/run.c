@@ -97,7 +97,7 @@ void pv_switch_in(struct pcpu *c, struct pvcpu *p)
 void pv_switch_out(struct pcpu *c, struct pvcpu *p)
 {
 	p->regs = c->regs;
-	memset(&c->regs, 0, sizeof(c->regs));
+	c->regs = (struct gregs){ 0 };
 	xsetbv(0, xcr0_allowed);
 	xstate_save(p->xsave);
 	xstate_restore(init_xsave);

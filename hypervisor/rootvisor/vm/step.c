@@ -41,16 +41,18 @@ static bool step_ok(const struct pvcpu *p)
 	return !(s->gpa >> 46) && (s->gpa & ~PAGE_MASK) + s->size <= PAGE_SIZE;
 }
 
-/* The vCPU's part of the bounce area, CVM_RUN_MAX bytes of the host's. NULL: it must map it first, writable. */
-#define BOUNCE(v)	(CVM_BOUNCE_GPA + (v)->pv->number * CVM_RUN_MAX)
-static u8 *bounce(const struct vcpu12 *v)
+/* Memory of the host's up to the page's end. NULL: it must map it first, writable. */
+u8 *pv_host_memory(const struct vcpu12 *v, u64 gpa)
 {
 	struct ept12_leaf leaf;
 
-	if (ept12_lookup(F12(v, VMCS_EPTP), BOUNCE(v), &leaf) != EPT12_OK || !(leaf.perms & EPT_W) || !frame_is_host(leaf.pfn))
+	if (ept12_lookup(F12(v, VMCS_EPTP), gpa, &leaf) != EPT12_OK || !(leaf.perms & EPT_W) || !frame_is_host(leaf.pfn))
 		return NULL;
-	return va(leaf.pfn << PAGE_SHIFT | (BOUNCE(v) & ~PAGE_MASK));
+	return va(leaf.pfn << PAGE_SHIFT | (gpa & ~PAGE_MASK));
 }
+
+/* The vCPU's part of the bounce area, CVM_RUN_MAX bytes. */
+#define BOUNCE(v)	(CVM_BOUNCE_GPA + (v)->pv->number * CVM_RUN_MAX)
 
 /* p->step to KVM. True state is in the hardware, VMCS02 is current. */
 void pv_present_step(struct pcpu *c, struct vcpu12 *v)
@@ -58,7 +60,7 @@ void pv_present_step(struct pcpu *c, struct vcpu12 *v)
 	struct pvcpu *p = v->pv;
 	bool is_store = p->step.kind == CVM_G_STEP_STORE;
 	u32 size = p->step.size, len = size == 2 ? 3 : 2;
-	u8 *run = p->step.count ? bounce(v) : NULL;
+	u8 *run = p->step.count ? pv_host_memory(v, BOUNCE(v)) : NULL;
 	struct ept12_leaf leaf;
 
 	if (!step_ok(p) || (!p->step_pio && vm_gfn_is_ram(v->vm, p->step.gpa >> PAGE_SHIFT)))
@@ -144,7 +146,7 @@ void pv_step_done(struct pcpu *c, struct vcpu12 *v, u64 data)
 	struct cvm_g_mailbox *mb = v->vm->guardian.mb;
 	struct pvcpu *p = v->pv;
 	bool ins = p->step.count && p->step.kind == CVM_G_STEP_LOAD;
-	const u8 *run = ins ? bounce(v) : NULL;
+	const u8 *run = ins ? pv_host_memory(v, BOUNCE(v)) : NULL;
 	u64 need = BOUNCE(v) >> PAGE_SHIFT;
 	int err;
 

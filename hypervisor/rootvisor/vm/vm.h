@@ -106,6 +106,7 @@ void pv_before_entry(struct vcpu12 *v);	void pv_answer(struct pcpu *c, s64 resul
 void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind pending, u32 decoy, u32 len);
 void pv_neutral_operands(struct vcpu12 *v);	/* qualification and address that say nothing */
 void pv_reflect_page(struct pcpu *c, struct vcpu12 *v, u64 gfn);
+u8 *pv_host_memory(const struct vcpu12 *v, u64 gpa);
 void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v);
 /* vm_stop() of a vCPU whose true state is in the hardware. */
 void pv_stop(struct pcpu *c, struct vcpu12 *v, u32 reason, u64 a, u64 b);

@@ -31,3 +31,19 @@ void expect_running(struct vm1 *vm)
 {
 	EXPECT_EQ(vm1_info(vm).state, CVM_VM_RUNNING);
 }
+
+/* mov $0x80b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr */
+const u8 eoi_code[EOI_CODE] = { 0xb9, 0x0b, 0x08, 0, 0, 0x31, 0xc0, 0x31, 0xd2, 0x0f, 0x30 };
+
+volatile u32 *start_with_eoi(struct vm1 *vm, u32 more)
+{
+	struct cvm_protect p;
+
+	vm1_create(vm);
+	vm1_block(&p);
+	p.more_vcpus = more;
+	p.ram[0].size = CVM_EOI_GPA;
+	REQUIRE_EQ(vm1_protect(vm, &p), 0);
+	vm1_find_id(vm);
+	return (volatile u32 *)vm->hpa[EOI_GFN];
+}

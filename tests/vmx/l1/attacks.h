@@ -20,4 +20,10 @@ void expect_stopped(struct vm1 *vm, u32 how, u32 reason);
 void expect_running(struct vm1 *vm);
 void nmi_storm(bool on);		/* the second CPU sends this one NMIs without end */
 
+#define EOI_GFN		(CVM_EOI_GPA >> 12)
+#define EOI_CODE	11u
+extern const u8 eoi_code[EOI_CODE];		/* writes 0 to the x2APIC's EOI register */
+/* Protected, with no RAM from the EOI page on. Returns that page, L1's. */
+volatile u32 *start_with_eoi(struct vm1 *vm, u32 more);
+
 #endif

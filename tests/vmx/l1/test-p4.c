@@ -186,3 +186,93 @@ TEST(p4_sealed_idt, "attack-P4-host-seals-idt")
 	EXPECT_EQ(count_of(&a, 33), 1);
 	expect_running(&a);
 }
+
+/* EAX = ECX: no EOI. */
+static const u8 eoi_not_0[] = { 0xb9, 0x0b, 0x08, 0, 0, 0x89, 0xc8, 0x31, 0xd2, 0x0f, 0x30 };
+#define EOI_CLEAR	0xa5a5a5a4u	/* bit 0, and what stands around it */
+
+static void expect_exits(const u8 *code, u64 exits)
+{
+	a.msr_exits = 0;
+	EXPECT_EQ(vm1_exec(&a, code, EOI_CODE), 0);
+	EXPECT_EQ(a.msr_exits, exits);
+}
+
+TEST(p4_eoi, "eoi-without-an-exit-to-the-host")
+{
+	volatile u32 *word;
+	u64 page;
+
+	begin();
+	word = start_with_eoi(&a, 0);
+	page = (u64)word;
+	for (u32 i = 0; i < 4; i++) {
+		word[0] = EOI_CLEAR | (i & 1);
+		word[1] = ~0u;			/* another vCPU's */
+		expect_exits(eoi_code, !(i & 1));
+		EXPECT_EQ(word[0], EOI_CLEAR);
+		EXPECT_EQ(word[1], ~0u);
+	}
+	word[0] = EOI_CLEAR | 1;		/* what is no EOI is KVM's to refuse */
+	expect_exits(eoi_not_0, 1);
+	EXPECT_EQ(word[0], EOI_CLEAR | 1);
+	/* The page is not there: the host is asked for it, and the guest's instruction runs again. */
+	vm1_place(&a, eoi_code, EOI_CODE);
+	vm1_map(&a, EOI_GFN, 0);
+	a.msr_exits = 0;
+	EXPECT_EQ(CMD(&a, FW_EXEC), EXIT_EPT_VIOLATION);
+	EXPECT_EQ(vmread(VMCS_GUEST_PHYSICAL_ADDRESS), CVM_EOI_GPA);
+	EXPECT(vmread(VMCS_EXIT_QUALIFICATION) & EPT_W);
+	EXPECT_EQ(word[0], EOI_CLEAR | 1);
+	vm1_map(&a, EOI_GFN, page);
+	EXPECT_EQ(vm1_run(&a), AT_COMMAND);
+	EXPECT_EQ(a.msr_exits, 0);
+	EXPECT_EQ(word[0], EOI_CLEAR);
+	/* It is there, but not to be written. */
+	word[0] = EOI_CLEAR | 1;
+	ept_map(a.g.ept, CVM_EOI_GPA, page, EPT_R | EPT_X | EPT_MT_WB);
+	vm1_map(&a, EOI_GFN - 1, a.hpa[EOI_GFN - 1]);	/* INVEPT */
+	a.faults = 0;
+	EXPECT_EQ(CMD(&a, FW_EXEC), 0);
+	EXPECT(a.faults >= 1);
+	EXPECT_EQ(a.msr_exits, 0);
+	EXPECT_EQ(word[0], EOI_CLEAR);
+	expect_running(&a);
+	vm1_destroy(&a);
+	/* Where the guest has RAM there, its memory is no word of the host's. */
+	vm1_start_protected(&a);
+	REQUIRE_EQ(CMD(&a, FW_WRITE, CVM_EOI_GPA, ~0u), 0);
+	expect_exits(eoi_code, 1);
+	REQUIRE_EQ(CMD(&a, FW_READ, CVM_EOI_GPA), 0);
+	EXPECT_EQ(a.answer[0], ~0u);
+	expect_running(&a);
+}
+
+TEST(p4_eoi_frames, "attack-P2-eoi-page-in-private-memory")
+{
+	volatile u32 *word;
+	u64 page;
+
+	begin();
+	word = start_with_eoi(&a, 0);
+	page = (u64)word;
+	vm1_place(&a, eoi_code, EOI_CODE);
+	REQUIRE_EQ(CMD(&a, FW_WRITE, DATA, ~0u), 0);
+	const u64 foreign[] = { a.hpa[DATA >> 12], machine.rootvisor[0].start };
+
+	for (u32 i = 0; i < ARRAY_SIZE(foreign); i++) {
+		word[0] = EOI_CLEAR | 1;
+		vm1_map(&a, EOI_GFN, foreign[i]);
+		a.hpa[EOI_GFN] = 0;		/* L1 will not mend it */
+		a.msr_exits = 0;
+		EXPECT_EQ(CMD(&a, FW_EXEC), EXIT_EPT_VIOLATION);
+		EXPECT_EQ(vmread(VMCS_GUEST_PHYSICAL_ADDRESS), CVM_EOI_GPA);
+		vm1_map(&a, EOI_GFN, page);
+		EXPECT_EQ(vm1_run(&a), AT_COMMAND);
+		EXPECT_EQ(a.msr_exits, 0);
+		EXPECT_EQ(word[0], EOI_CLEAR);
+	}
+	REQUIRE_EQ(CMD(&a, FW_READ, DATA), 0);
+	EXPECT_EQ(a.answer[0], ~0u);
+	expect_running(&a);
+}

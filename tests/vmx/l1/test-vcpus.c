@@ -86,6 +86,29 @@ TEST(entry, "attack-P5-further-vcpu-entry-state")
 	EXPECT_EQ(other.answer[0], 0x41414141);
 }
 
+TEST(eoi, "vcpus-have-an-eoi-word-each")
+{
+	volatile u32 *word;
+
+	begin();
+	word = start_with_eoi(&a, 1);
+	add_vcpu(&b, &a);
+	REQUIRE_EQ(enrol(&b, 1), 0);
+	vm1_place(&a, eoi_code, EOI_CODE);
+	for (u32 i = 0; i < 4; i++) {
+		struct vm1 *v = i & 1 ? &b : &a;
+
+		word[0] = i == 0 || i == 3;
+		word[1] = i == 1 || i == 2;
+		v->msr_exits = 0;
+		EXPECT_EQ(CMD(v, FW_EXEC), 0);
+		EXPECT_EQ(v->msr_exits, i >= 2);		/* the other one's word counts for nothing */
+		EXPECT_EQ(word[0], i == 3);
+		EXPECT_EQ(word[1], i == 2);
+	}
+	expect_running(&a);
+}
+
 TEST(work, "vcpus-two-share-one-vm")
 {
 	start_two();
