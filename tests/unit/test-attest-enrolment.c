@@ -135,7 +135,8 @@ static void kdfa(const uint8_t *key, const char *label, const uint8_t *context, 
 
     n += (size_t)sprintf((char *)text, "%c%c%c%c%s", 0, 0, 0, 1, label);
     text[n++] = 0;
-    memcpy(text + n, context, context_size);
+    if (context_size)
+        memcpy(text + n, context, context_size);
     n += context_size;
     memcpy(text + n, (uint8_t[]){0, 0, (uint8_t)(bits >> 8), (uint8_t)bits}, 4);
     assert_non_null(HMAC(EVP_sha256(), key, MAC, text, n + 4, mac, NULL));
