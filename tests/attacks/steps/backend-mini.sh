@@ -2,12 +2,12 @@
 # shellcheck shell=sh
 # Machines of the mini host: bare QEMU processes, named by files in /tmp/machine.
 
-# $MACHINE_CGROUP: a memory cgroup for all that it ever takes. $MACHINE_LOCK: on (default) or off, for memory that the host may page; $MACHINE_OPTIONS: more options.
+# $MACHINE_CGROUP: a memory cgroup for all that it ever takes. $MACHINE_LOCK: on (default) or off, for memory that the host may page; $MACHINE_OPTIONS: more options; $MACHINE_FIRMWARE: another cvmboot.
 machine_start() { # machine_start NAME ordinary|protected [MIB]
     mkdir -p /tmp/machine
     : > "/tmp/machine/$1.out"
     firmware=
-    [ "$2" = protected ] && firmware='-bios /guest/cvmboot.rom'
+    [ "$2" = protected ] && firmware="-bios ${MACHINE_FIRMWARE:-/guest/cvmboot.rom}"
     # shellcheck disable=SC2086
     ${MACHINE_CGROUP:+sh -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$MACHINE_CGROUP"} qemu-system-x86_64 -name "$1" -nodefaults -no-user-config -display none -no-reboot \
         -M pc-i440fx-7.2,accel=kvm,vmport=off,smm=off -cpu host,-vmx,pmu=off -m "${3:-128}" -no-hpet \

@@ -29,6 +29,9 @@
 #define BOOT_PARAMS_GPA 0x10000u
 #define CMDLINE_GPA 0x11000u
 #define LOAD_GPA 0x1000000u
+#define COLD_GPA 0x3000000u /* a handler of exceptions in each of these; the guest touches none before it needs it */
+#define COLD_STEP 0x10000u
+#define COLD_HANDLERS 16u
 #define SETUP_SIZE 0x400u
 #define ENTRY (LOAD_GPA + 0x200u)
 #define VCPUS 2u
@@ -281,6 +284,17 @@ static void load(const char *image, int first, const char *words) {
     sprintf((char *)memory + CMDLINE_GPA, "first=%d cpus=%u %.200s", first, VCPUS, words);
 }
 
+static void put_handlers(void) {
+    static const unsigned char handler[] = {
+        0x48, 0x83, 0x04, 0x24, 0x02, /* addq $2, (%rsp): over a DIV */
+        0x48, 0xff, 0xc0,             /* incq %rax */
+        0x48, 0xcf,                   /* iretq */
+    };
+
+    for (unsigned i = 0; i < COLD_HANDLERS; i++)
+        memcpy(memory + COLD_GPA + i * COLD_STEP, handler, sizeof handler);
+}
+
 static void guest(const char *image, int first, const char *words) {
     pthread_t thread;
     int size;
@@ -300,6 +314,7 @@ static void guest(const char *image, int first, const char *words) {
         set_cpuid(i);
     }
     load(image, first, words);
+    put_handlers();
     set_entry();
     alarm(PATIENCE);
     for (unsigned i = 1; i < VCPUS; i++)

@@ -156,8 +156,11 @@ static void find_secret(u64 rsdp)
 
 void machine_init(const u8 *bp)
 {
+	u32 r[4];
+
 	machine.cmdline = (const char *)(u64)get32(bp + CMD_LINE_PTR);
-	machine.apic_ids[0] = APIC(0x20) >> 24;
+	cpuid(1, 0, r);
+	machine.apic_ids[0] = r[1] >> 24;
 	machine.nr_cpus = 1;
 	for (u64 i = number(machine_option("cpus=")); i > machine.nr_cpus;)
 		found_cpu(machine.nr_cpus);

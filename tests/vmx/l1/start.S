@@ -11,6 +11,8 @@
 setup:
 	.org 0x1f1
 	.byte 1				/* setup_sects: 2 * 512 bytes in all */
+	.org 0x1f4
+	.long l1_syssize
 	.org 0x1fe
 	.word 0xaa55
 	.byte 0xeb, header_end - . - 1	/* jump: its length gives the header's size */
@@ -18,7 +20,8 @@ setup:
 	.word 0x020f			/* version */
 	.org 0x211
 	.byte 1				/* loadflags: LOADED_HIGH */
-	.org 0x230
+	.org 0x22c
+	.long 0x7fffffff		/* initrd_addr_max */
 	.long 0x200000			/* kernel_alignment */
 	.byte 0				/* not relocatable */
 	.byte 0
