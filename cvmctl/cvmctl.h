@@ -72,6 +72,8 @@ json_object *members(const char *key, ...) __attribute__((sentinel));
 int done(json_object *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The end of a verb that wrote @path without a word: {"file"} with --json, nothing if it was standard output ("-"). */
 int wrote(const char *path);
+/* Whether standard output leads to nobody any more: for what waits for more to print. */
+bool nobody_reads(void);
 
 CVM_DEFINE_CLEANUP(json_object *, json_object_put)
 #define _cleanup_free_ _cleanup_(cvm_freep)

@@ -157,29 +157,30 @@ static int go_on(struct transport *t, const char *verb, const char *machine, uin
 }
 
 /* Until it is interrupted, or nobody reads. A cvmd that is gone is waited for. */
-static int follow(const char *verb, struct transport *t, const char *machine, uint64_t last) {
+static int follow(const char *verb, struct transport **t, const char *machine, uint64_t last) {
     const struct timespec pause = {.tv_nsec = RETRY_USEC * 1000};
     bool told = false;
-    int r = t->ops->wait(t, verb, 0);
+    int r = (*t)->ops->wait(*t, verb, 0);
 
     for (;;) {
         while (r == 0)
-            r = go_on(t, verb, machine, &last, &told);
+            r = nobody_reads() ? EXIT_FAILED : go_on(*t, verb, machine, &last, &told);
         if (r != EXIT_NO_DAEMON)
             return r;
         if (!told && !arg_quiet)
             fputs("cvmctl events: waiting for cvmd to come back\n", stderr);
         told = true;
         silent_status = EXIT_NO_DAEMON;
-        nanosleep(&pause, NULL);
-        transport_close(t);
-        r = transport_open(verb, &t);
-        while (r == EXIT_NO_DAEMON) {
+        transport_close(*t);
+        *t = NULL;
+        do {
+            if (nobody_reads())
+                return EXIT_FAILED;
             nanosleep(&pause, NULL);
-            r = transport_open(verb, &t);
-        }
+            r = transport_open(verb, t);
+        } while (r == EXIT_NO_DAEMON);
         if (r == 0)
-            r = t->ops->wait(t, verb, 0);
+            r = (*t)->ops->wait(*t, verb, 0);
     }
 }
 
@@ -211,7 +212,7 @@ static int verb_events(int argc, char **argv) {
     if (following && !given)
         r = find_last(t, argv[0], &after);
     if (r == 0)
-        r = following ? follow(argv[0], t, machine, after) : print_new(t, argv[0], machine, &after);
+        r = following ? follow(argv[0], &t, machine, after) : print_new(t, argv[0], machine, &after);
     transport_close(t);
     return r;
 }

@@ -90,6 +90,7 @@ static void reset(struct http *h) {
     curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, NULL);
     curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, 0L);
     curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, 0L);
+    curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 1L);
 }
 
 int http_new(const char *verb, const struct http_target *t, struct http **ret) {
@@ -367,6 +368,19 @@ static size_t on_part(char *p, size_t size, size_t n, void *userdata) {
     return 0;
 }
 
+/* About once a second, also while nothing comes: there is no write that would fail then. */
+static int on_progress(void *userdata, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up) {
+    struct following *f = userdata;
+
+    (void)total;
+    (void)now;
+    (void)up_total;
+    (void)up;
+    if (nobody_reads())
+        f->stopped = true;
+    return f->stopped;
+}
+
 int http_follow(struct http *h, struct http_stream *s) {
     struct following f = {.h = h, .s = s};
     _cleanup_free_ char *url = NULL;
@@ -395,6 +409,9 @@ int http_follow(struct http *h, struct http_stream *s) {
     if (s->idle_ends) {
         curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
         curl_easy_setopt(h->curl, CURLOPT_LOW_SPEED_TIME, IDLE_SECONDS);
+        curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, &f);
+        curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
     }
     h->error[0] = 0;
     c = curl_easy_perform(h->curl);

@@ -48,7 +48,7 @@ struct http_stream {
     int (*begin)(void *userdata, const char *value);
     int (*data)(void *userdata, const char *p, size_t n); /* the same */
     void *userdata;
-    bool idle_ends; /* nothing for a minute means that the line is dead */
+    bool idle_ends; /* nothing for a minute means that the line is dead; nobody who reads, that it ends */
     char error[512]; /* says what is wrong if http_follow() does not return 0 */
 };
 

@@ -6,9 +6,11 @@
 #include "cvmctl.h"
 #include "output.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 bool arg_json, arg_quiet, errors_as_json;
 int silent_status;
@@ -92,6 +94,12 @@ int done(json_object *o, const char *fmt, ...) {
     vprintf(fmt, ap);
     va_end(ap);
     return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+bool nobody_reads(void) {
+    struct pollfd p = {.fd = STDOUT_FILENO};
+
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLERR | POLLHUP));
 }
 
 int wrote(const char *path) {
