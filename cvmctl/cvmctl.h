@@ -87,6 +87,8 @@ int error_status(const char *name);
 int parse_memory(const char *s, uint64_t *ret);
 /* Decimal, within [min, max]; -EINVAL, -ERANGE. */
 int parse_number(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+/* Whether @s is one of @words, "A|B|C" as in the table of verbs. */
+bool is_one_of(const char *s, const char *words);
 /* 64 bytes: 128 hexadecimal digits, or a file with the bytes or such digits. */
 #define NONCE_SIZE 64u
 int parse_nonce(const char *arg, uint8_t nonce[NONCE_SIZE], struct cvm_error *e);

@@ -52,7 +52,7 @@ static int run(const char *verb, const char *method, const char *name, struct ma
     _cleanup_json_ json_object *operation = NULL;
     _cleanup_transport_ struct transport *t = NULL;
     struct request q = {.verb = verb, .method = method, .name = name, .options = m->options};
-    bool launch = strcmp(method, "Launch") == 0, unprotected = machine_request_has(m, "Unprotected");
+    bool launch = strcmp(method, "Launch") == 0, set = strcmp(method, "SetProperties") == 0, unprotected = machine_request_has(m, "Unprotected");
     int r;
 
     r = machine_request_open(m, verb);
@@ -67,6 +67,7 @@ static int run(const char *verb, const char *method, const char *name, struct ma
     r = operation_run(t, &q, wait, &operation);
     if (r != 0)
         return r;
+    wait = wait || (set && operation && operation_is_done(operation)); /* nothing is left to wait for */
     if (!wait && operation && !arg_json) {
         print_operation_id(operation);
         return EXIT_OK;
@@ -110,15 +111,19 @@ int verb_launch(int argc, char **argv) {
 
 int verb_set(int argc, char **argv) {
     struct machine_request m;
+    bool wait = true;
     int c, r = -1;
 
     machine_request_init(&m);
     while (r < 0 && (c = verb_getopt(argc, argv)) >= 0)
-        r = machine_request_take(&m, argv[0], c, optarg);
+        if (c == OPT_NO_WAIT)
+            wait = false;
+        else
+            r = machine_request_take(&m, argv[0], c, optarg);
     if (r < 0 && json_object_object_length(m.options) == 0)
         r = usage_error(argv[0], "nothing to change is given");
     if (r < 0)
-        r = run(argv[0], "SetProperties", argv[optind], &m, true);
+        r = run(argv[0], "SetProperties", argv[optind], &m, wait);
     machine_request_done(&m);
     return r;
 }

@@ -79,16 +79,6 @@ const struct verb_option list_options[] = {
     {0},
 };
 
-/* Whether @s is one of STATES. */
-static bool is_state(const char *s) {
-    size_t n = strlen(s);
-
-    for (const char *p = STATES; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
-        if (strcspn(p, "|") == n && memcmp(p, s, n) == 0)
-            return true;
-    return false;
-}
-
 int verb_list(int argc, char **argv) {
     static const char *const columns[] = {"NAME",   "STATE", "PROTECTION", "MEMORY", "VCPUS",
                                           "FRAMES", "EXITS", "REASON",     NULL};
@@ -101,7 +91,7 @@ int verb_list(int argc, char **argv) {
     while ((c = verb_getopt(argc, argv)) >= 0)
         if (c == OPT_STATE)
             state = optarg;
-    if (state && !is_state(state))
+    if (state && !is_one_of(state, STATES))
         return fail(argv[0], EXIT_USAGE, "--state '%s' is none of: %s", state, STATES);
     r = transport_open(argv[0], &t);
     if (r == 0)

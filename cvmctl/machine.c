@@ -91,8 +91,8 @@ const struct verb machine_verbs[] = {
      .summary = "change a machine",
      .run = verb_set,
      .text = "What a running machine cannot take at once counts from its next start. Labels replace those it "
-             "had.",
-     .options = {machine_options},
+             "had. Limits of a running machine are changed by libvirt, which may take a while.",
+     .options = {machine_options, wait_options},
      .remote = true},
     {.name = "delete",
      .arguments = "MACHINE",

@@ -51,6 +51,10 @@ static int verdict(const char *verb, json_object *p) {
                 text(p, "Message")[0] ? text(p, "Message") : text(p, "Error"));
 }
 
+bool operation_is_done(json_object *p) {
+    return strcmp(text(p, "State"), "done") == 0;
+}
+
 static bool has_ended(json_object *p) {
     const char *state = text(p, "State");
 
@@ -149,7 +153,20 @@ static const char *operation_colour(const char *state) {
                                            : NULL;
 }
 
-enum { OPT_ACTIVE = OPTION_LONG, OPT_MACHINE };
+enum { OPT_ACTIVE = OPTION_LONG, OPT_MACHINE, OPT_STATE, OPT_KIND };
+
+#define STATES "pending|running|done|failed|cancelled"
+#define KINDS "launch|define|set|start|stop|kill|pause|resume|reboot|delete|import-image|delete-image|collect-images"
+
+struct filter {
+    const char *machine, *state, *kind; /* or NULL */
+    bool active;
+};
+
+static bool passes(const struct filter *f, json_object *p) {
+    return !(f->active && has_ended(p)) && (!f->machine || strcmp(text(p, "Machine"), f->machine) == 0) &&
+           (!f->state || strcmp(text(p, "State"), f->state) == 0) && (!f->kind || strcmp(text(p, "Kind"), f->kind) == 0);
+}
 
 static int add_row(struct libscols_table *t, json_object *p) {
     char progress[32], time[TIME_MAX_SIZE];
@@ -166,20 +183,29 @@ static int verb_operations_list(int argc, char **argv) {
                                           "PROGRESS", "CREATED", "MESSAGE", NULL};
     _cleanup_json_ json_object *all = NULL, *out = json_object_new_array();
     _cleanup_transport_ struct transport *t = NULL;
-    const char *machine = NULL;
     struct libscols_table *table;
-    bool active = false;
+    struct filter f = {0};
     int c, r;
 
     while ((c = verb_getopt(argc, argv)) >= 0)
         switch (c) {
         case OPT_ACTIVE:
-            active = true;
+            f.active = true;
             break;
         case OPT_MACHINE:
-            machine = optarg;
+            f.machine = optarg;
+            break;
+        case OPT_STATE:
+            f.state = optarg;
+            break;
+        case OPT_KIND:
+            f.kind = optarg;
             break;
         }
+    if (f.state && !is_one_of(f.state, STATES))
+        return fail(argv[0], EXIT_USAGE, "--state '%s' is none of: %s", f.state, STATES);
+    if (f.kind && !is_one_of(f.kind, KINDS))
+        return fail(argv[0], EXIT_USAGE, "--kind '%s' is none of: %s", f.kind, KINDS);
     r = transport_open(argv[0], &t);
     if (r == 0)
         r = t->ops->list(t, argv[0], OBJECT_OPERATION, &all);
@@ -192,7 +218,7 @@ static int verb_operations_list(int argc, char **argv) {
     for (size_t i = 0; i < json_object_array_length(all); i++) {
         json_object *p = json_object_array_get_idx(all, i);
 
-        if ((active && has_ended(p)) || (machine && strcmp(text(p, "Machine"), machine) != 0))
+        if (!passes(&f, p))
             continue;
         json_object_array_add(out, operation_to_json(p));
         if (arg_quiet && !arg_json)
@@ -259,6 +285,8 @@ static int verb_operations_wait(int argc, char **argv) {
 static const struct verb_option operations_list_options[] = {
     {"active", OPT_ACTIVE, NULL, "only those that have not ended"},
     {"machine", OPT_MACHINE, "MACHINE", "only those of this machine"},
+    {"state", OPT_STATE, STATES, "only those in this state"},
+    {"kind", OPT_KIND, KINDS, "only those of this kind"},
     {0},
 };
 

@@ -25,6 +25,9 @@ int operation_run(struct transport *t, const struct request *q, bool wait, json_
 /* The same for an operation that runs already. */
 int operation_wait(struct transport *t, const char *verb, const char *id, json_object **result);
 
+/* Whether it ended well. */
+bool operation_is_done(json_object *properties);
+
 json_object *operation_to_json(json_object *properties);
 /* The id alone, for --no-wait. */
 void print_operation_id(json_object *properties);

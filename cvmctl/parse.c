@@ -84,3 +84,12 @@ int parse_nonce(const char *arg, uint8_t nonce[NONCE_SIZE], struct cvm_error *e)
                              NONCE_SIZE, 2 * NONCE_SIZE);
     return 0;
 }
+
+bool is_one_of(const char *s, const char *words) {
+    size_t n = strlen(s);
+
+    for (const char *p = words; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
+        if (strcspn(p, "|") == n && memcmp(p, s, n) == 0)
+            return true;
+    return false;
+}

@@ -367,7 +367,7 @@ static int rest_call(struct transport *transport, const struct request *q, char 
     else if (strcmp(m, "SetProperties") == 0) {
         _cleanup_json_ json_object *body = body_of(q);
 
-        return rest_request(t, q->verb, "PATCH", body, true, &answer, "/v1/machines/%s", escaped);
+        r = rest_request(t, q->verb, "PATCH", body, true, &answer, "/v1/machines/%s", escaped); /* the machine, or an operation */
     } else if (strcmp(m, "Delete") == 0)
         r = rest_request(t, q->verb, "DELETE", NULL, true, &answer, "/v1/machines/%s", escaped);
     else if (strcmp(m, "ImportImage") == 0)

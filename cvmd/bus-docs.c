@@ -26,8 +26,8 @@ static const struct {
      "Stops the machine, then starts it; a protected guest is measured again. Needs org.cvmd1.control."},
     {"Manager.Delete", "Forgets a machine that is not active and removes its files. Needs org.cvmd1.define."},
     {"Manager.SetProperties",
-     "Changes settings of a machine; some hold from its next start on, see RestartNeeded. Needs "
-     "org.cvmd1.define."},
+     "Changes settings of a machine; some hold from its next start on, see RestartNeeded. The operation is done at "
+     "once unless libvirt has to change the limits of a running machine. Needs org.cvmd1.define."},
     {"Manager.ImportImage",
      "Copies a file into the store, by its digest. kind is kernel, initrd, cmdline or disk; the option "
      "Digest (s) refuses other bytes. Results: Digest (s), Size (t). Needs org.cvmd1.images."},
@@ -58,8 +58,8 @@ static const struct {
     {"Gateway.Create", "Defines and starts a machine. kind tells what operation names. Permission: define."},
     {"Gateway.Define", "Records a machine and copies its files; the operation is done when both are. Permission: define."},
     {"Gateway.Set",
-     "Changes settings of a machine. Changed unless its Revision is revision, or that is 0. Permission: "
-     "define."},
+     "Changes settings of a machine. Changed unless its Revision is revision, or that is 0. done: the operation has "
+     "ended already. Permission: define."},
     {"Gateway.Act", "start, stop, kill, pause, resume, reboot or delete. Permission: control; for delete, define."},
     {"Gateway.OpenLog", "The console's log of a machine, for reading. Permission: console."},
     {"Gateway.OpenConsole", "A socket to a running machine's console, and its log, for reading. Permission: console."},

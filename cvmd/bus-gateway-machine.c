@@ -65,6 +65,7 @@ int gateway_define(sd_bus_message *call, void *userdata, sd_bus_error *error) {
 int gateway_set(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_(options_done) struct machine_options o;
     _cleanup_(asked_done) struct asked a;
+    struct operation *op = NULL;
     const char *name;
     uint64_t revision;
     int r = gateway_open(&a, call, userdata, error);
@@ -77,8 +78,9 @@ int gateway_set(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     if (r >= 0)
         r = gateway_check_revision(&a, name, revision);
     if (r >= 0)
-        r = manager_set_properties(a.manager, name, &o, call, a.who, error);
-    return r < 0 ? r : 1; /* answered when libvirt has what applies at once */
+        r = manager_set_properties(a.manager, name, &o, a.who, &op, error);
+    return r < 0 ? r
+                 : sd_bus_reply_method_return(call, "ssb", operation_kind_to_string(op->kind), op->id, !operation_is_active(op));
 }
 
 typedef int (*verb_fn)(struct manager *m, const char *name, const char *who, struct operation **ret, sd_bus_error *error);
@@ -214,7 +216,7 @@ int gateway_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         return r;
     op = manager_find_operation(a.manager, operation);
     p = !op || op->machine ? PERMISSION_CONTROL : PERMISSION_IMAGES;
-    if (op && (op->kind == OPERATION_LAUNCH || op->kind == OPERATION_DELETE))
+    if (op && (op->kind == OPERATION_LAUNCH || op->kind == OPERATION_SET || op->kind == OPERATION_DELETE))
         p = PERMISSION_DEFINE;
     r = gateway_allow(&a, op ? p : PERMISSION_READ, op ? op->machine : NULL);
     if (r < 0)

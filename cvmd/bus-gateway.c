@@ -128,7 +128,7 @@ const sd_bus_vtable bus_gateway_vtable[] = {
     SD_BUS_METHOD_WITH_ARGS("Create", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "a{sv}", options), SD_BUS_RESULT("s", kind, "s", operation), gateway_create, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Define", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "a{sv}", options), SD_BUS_RESULT("s", kind, "s", operation),
                             gateway_define, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("Set", SD_BUS_ARGS("s", client, "s", machine, "t", revision, "a{sv}", options), SD_BUS_NO_RESULT, gateway_set, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Set", SD_BUS_ARGS("s", client, "s", machine, "t", revision, "a{sv}", options), SD_BUS_RESULT("s", kind, "s", operation, "b", done), gateway_set, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Act", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", action, "s", machine, "t", revision, "b", force), SD_BUS_RESULT("s", kind, "s", operation), gateway_act, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("OpenLog", SD_BUS_ARGS("s", client, "s", machine), SD_BUS_RESULT("h", file), gateway_open_log, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("OpenConsole", SD_BUS_ARGS("s", client, "s", machine), SD_BUS_RESULT("h", console, "h", log), gateway_open_console, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -56,13 +56,14 @@ static int method_define(sd_bus_message *call, void *userdata, sd_bus_error *err
 static int method_set_properties(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     _cleanup_(options_done) struct machine_options o;
     _cleanup_free_ char *who = NULL;
+    struct operation *op = NULL;
     const char *name;
     int r = read_definition(call, userdata, method_set_properties, &name, &o, &who, error);
 
     if (r <= 0)
         return r < 0 ? r : 1;
-    r = manager_set_properties(userdata, name, &o, call, who, error);
-    return r < 0 ? r : 1; /* answered when libvirt has what applies at once */
+    r = manager_set_properties(userdata, name, &o, who, &op, error);
+    return reply_operation(call, r, op);
 }
 
 static int method_stop(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -202,8 +203,8 @@ const sd_bus_vtable bus_manager_vtable[] = {
                             SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", operation), method_delete,
                             SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("s", name, "a{sv}", properties), SD_BUS_NO_RESULT,
-                            method_set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("SetProperties", SD_BUS_ARGS("s", name, "a{sv}", properties),
+                            SD_BUS_RESULT("o", operation), method_set_properties, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("ImportImage", SD_BUS_ARGS("s", name, "s", kind, "h", file, "a{sv}", options),
                             SD_BUS_RESULT("o", operation), method_import_image, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("DeleteImage", SD_BUS_ARGS("s", digest), SD_BUS_RESULT("o", operation),

@@ -85,17 +85,6 @@ void bus_machine_settings_changed(struct machine *m) {
     machine_changed(m, names);
 }
 
-void bus_reply_call(sd_bus_message **call, const sd_bus_error *error) {
-    _cleanup_message_ sd_bus_message *m = TAKE_PTR(*call);
-    int r;
-
-    if (!m)
-        return;
-    r = error ? sd_bus_reply_method_error(m, error) : sd_bus_reply_method_return(m, NULL);
-    if (r < 0)
-        log_warning("An answer cannot be sent: %s", strerror(-r));
-}
-
 void bus_operation_added(struct operation *op) {
     _cleanup_free_ char *path = NULL;
 

@@ -91,10 +91,6 @@ void bus_machine_changed(struct machine *m);
 void bus_machine_settings_changed(struct machine *m);
 void bus_machine_removed(struct machine *m);
 
-/* Answer a call that was kept, and forget it; nothing if there is none. @error NULL: success without values.
- */
-void bus_reply_call(sd_bus_message **call, const sd_bus_error *error);
-
 struct operation;
 void bus_operation_added(struct operation *op);
 void bus_operation_changed(struct operation *op);

@@ -56,6 +56,7 @@ struct machine {
     bool dirty;              /* the store lags behind */
     bool saving;             /* in the change that is open (change.h) */
     bool defining;           /* its files are being copied; not in the store yet */
+    bool retune;             /* a change of its limits was interrupted: libvirt may have them */
     bool changed;            /* settings that QEMU will have at its next start only */
     char *outside;           /* what other programs changed of its domain, as last told (outside.h); or NULL */
     bool look, looking;      /* its domain is to be compared; a thread does */

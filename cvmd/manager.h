@@ -118,9 +118,11 @@ void launch_cancelled(struct machine *m, struct operation *op);
 void machine_start(struct machine *k, struct operation *op);
 
 /* --- settings.c --- */
-/* @call is answered when what applies at once does; may be NULL. */
-int manager_set_properties(struct manager *m, const char *name, const struct machine_options *o,
-                           sd_bus_message *call, const char *who, sd_bus_error *error);
+/* Done when this returns, unless libvirt has to change something. */
+int manager_set_properties(struct manager *m, const char *name, const struct machine_options *o, const char *who,
+                           struct operation **ret, sd_bus_error *error);
+/* A running machine's domain gets the limits that the store knows: a change of them was interrupted. */
+void settings_restore(struct machine *k);
 
 /* --- delete.c --- */
 int manager_delete(struct manager *m, const char *name, const char *who, struct operation **ret,

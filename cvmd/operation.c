@@ -16,6 +16,7 @@
 static const char *const kinds[OPERATION_KIND_MAX] = {
     [OPERATION_LAUNCH] = "launch",
     [OPERATION_DEFINE] = "define",
+    [OPERATION_SET] = "set",
     [OPERATION_START] = "start",
     [OPERATION_STOP] = "stop",
     [OPERATION_KILL] = "kill",
@@ -279,6 +280,13 @@ void operation_cancelled(struct operation *op) {
     finish(op, OPERATION_CANCELLED, BUS_ERROR_CANCELLED, "cancelled by request");
 }
 
+void operation_undone(struct operation *op) {
+    if (!op)
+        return;
+    op->state = OPERATION_RUNNING;
+    op->ended = 0;
+}
+
 void operation_forget(struct operation *op) {
     if (!op)
         return;
@@ -349,16 +357,20 @@ int operations_load(struct manager *m) {
 void operations_settle(struct manager *m) {
     for (size_t i = 0; i < m->nr_operations; i++) {
         struct operation *op = m->operations[i];
+        struct machine *k = op->machine ? manager_find(m, op->machine) : NULL;
 
+        if (!operation_is_active(op) || op->held)
+            continue;
         /* The record of a machine comes first, the end of its operation next. */
-        if (operation_is_active(op) && !op->held && op->kind == OPERATION_DEFINE && manager_find(m, op->machine))
+        if (op->kind == OPERATION_DEFINE && k) {
             operation_done(op);
-        else if (operation_is_active(op) && !op->held) {
-            audit(m, op->machine ? manager_find(m, op->machine) : NULL, "operation-interrupted", op->who,
-                  "operation %s (%s) was interrupted by a restart of cvmd", op->id,
-                  operation_kind_to_string(op->kind));
-            operation_fail(op, BUS_ERROR_INTERRUPTED, "cvmd was restarted before this was done: ask again");
+            continue;
         }
+        if (op->kind == OPERATION_SET && k)
+            k->retune = true;
+        audit(m, k, "operation-interrupted", op->who, "operation %s (%s) was interrupted by a restart of cvmd", op->id,
+              operation_kind_to_string(op->kind));
+        operation_fail(op, BUS_ERROR_INTERRUPTED, "cvmd was restarted before this was done: ask again");
     }
 }
 

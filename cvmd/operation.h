@@ -14,6 +14,7 @@
 enum operation_kind {
     OPERATION_LAUNCH, /* define and start */
     OPERATION_DEFINE,
+    OPERATION_SET,
     OPERATION_START,
     OPERATION_STOP,
     OPERATION_KILL,
@@ -90,6 +91,8 @@ void operation_result_u64(struct operation *op, const char *key, uint64_t value)
 void operation_done(struct operation *op);
 void operation_fail(struct operation *op, const char *error, const char *message);
 void operation_cancelled(struct operation *op);
+/* Its end did not become durable: it runs on, and ends otherwise. Nothing if @op is NULL. */
+void operation_undone(struct operation *op);
 
 /**
  * operation_cancel - ask an operation to end

@@ -83,8 +83,11 @@ static void take_up(struct machine *m, struct check *c) {
         break;
     default:
         pause_event(m, c->state == VIRT_STATE_PAUSED, "paused while cvmd was not looking");
-        if (c->changes && outside_is_current(m, &c->limits))
+        if (m->retune && c->changes && c->changes[0])
+            settings_restore(m);
+        else if (c->changes && outside_is_current(m, &c->limits))
             outside_tell(m, c->changes, NULL);
+        m->retune = false;
         bus_machine_changed(m);
     }
 }

@@ -2,8 +2,11 @@
 /* Settings of a machine that is there: what libvirt can change at once it does, the rest comes at the next
  * start. */
 #include "bus.h"
+#include "change.h"
 #include "define.h"
+#include "log.h"
 #include "manager.h"
+#include "outside.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,13 +22,12 @@ struct tune_job {
     struct virt_limits limits;
     struct machine *wanted; /* holds the new settings */
     unsigned set;
-    sd_bus_message *call;
+    struct operation *op;
     struct cvm_error error;
 };
 
 static void tune_job_free(struct tune_job *j) {
     machine_free(j->wanted);
-    sd_bus_message_unref(j->call);
     free(j);
 }
 CVM_DEFINE_CLEANUP(struct tune_job *, tune_job_free)
@@ -56,27 +58,47 @@ static void swap_settings(struct machine *a, struct machine *b) {
 #undef SWAP
 }
 
-/* In the store first: what is answered with success is there after a power loss. */
-static void settle(struct tune_job *j) {
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+/*
+ * Settings and the operation's end: all or nothing, and durable before anybody hears of it. Within change_begin_relaxed(),
+ * which ends here. @fresh: the operation belongs to the same change.
+ */
+static int settle(struct tune_job *j, bool fresh) {
     struct machine *k = j->machine;
+    bool changed = k->changed, due = k->restart_due, committed;
     int r;
 
     swap_settings(k, j->wanted);
-    r = machine_save(k);
-    if (r < 0) {
-        swap_settings(k, j->wanted);
-        k->dirty = false; /* the store is right */
-        sd_bus_error_setf(&error, BUS_ERROR_STORE, "the store cannot be written: %s", strerror(-r));
-        bus_reply_call(&j->call, &error);
-        return;
-    }
     if (machine_is_active(k) && j->set & ~LIVE_OPTIONS)
         k->changed = true;
     if (k->restart == RESTART_NO)
         k->restart_due = false;
+    r = machine_save(k);
     bus_machine_settings_changed(k);
-    bus_reply_call(&j->call, NULL);
+    operation_done(j->op);
+    if (r >= 0)
+        r = change_commit(k->manager);
+    committed = r >= 0;
+    if (committed)
+        r = change_sync(k->manager);
+    else {
+        if (fresh)
+            operation_forget(TAKE_PTR(j->op));
+        change_undo(k->manager);
+    }
+    if (r >= 0)
+        return 0;
+    swap_settings(k, j->wanted);
+    k->changed = changed;
+    k->restart_due = due;
+    k->dirty = committed; /* the store may have the new ones */
+    if (committed)
+        bus_machine_settings_changed(k);
+    operation_undone(j->op);
+    return r;
+}
+
+static void store_text(int r, char *text, size_t size) {
+    snprintf(text, size, "the store cannot be written: %s", strerror(-r));
 }
 
 static int tune_work(void *data) {
@@ -87,16 +109,65 @@ static int tune_work(void *data) {
 
 static void tune_done(void *data, int r) {
     _cleanup_(tune_job_freep) struct tune_job *j = data;
-    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
     struct machine *k = j->machine;
+    char text[128];
 
     k->wanted = NULL;
-    if (r < 0 && !k->gone) {
-        sd_bus_error_set(&error, BUS_ERROR_LIBVIRT, j->error.text);
-        bus_reply_call(&j->call, &error);
-    } else
-        settle(j);
+    if (r < 0 && !k->gone)
+        operation_fail(j->op, BUS_ERROR_LIBVIRT, j->error.text);
+    else {
+        r = change_begin_relaxed(k->manager);
+        if (r >= 0)
+            r = settle(j, false);
+        if (r < 0) {
+            store_text(r, text, sizeof(text));
+            operation_fail(j->op, BUS_ERROR_STORE, text);
+        }
+    }
     machine_job_done(k);
+}
+
+static int run_tune(struct tune_job *j, void (*done)(void *data, int r)) {
+    struct machine *k = j->machine;
+    int r;
+
+    k->job = true;
+    k->wanted = j->wanted;
+    r = inbox_run(k->manager->inbox, tune_work, done, j);
+    if (r < 0) {
+        k->job = false;
+        k->wanted = NULL;
+    }
+    return r;
+}
+
+static void restore_done(void *data, int r) {
+    _cleanup_(tune_job_freep) struct tune_job *j = data;
+
+    if (r < 0)
+        log_warning("The limits of machine '%s' may be those of an interrupted change: %s", j->machine->name, j->error.text);
+    j->machine->look = true; /* what remains is told */
+    machine_job_done(j->machine);
+}
+
+void settings_restore(struct machine *k) {
+    _cleanup_(tune_job_freep) struct tune_job *j = calloc(1, sizeof(*j));
+
+    if (!j)
+        return;
+    j->machine = k;
+    j->virt = k->manager->virt;
+    memcpy(j->uuid, k->uuid, sizeof(j->uuid));
+    j->limits = (struct virt_limits){
+        .set_cpu_shares = true,
+        .set_cpu_quota = true,
+        .set_io_weight = true,
+        .cpu_shares = k->cpu_shares,
+        .cpu_quota = k->cpu_quota,
+        .io_weight = k->io_weight,
+    };
+    if (run_tune(j, restore_done) >= 0)
+        j = NULL;
 }
 
 static int copy_settings(struct manager *m, const struct machine *from, const struct machine_options *o,
@@ -125,8 +196,51 @@ static int copy_settings(struct manager *m, const struct machine *from, const st
     return 0;
 }
 
-int manager_set_properties(struct manager *m, const char *name, const struct machine_options *o,
-                           sd_bus_message *call, const char *who, sd_bus_error *error) {
+static void audit_change(const struct tune_job *j, const char *who) {
+    audit(j->machine->manager, j->machine, "set-properties", who, "settings changed (options 0x%x)", j->set);
+}
+
+/* Nothing for libvirt to do: it is done when the call returns. */
+static int change_at_once(struct tune_job *j, const char *who, sd_bus_error *error) {
+    struct manager *m = j->machine->manager;
+    char text[128];
+    int r = change_begin_relaxed(m);
+
+    if (r >= 0) {
+        r = operation_new(m, OPERATION_SET, j->machine->name, who, &j->op, error);
+        if (r >= 0) {
+            audit_change(j, who);
+            operation_begin(j->op);
+            r = settle(j, true);
+        } else
+            change_undo(m);
+    }
+    if (r >= 0)
+        return 0;
+    store_text(r, text, sizeof(text));
+    operation_fail(j->op, BUS_ERROR_STORE, text);
+    if (!sd_bus_error_is_set(error))
+        sd_bus_error_set(error, BUS_ERROR_STORE, text);
+    return r;
+}
+
+/* libvirt first: what it refuses is not recorded. */
+static int change_in_libvirt(struct tune_job *j, const char *who, struct operation **ret, sd_bus_error *error) {
+    int r = operation_new(j->machine->manager, OPERATION_SET, j->machine->name, who, &j->op, error);
+
+    if (r < 0)
+        return r;
+    *ret = j->op;
+    audit_change(j, who);
+    operation_begin(j->op);
+    r = run_tune(j, tune_done);
+    if (r < 0)
+        operation_fail(j->op, BUS_ERROR_FAILED, "no thread: try again later");
+    return r < 0 ? 0 : 1;
+}
+
+int manager_set_properties(struct manager *m, const char *name, const struct machine_options *o, const char *who,
+                           struct operation **ret, sd_bus_error *error) {
     _cleanup_(tune_job_freep) struct tune_job *j = calloc(1, sizeof(*j));
     struct machine *k = manager_find(m, name);
     int r;
@@ -137,21 +251,16 @@ int manager_set_properties(struct manager *m, const char *name, const struct mac
         return sd_bus_error_set(
             error, BUS_ERROR_INVALID_ARGUMENT,
             "kernel and initrd change by KernelImage and InitrdImage; protection does not change");
-    if (k->job) {
-        sd_bus_error_setf(error, BUS_ERROR_BUSY, "machine '%s' is busy (%s): try again", name,
-                          machine_state_to_string(k->state));
-        return -EBUSY;
-    }
+    if (k->job)
+        return machine_busy(error, k);
     if (!j || copy_settings(m, k, o, &j->wanted) < 0)
         return sd_bus_error_set_errno(error, -ENOMEM);
     r = machine_check(j->wanted, error);
     if (r < 0)
         return r;
-    audit(m, k, "set-properties", who, "settings changed (options 0x%x)", o->set);
     j->machine = k;
     j->virt = m->virt;
     j->set = o->set;
-    j->call = sd_bus_message_ref(call);
     memcpy(j->uuid, k->uuid, sizeof(j->uuid));
     j->limits = (struct virt_limits){
         .set_cpu_shares = option_given(o, OPTION_CPU_SHARES) && o->cpu_shares != k->cpu_shares,
@@ -161,19 +270,14 @@ int manager_set_properties(struct manager *m, const char *name, const struct mac
         .cpu_quota = o->cpu_quota,
         .io_weight = o->io_weight,
     };
-    if ((k->state != MACHINE_RUNNING && k->state != MACHINE_PAUSED) ||
-        (!j->limits.set_cpu_shares && !j->limits.set_cpu_quota && !j->limits.set_io_weight)) {
-        settle(j);
-        return 0;
+    if ((k->state == MACHINE_RUNNING || k->state == MACHINE_PAUSED) &&
+        (j->limits.set_cpu_shares || j->limits.set_cpu_quota || j->limits.set_io_weight)) {
+        r = change_in_libvirt(j, who, ret, error);
+        if (r > 0)
+            j = NULL;
+        return r < 0 ? r : 0;
     }
-    k->job = true;
-    k->wanted = j->wanted;
-    r = inbox_run(m->inbox, tune_work, tune_done, j);
-    if (r < 0) {
-        k->job = false;
-        k->wanted = NULL;
-        return sd_bus_error_set_errno(error, r);
-    }
-    j = NULL;
-    return 0;
+    r = change_at_once(j, who, error);
+    *ret = j->op;
+    return r;
 }

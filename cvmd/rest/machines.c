@@ -114,10 +114,20 @@ void machines_create(struct request *req) {
     request_call(req, m, r, on_begun);
 }
 
+/* 200 with the machine, or 202 with the operation. @reply: NULL when it was done, and waited to be read. */
 static void on_changed(struct request *req, sd_bus_message *reply) {
+    const char *kind, *id;
     struct object *o;
+    int done = true;
 
-    (void)reply;
+    if (reply && sd_bus_message_read(reply, "ssb", &kind, &id, &done) < 0) {
+        reply_errno(req, -EBADMSG);
+        return;
+    }
+    if (!done) {
+        reply_accepted(req, kind, id, req->machine);
+        return;
+    }
     /* The signal came before the answer: what the mirror gives now has the change. */
     if (!get(req, &o))
         return;
@@ -132,7 +142,7 @@ void machine_patch(struct request *req) {
     uint64_t revision;
     int r;
 
-    if (req->machine) { /* it was done, and waited to be read */
+    if (req->machine) {
         on_changed(req, NULL);
         return;
     }

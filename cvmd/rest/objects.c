@@ -121,7 +121,7 @@ static bool operation_wanted(struct request *req, json_object *o) {
 void operations_list(struct request *req) {
     static const char *const known[] = {"limit", "cursor", "machine", "state", "kind", NULL},
                             *const states[] = {"pending", "running", "done", "failed", "cancelled", NULL},
-                            *const kinds[] = {"launch", "define", "start", "stop", "kill", "pause", "resume", "reboot", "delete",
+                            *const kinds[] = {"launch", "define", "set", "start", "stop", "kill", "pause", "resume", "reboot", "delete",
                                               "import-image", "delete-image", "collect-images", NULL};
 
     if (request_check_query(req, known) >= 0 && request_check_value(req, "state", states) >= 0 &&

@@ -388,7 +388,7 @@ static void random_step(unsigned *seed) {
         o.set = 1u << OPTION_RESTART | 1u << OPTION_CPU_SHARES;
         o.restart = (enum restart_policy)(rand_r(seed) % RESTART_POLICY_MAX);
         o.cpu_shares = (uint64_t)rand_r(seed) % 1000 + 2;
-        (void)manager_set_properties(t.m, name, &o, NULL, "random", &error);
+        (void)manager_set_properties(t.m, name, &o, "random", &t.op, &error);
         break;
     case 9: /* true or not */
         lifecycle_event(t.m, (enum virt_event)((unsigned)rand_r(seed) % VIRT_LOST), uuid, "an event");
@@ -586,7 +586,7 @@ static void test_image_of_settings(void **state) {
     o.initrd_image = digest;
     o.io_weight = 100;
     o.set = 1u << OPTION_INITRD_IMAGE | 1u << OPTION_IO_WEIGHT;
-    assert_int_equal(manager_set_properties(t.m, "a", &o, NULL, "test", &error), 0);
+    assert_int_equal(manager_set_properties(t.m, "a", &o, "test", &t.op, &error), 0);
     assert_true(k->job && !k->initrd_image);
     assert_true(manager_delete_image(t.m, digest, "test", &t.op, &error) < 0);
     assert_true(sd_bus_error_has_name(&error, BUS_ERROR_IMAGE_IN_USE));
