@@ -161,6 +161,7 @@ const char *config_adopt(struct config *c, struct config *from) {
     c->launch_timeout = from->launch_timeout;
     c->stop_timeout = from->stop_timeout;
     c->operation_keep = from->operation_keep;
+    c->outside_look = from->outside_look;
     c->authorization_timeout = from->authorization_timeout;
     if (strcmp(c->state_directory, from->state_directory) != 0)
         return "StateDirectory";

@@ -28,6 +28,7 @@ int config_init(struct config *c) {
         .launch_timeout = 180,
         .stop_timeout = 30,
         .operation_keep = 86400,
+        .outside_look = 60,
         .authorization_timeout = 120,
     };
     return c->state_directory && c->libvirt_uri && c->firmware && c->domain_type && c->gateway_user && c->tpm &&
@@ -117,6 +118,9 @@ static int on_value(void *userdata, const char *section, const char *key, const 
     } else if (strcmp(key, "OperationKeepSec") == 0) {
         want = "1 to 31536000";
         r = parse_seconds(value, 31536000, &c->operation_keep);
+    } else if (strcmp(key, "OutsideLookSec") == 0) {
+        want = "1 to 86400";
+        r = parse_seconds(value, 86400, &c->outside_look);
     } else if (strcmp(key, "AuthorizationTimeoutSec") == 0) {
         want = "1 to 86400";
         r = parse_seconds(value, 86400, &c->authorization_timeout);

@@ -23,6 +23,7 @@ struct config {
     char *tpm_event_log;
     uint32_t tpm_quotes_per_minute;
     uint32_t operation_keep;        /* seconds */
+    uint32_t outside_look;          /* seconds between looks at what others changed */
     uint32_t authorization_timeout; /* seconds, while polkit asks somebody */
 };
 

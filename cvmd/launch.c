@@ -190,7 +190,7 @@ static void begin(struct machine *k, const struct machine_options *o) {
         k->start_op->cancel = cancel_start;
         k->start_op->cancel_data = k;
     }
-    k->cancel = k->taken_back = k->gone = k->changed = k->restart_due = k->look = false;
+    k->cancel = k->taken_back = k->gone = k->restart_due = k->look = false;
     k->look_detail = NULL;
     free(TAKE_PTR(k->outside));
     k->unseen++;
@@ -285,6 +285,7 @@ void machine_start(struct machine *k, struct operation *op) {
     k->start_op = op;
     k->cancel = false;
     k->backing = config_backing(k->manager->config, k->memory);
+    k->changed = false;
     /* A QEMU that the store does not know of would be lost at the next start of cvmd. */
     if (machine_set_state(k, MACHINE_STARTING, NULL) < 0)
         start_failed(k, BUS_ERROR_STORE, "the store cannot be written, so QEMU was not started");
@@ -302,6 +303,7 @@ static int record_start(struct machine *k, const char *who, sd_bus_error *error)
     if (r < 0)
         return not_begun(error, r);
     k->backing = config_backing(m->config, k->memory);
+    k->changed = false;
     r = operation_new(m, OPERATION_START, k->name, who, &k->start_op, error);
     if (r >= 0) {
         audit(m, k, "start", who, "start");

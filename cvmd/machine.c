@@ -91,6 +91,7 @@ int machine_save(struct machine *m) {
         .initrd_image = m->initrd_image,
         .autostart = m->autostart,
         .restart_due = m->restart_due,
+        .changed = m->changed,
         .restart = restart_policy_to_string(m->restart),
         .cpu_shares = m->cpu_shares,
         .cpu_quota = m->cpu_quota,
@@ -130,6 +131,7 @@ int machine_from_store(struct manager *mgr, const struct store_machine *row, str
         return -ENOMEM;
     m->autostart = row->autostart;
     m->restart_due = row->restart_due;
+    m->changed = row->changed;
     m->restart = (enum restart_policy)restart;
     m->cpu_shares = row->cpu_shares;
     m->cpu_quota = row->cpu_quota;

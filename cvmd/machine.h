@@ -60,6 +60,7 @@ struct machine {
     bool changed;            /* settings that QEMU will have at its next start only */
     char *outside;           /* what other programs changed of its domain, as last told (outside.h); or NULL */
     bool look, looking;      /* its domain is to be compared; a thread does */
+    unsigned looks;          /* that were done */
     const char *look_detail; /* constant, or NULL */
     bool reboot;             /* start it again when it has stopped */
     bool restart_due;        /* its restart policy will start it again */
@@ -100,6 +101,11 @@ CVM_DEFINE_CLEANUP(struct machine *, machine_free)
 static inline bool machine_is_active(const struct machine *m) {
     return m->state == MACHINE_STARTING || m->state == MACHINE_RUNNING || m->state == MACHINE_PAUSED ||
            m->state == MACHINE_STOPPING;
+}
+
+/* Its QEMU is there, and nothing is under way with it but perhaps a job. */
+static inline bool machine_runs(const struct machine *m) {
+    return m->state == MACHINE_RUNNING || m->state == MACHINE_PAUSED;
 }
 
 /* Object path on the bus, the caller frees. */

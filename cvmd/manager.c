@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "manager.h"
+#include "outside.h"
 
 #include "bus.h"
 #include "ca.h"
@@ -331,13 +332,12 @@ static uint64_t look_interval(const struct manager *m) {
 
         if (k->state == MACHINE_STARTING || k->state == MACHINE_STOPPING || k->defining)
             return LOOK_STARTING_USEC;
-        if (k->dirty ||
-            ((k->state == MACHINE_RUNNING || k->state == MACHINE_PAUSED) && k->protected && m->rootvisor))
+        if (k->dirty || (machine_runs(k) && k->protected && m->rootvisor))
             interval = MIN(interval, LOOK_RUNNING_USEC);
         if (k->restart_due && !machine_is_active(k))
             interval = MIN(interval, k->restart_at > now ? k->restart_at - now : LOOK_STARTING_USEC);
     }
-    return interval;
+    return MIN(interval, MAX(outside_round_due(m, now), LOOK_STARTING_USEC));
 }
 
 static void look_at(struct machine *k, uint64_t now) {
@@ -376,6 +376,7 @@ static int on_watch(sd_event_source *source, uint64_t usec, void *userdata) {
     for (size_t i = 0; i < m->nr_machines; i++)
         look_at(m->machines[i], now);
     restart_look(m);
+    outside_round(m);
     settle(m);
     manager_watch(m);
     return 0;
@@ -403,6 +404,7 @@ int manager_start(struct manager *m) {
     audit(m, NULL, "daemon-start", NULL, "cvmd %s started, protection level %s", CVMD_VERSION,
           m->rootvisor ? "protected" : "none");
     operations_settle(m);
+    m->rounded = now_usec(CLOCK_MONOTONIC); /* the reconciliation is one */
     manager_reconcile(m);
     return 0;
 }

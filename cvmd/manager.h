@@ -52,6 +52,8 @@ struct manager {
     sd_event_source *release; /* gives frames back, piece by piece */
     sd_event_source *reconnect;
     bool reconciling;
+    bool rounding;    /* outside_round() */
+    uint64_t rounded; /* CLOCK_MONOTONIC of its end */
 
     struct ca *ca;     /* of the gateway's clients; NULL until it is needed */
     uid_t gateway_uid; /* of the last caller that was the gateway */

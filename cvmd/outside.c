@@ -17,6 +17,15 @@ struct outside_job {
     const char *detail;
     char changes[DOMAIN_CHANGES_MAX];
     struct cvm_error error;
+    unsigned looks; /* in a round: of the machine at its begin */
+    int result;     /* in a round: of outside_work() */
+};
+
+/* All that run, in one thread: however many they are, others' work does not wait behind them. */
+struct round {
+    struct manager *manager; /* touched by the main thread only */
+    size_t n;
+    struct outside_job jobs[];
 };
 
 void outside_tell(struct machine *k, const char *changes, const char *detail) {
@@ -43,6 +52,12 @@ static int outside_work(void *data) {
     return r < 0 ? r : domain_changes(xml, &j->limits, j->changes);
 }
 
+static void fill(struct outside_job *j, const struct machine *k) {
+    *j = (struct outside_job){.manager = k->manager, .virt = k->manager->virt, .starts = k->starts,
+                              .limits = outside_limits(k), .looks = k->looks, .result = -ENOENT};
+    memcpy(j->uuid, k->uuid, sizeof(j->uuid));
+}
+
 static void outside_done(void *data, int r) {
     _cleanup_free_ struct outside_job *j = data;
     struct machine *k = manager_find_uuid(j->manager, j->uuid);
@@ -50,6 +65,7 @@ static void outside_done(void *data, int r) {
     if (!k)
         return;
     k->looking = false;
+    k->looks++;
     if (!machine_is_active(k) || k->starts != j->starts)
         return;
     if (k->job || (r >= 0 && !outside_is_current(k, &j->limits))) {
@@ -75,9 +91,8 @@ void outside_look(struct machine *k, const char *detail) {
         return;
     j = calloc(1, sizeof(*j));
     if (j) {
-        *j = (struct outside_job){.manager = k->manager, .virt = k->manager->virt, .starts = k->starts,
-                                  .limits = outside_limits(k), .detail = k->look_detail};
-        memcpy(j->uuid, k->uuid, sizeof(j->uuid));
+        fill(j, k);
+        j->detail = k->look_detail;
     }
     if (!j || inbox_run(k->manager->inbox, outside_work, outside_done, j) < 0) {
         log_error("What was changed of machine '%s' cannot be looked at now", k->name);
@@ -87,4 +102,70 @@ void outside_look(struct machine *k, const char *detail) {
     k->looking = true;
     k->look = false;
     k->look_detail = NULL;
+}
+
+static int round_work(void *data) {
+    struct round *o = data;
+
+    for (size_t i = 0; i < o->n; i++) {
+        int r = outside_work(&o->jobs[i]);
+
+        o->jobs[i].result = r;
+        if (r < 0 && r != -ENOENT) {
+            o->jobs[0].error = o->jobs[i].error; /* libvirt is gone: the others are no better off */
+            return r;
+        }
+    }
+    return 0;
+}
+
+/* What an event had looked at meanwhile is newer. */
+static void round_done(void *data, int r) {
+    _cleanup_free_ struct round *o = data;
+
+    if (r < 0)
+        log_warning("What was changed of running machines is not known: %s", o->jobs[0].error.text);
+    for (size_t i = 0; i < o->n; i++) {
+        const struct outside_job *j = &o->jobs[i];
+        struct machine *k = manager_find_uuid(o->manager, j->uuid);
+
+        if (j->result < 0 || !k || !machine_runs(k) || k->starts != j->starts || k->looks != j->looks || k->looking || k->look)
+            continue;
+        if (k->job || !outside_is_current(k, &j->limits))
+            outside_look(k, NULL);
+        else
+            outside_tell(k, j->changes, NULL);
+    }
+    o->manager->rounding = false;
+    o->manager->rounded = now_usec(CLOCK_MONOTONIC);
+    manager_watch(o->manager);
+}
+
+uint64_t outside_round_due(const struct manager *m, uint64_t now) {
+    uint64_t due = m->rounded + m->config->outside_look * 1000000ull;
+    bool any = false;
+
+    for (size_t i = 0; i < m->nr_machines && !any; i++)
+        any = machine_runs(m->machines[i]);
+    return !any || m->rounding ? UINT64_MAX : due > now ? due - now : 0;
+}
+
+void outside_round(struct manager *m) {
+    struct round *o;
+
+    if (outside_round_due(m, now_usec(CLOCK_MONOTONIC)) || m->reconciling)
+        return;
+    m->rounded = now_usec(CLOCK_MONOTONIC); /* what fails here is tried at the next */
+    o = calloc(1, sizeof(*o) + m->nr_machines * sizeof(o->jobs[0]));
+    if (!o)
+        return;
+    o->manager = m;
+    for (size_t i = 0; i < m->nr_machines; i++)
+        if (machine_runs(m->machines[i]))
+            fill(&o->jobs[o->n++], m->machines[i]);
+    m->rounding = true;
+    if (inbox_run(m->inbox, round_work, round_done, o) < 0) {
+        m->rounding = false;
+        free(o);
+    }
 }

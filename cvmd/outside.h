@@ -22,6 +22,11 @@ static inline bool outside_is_current(const struct machine *k, const struct doma
  */
 void outside_look(struct machine *k, const char *detail);
 
+/* The same of all that run, every OutsideLookSec= of cvmd.conf(5): libvirt has no event for some changes. If it is due. */
+void outside_round(struct manager *m);
+/* Microseconds until then; UINT64_MAX: never, as it is. */
+uint64_t outside_round_due(const struct manager *m, uint64_t now);
+
 /* What domain_changes() found. Into the log, RestartNeeded and the bus, if it is not what was told last. */
 void outside_tell(struct machine *k, const char *changes, const char *detail);
 

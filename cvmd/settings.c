@@ -270,8 +270,7 @@ int manager_set_properties(struct manager *m, const char *name, const struct mac
         .cpu_quota = o->cpu_quota,
         .io_weight = o->io_weight,
     };
-    if ((k->state == MACHINE_RUNNING || k->state == MACHINE_PAUSED) &&
-        (j->limits.set_cpu_shares || j->limits.set_cpu_quota || j->limits.set_io_weight)) {
+    if (machine_runs(k) && (j->limits.set_cpu_shares || j->limits.set_cpu_quota || j->limits.set_io_weight)) {
         r = change_in_libvirt(j, who, ret, error);
         if (r > 0)
             j = NULL;

@@ -6,20 +6,20 @@ static const char put_machine[] =
     "INSERT INTO machines (name, uuid, state, reason, protected, memory, vcpus, backing, cmdline, "
     "has_initrd, launch_digest, created, started, ended, description, labels, network, disks, "
     "kernel_image, initrd_image, autostart, restart_due, restart, cpu_shares, cpu_quota, "
-    "io_weight) VALUES "
-    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26) "
+    "io_weight, changed) VALUES "
+    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27) "
     "ON CONFLICT (name) DO UPDATE SET uuid=?2, state=?3, reason=?4, protected=?5, memory=?6, "
     "vcpus=?7, backing=?8, cmdline=?9, has_initrd=?10, launch_digest=?11, created=?12, "
     "started=?13, ended=?14, description=?15, labels=?16, network=?17, disks=?18, "
     "kernel_image=?19, initrd_image=?20, autostart=?21, restart_due=?22, restart=?23, "
-    "cpu_shares=?24, cpu_quota=?25, io_weight=?26";
+    "cpu_shares=?24, cpu_quota=?25, io_weight=?26, changed=?27";
 
 static const char delete_machine[] = "DELETE FROM machines WHERE name = ?1";
 
 static const char each_machine[] =
     "SELECT name, uuid, state, reason, protected, memory, vcpus, backing, cmdline, has_initrd, "
     "launch_digest, created, started, ended, description, labels, network, disks, kernel_image, "
-    "initrd_image, autostart, restart_due, restart, cpu_shares, cpu_quota, io_weight FROM "
+    "initrd_image, autostart, restart_due, restart, cpu_shares, cpu_quota, io_weight, changed FROM "
     "machines ORDER BY name";
 
 int store_put_machine(struct store *s, const struct store_machine *m) {
@@ -53,6 +53,7 @@ int store_put_machine(struct store *s, const struct store_machine *m) {
     sqlite3_bind_int64(q, 24, (int64_t)m->cpu_shares);
     sqlite3_bind_int64(q, 25, (int64_t)m->cpu_quota);
     sqlite3_bind_int64(q, 26, (int64_t)m->io_weight);
+    sqlite3_bind_int(q, 27, m->changed);
     return store_run(q);
 }
 
@@ -100,6 +101,7 @@ int store_each_machine(struct store *s, int (*fn)(void *userdata, const struct s
             .cpu_shares = (uint64_t)sqlite3_column_int64(q, 23),
             .cpu_quota = (uint32_t)sqlite3_column_int64(q, 24),
             .io_weight = (uint32_t)sqlite3_column_int64(q, 25),
+            .changed = sqlite3_column_int(q, 26),
         };
 
         r = fn(userdata, &m);

@@ -65,6 +65,8 @@ const char *const store_migrations[] = {
     "CREATE TABLE audit_owed ("
     "  idx INTEGER PRIMARY KEY, time INTEGER NOT NULL, machine TEXT, uuid TEXT, event TEXT NOT NULL,"
     "  message TEXT NOT NULL, who TEXT) STRICT;",
+    /* 6 -> 7: settings that wait for the next start */
+    "ALTER TABLE machines ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;",
 };
 const unsigned store_schema_version = ELEMENTSOF(store_migrations);
 

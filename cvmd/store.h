@@ -41,7 +41,7 @@ struct store_machine {
     uint64_t created, started, ended;                   /* microseconds since 1970, 0 = never */
     const char *description, *labels, *network, *disks; /* as in machine.h, or NULL */
     const char *kernel_image, *initrd_image;            /* digests, or NULL */
-    int autostart, restart_due;
+    int autostart, restart_due, changed;
     const char *restart;
     uint64_t cpu_shares;
     uint32_t cpu_quota, io_weight;

@@ -599,6 +599,46 @@ static void test_image_of_settings(void **state) {
     assert_true(manager_delete_image(t.m, digest, "test", &t.op, &error) < 0);
 }
 
+/* libvirt has no event for it: found in the next round, and told once. */
+static void test_look_round(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    virTypedParameterPtr p = NULL;
+    struct machine_options o;
+    int n = 0, max = 0;
+    struct machine *k;
+    virDomainPtr dom;
+
+    (void)state;
+    k = run_unprotected("a");
+    dom = virDomainLookupByUUIDString(t.libvirtd, k->uuid);
+    assert_non_null(dom);
+    assert_int_equal(virTypedParamsAddULLong(&p, &n, &max, VIR_DOMAIN_MEMORY_SOFT_LIMIT, 32768), 0);
+    assert_int_equal(virDomainSetMemoryParameters(dom, p, n, VIR_DOMAIN_AFFECT_LIVE), 0);
+    virTypedParamsFree(p, n);
+    virDomainFree(dom);
+    assert_null(k->outside);
+    t.config.outside_look = 1;
+    while (!k->outside)
+        assert_true(sd_event_run(t.event, 1000000) >= 0);
+    assert_non_null(strstr(k->outside, "memory limit soft_limit was set"));
+    check_audit("a", "launch launched changed-outside ");
+    /* What waits for the next start, a restart of cvmd does not forget; the next start has it. */
+    options_init(&o);
+    o.memory = 128u << 20;
+    o.set = 1u << OPTION_MEMORY;
+    assert_int_equal(manager_set_properties(t.m, "a", &o, "test", &t.op, &error), 0);
+    assert_int_equal(t.op->state, OPERATION_DONE);
+    restart_with(k, MACHINE_RUNNING);
+    k = manager_find(t.m, "a");
+    assert_true(k->changed);
+    until("a", MACHINE_RUNNING);
+    assert_int_equal(manager_kill(t.m, "a", "test", &t.op, &error), 0);
+    until("a", MACHINE_STOPPED);
+    assert_int_equal(manager_start_machine(t.m, "a", "test", &t.op, &error), 0);
+    until("a", MACHINE_RUNNING);
+    assert_false(k->changed);
+}
+
 /* A row that somebody else wrote: lines without an end would be read on and on. */
 static void test_damaged_row(void **state) {
     struct store_machine row = {.name = "d", .uuid = "01234567-89ab-4def-8123-456789abcdef", .state = "stopped",
@@ -790,7 +830,7 @@ int main(void) {
                                        T(test_refused),     T(test_restart),   T(test_rootvisor_error),
                                        T(test_operations), T(test_restart_policy), T(test_random),
                                        T(test_start_interrupted), T(test_stop_interrupted), T(test_failure_interrupted),
-                                       T(test_stop_fails), T(test_late_start), T(test_damaged_row), T(test_image_of_settings), T(test_clock_jumps), T(test_kill_points),
+                                       T(test_stop_fails), T(test_late_start), T(test_damaged_row), T(test_image_of_settings), T(test_look_round), T(test_clock_jumps), T(test_kill_points),
                                        T(test_kill_points_protected)};
 
     cmocka_set_test_filter(getenv("CVMD_TEST_ONLY"));
