@@ -6,27 +6,23 @@
 #include <string.h>
 
 int virt_shutdown(struct virt *v, const char *uuid, struct cvm_error *e) {
-    _cleanup_conn_ virConnectPtr conn = NULL;
-    _cleanup_domain_ virDomainPtr dom = NULL;
-    int r;
+    _cleanup_found_ struct virt_found d = {0};
+    int r = virt_find(v, uuid, &d, e);
 
-    r = virt_find(v, uuid, &conn, &dom, e);
     if (r < 0)
         return r;
-    if (sym_virDomainShutdown(dom) < 0)
+    if (sym_virDomainShutdown(d.dom) < 0)
         return virt_error(e, -EIO, "libvirt did not ask the guest to shut down");
     return 0;
 }
 
 int virt_destroy(struct virt *v, const char *uuid, struct cvm_error *e) {
-    _cleanup_conn_ virConnectPtr conn = NULL;
-    _cleanup_domain_ virDomainPtr dom = NULL;
-    int r;
+    _cleanup_found_ struct virt_found d = {0};
+    int r = virt_find(v, uuid, &d, e);
 
-    r = virt_find(v, uuid, &conn, &dom, e);
     if (r < 0)
         return r;
-    if (sym_virDomainDestroy(dom) < 0) {
+    if (sym_virDomainDestroy(d.dom) < 0) {
         /* It may have ended between the two calls. */
         if (sym_virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID || sym_virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
             return -ENOENT;
@@ -37,14 +33,12 @@ int virt_destroy(struct virt *v, const char *uuid, struct cvm_error *e) {
 
 static int suspend_or_resume(struct virt *v, const char *uuid, int (*fn)(virDomainPtr), const char *what,
                              struct cvm_error *e) {
-    _cleanup_conn_ virConnectPtr conn = NULL;
-    _cleanup_domain_ virDomainPtr dom = NULL;
-    int r;
+    _cleanup_found_ struct virt_found d = {0};
+    int r = virt_find(v, uuid, &d, e);
 
-    r = virt_find(v, uuid, &conn, &dom, e);
     if (r < 0)
         return r;
-    return fn(dom) < 0 ? virt_error(e, -EIO, what) : 0;
+    return fn(d.dom) < 0 ? virt_error(e, -EIO, what) : 0;
 }
 
 int virt_suspend(struct virt *v, const char *uuid, struct cvm_error *e) {
@@ -91,52 +85,46 @@ static int set_io(virDomainPtr dom, const struct virt_limits *l) {
 }
 
 int virt_set_limits(struct virt *v, const char *uuid, const struct virt_limits *l, struct cvm_error *e) {
-    _cleanup_conn_ virConnectPtr conn = NULL;
-    _cleanup_domain_ virDomainPtr dom = NULL;
-    int r;
+    _cleanup_found_ struct virt_found d = {0};
+    int r = virt_find(v, uuid, &d, e);
 
-    r = virt_find(v, uuid, &conn, &dom, e);
     if (r < 0)
         return r;
-    if (set_cpu(dom, l) < 0 || set_io(dom, l) < 0)
+    if (set_cpu(d.dom, l) < 0 || set_io(d.dom, l) < 0)
         return virt_error(e, -EIO, "libvirt did not take the limits");
     return 0;
 }
 
 int virt_state(struct virt *v, const char *uuid, char **console, struct cvm_error *e) {
-    _cleanup_conn_ virConnectPtr conn = NULL;
-    _cleanup_domain_ virDomainPtr dom = NULL;
-    int r, state = 0;
+    _cleanup_found_ struct virt_found d = {0};
+    int r = virt_find(v, uuid, &d, e), state = 0;
 
     *console = NULL;
-    r = virt_find(v, uuid, &conn, &dom, e);
     if (r == -ENOENT)
         return VIRT_STATE_NONE;
     if (r < 0)
         return r;
-    r = sym_virDomainIsActive(dom);
+    r = sym_virDomainIsActive(d.dom);
     if (r < 0)
         return virt_error(e, -EIO, "libvirt does not tell the domain's state");
     /* A transient domain is there while it runs, and a moment before and behind. */
     if (r == 0)
-        return sym_virDomainIsPersistent(dom) == 0
+        return sym_virDomainIsPersistent(d.dom) == 0
                    ? cvm_error_set(e, -EBUSY, "libvirt is starting or ending the domain")
                    : VIRT_STATE_NONE;
-    if (sym_virDomainGetState(dom, &state, NULL, 0) < 0)
+    if (sym_virDomainGetState(d.dom, &state, NULL, 0) < 0)
         return virt_error(e, -EIO, "libvirt does not tell the domain's state");
-    if (virt_console_of(dom, console) < 0)
+    if (virt_console_of(d.dom, console) < 0)
         return cvm_error_set(e, -EIO, "libvirt does not tell the domain's console");
     return state == VIR_DOMAIN_PAUSED ? VIRT_STATE_PAUSED : VIRT_STATE_RUNNING;
 }
 
 int virt_xml(struct virt *v, const char *uuid, char **ret, struct cvm_error *e) {
-    _cleanup_conn_ virConnectPtr conn = NULL;
-    _cleanup_domain_ virDomainPtr dom = NULL;
-    int r;
+    _cleanup_found_ struct virt_found d = {0};
+    int r = virt_find(v, uuid, &d, e);
 
-    r = virt_find(v, uuid, &conn, &dom, e);
     if (r < 0)
         return r;
-    *ret = sym_virDomainGetXMLDesc(dom, 0);
+    *ret = sym_virDomainGetXMLDesc(d.dom, 0);
     return *ret ? 0 : virt_error(e, -EIO, "libvirt does not describe the domain");
 }

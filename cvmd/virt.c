@@ -270,13 +270,13 @@ static int acquire(struct virt *v, virConnectPtr *ret, struct cvm_error *e) {
     return acquire(v, ret, e);
 }
 
-int virt_find(struct virt *v, const char *uuid, virConnectPtr *conn, virDomainPtr *ret, struct cvm_error *e) {
-    int r = acquire(v, conn, e);
+int virt_find(struct virt *v, const char *uuid, struct virt_found *ret, struct cvm_error *e) {
+    int r = acquire(v, &ret->conn, e);
 
     if (r < 0)
         return r;
-    *ret = sym_virDomainLookupByUUIDString(*conn, uuid);
-    if (!*ret) {
+    ret->dom = sym_virDomainLookupByUUIDString(ret->conn, uuid);
+    if (!ret->dom) {
         r = sym_virGetLastErrorCode() == VIR_ERR_NO_DOMAIN ? -ENOENT : -EIO;
         return virt_error(e, r, "libvirt does not find the domain");
     }
