@@ -127,13 +127,25 @@ static void tune_done(void *data, int r) {
     machine_job_done(k);
 }
 
-static int run_tune(struct tune_job *j, void (*done)(void *data, int r)) {
+/* Each by itself: a host may have one kind of limit and not the other. */
+static int restore_work(void *data) {
+    struct tune_job *j = data;
+    struct virt_limits cpu = j->limits, io = j->limits;
+    int r, s;
+
+    cpu.set_io_weight = io.set_cpu_shares = io.set_cpu_quota = false;
+    s = virt_set_limits(j->virt, j->uuid, &io, &j->error);
+    r = virt_set_limits(j->virt, j->uuid, &cpu, &j->error);
+    return r < 0 ? r : s;
+}
+
+static int run_tune(struct tune_job *j, int (*work)(void *data), void (*done)(void *data, int r)) {
     struct machine *k = j->machine;
     int r;
 
     k->job = true;
     k->wanted = j->wanted;
-    r = inbox_run(k->manager->inbox, tune_work, done, j);
+    r = inbox_run(k->manager->inbox, work, done, j);
     if (r < 0) {
         k->job = false;
         k->wanted = NULL;
@@ -166,7 +178,7 @@ void settings_restore(struct machine *k) {
         .cpu_quota = k->cpu_quota,
         .io_weight = k->io_weight,
     };
-    if (run_tune(j, restore_done) >= 0)
+    if (run_tune(j, restore_work, restore_done) >= 0)
         j = NULL;
 }
 
@@ -233,7 +245,7 @@ static int change_in_libvirt(struct tune_job *j, const char *who, struct operati
     *ret = j->op;
     audit_change(j, who);
     operation_begin(j->op);
-    r = run_tune(j, tune_done);
+    r = run_tune(j, tune_work, tune_done);
     if (r < 0)
         operation_fail(j->op, BUS_ERROR_FAILED, "no thread: try again later");
     return r < 0 ? 0 : 1;

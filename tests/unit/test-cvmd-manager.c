@@ -599,6 +599,68 @@ static void test_image_of_settings(void **state) {
     assert_true(manager_delete_image(t.m, digest, "test", &t.op, &error) < 0);
 }
 
+static virDomainPtr domain_of(const struct machine *k) {
+    virDomainPtr dom = virDomainLookupByUUIDString(t.libvirtd, k->uuid);
+
+    assert_non_null(dom);
+    return dom;
+}
+
+/* Somebody else's hand; or that of a cvmd that came no further. */
+static void set_weight(const struct machine *k, unsigned weight) {
+    virTypedParameterPtr p = NULL;
+    virDomainPtr dom = domain_of(k);
+    int n = 0, max = 0;
+
+    assert_int_equal(virTypedParamsAddUInt(&p, &n, &max, VIR_DOMAIN_BLKIO_WEIGHT, weight), 0);
+    assert_int_equal(virDomainSetBlkioParameters(dom, p, n, VIR_DOMAIN_AFFECT_LIVE), 0);
+    virTypedParamsFree(p, n);
+    virDomainFree(dom);
+}
+
+static bool has_weight(const struct machine *k, const char *element) {
+    virDomainPtr dom = domain_of(k);
+    char *xml = virDomainGetXMLDesc(dom, 0);
+    bool has = xml && strstr(xml, element);
+
+    free(xml);
+    virDomainFree(dom);
+    return has;
+}
+
+/* Killed between libvirt and the store: the operation has failed, and the domain gets what the store knows. */
+static void test_set_interrupted(void **state) {
+    _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+    struct machine_options o;
+    char id[UUID_STRING_MAX];
+    struct machine *k;
+
+    (void)state;
+    k = run_unprotected("a");
+    options_init(&o);
+    o.io_weight = 300;
+    o.set = 1u << OPTION_IO_WEIGHT;
+    assert_int_equal(manager_set_properties(t.m, "a", &o, "test", &t.op, &error), 0);
+    assert_int_equal(t.op->state, OPERATION_RUNNING);
+    until("a", MACHINE_RUNNING);
+    assert_int_equal(t.op->state, OPERATION_DONE);
+    assert_true(k->io_weight == 300 && has_weight(k, "<weight>300</weight>"));
+    assert_int_equal(operation_new(t.m, OPERATION_SET, "a", "test", &t.op, &error), 0);
+    operation_begin(t.op);
+    memcpy(id, t.op->id, sizeof(id));
+    set_weight(k, 777);
+    restart_with(k, MACHINE_RUNNING);
+    k = manager_find(t.m, "a");
+    while (!has_weight(k, "<weight>300</weight>"))
+        assert_true(sd_event_run(t.event, 1000000) >= 0);
+    until("a", MACHINE_RUNNING);
+    assert_int_equal(manager_find_operation(t.m, id)->state, OPERATION_FAILED);
+    assert_string_equal(manager_find_operation(t.m, id)->error, BUS_ERROR_INTERRUPTED);
+    while (k->looking)
+        assert_true(sd_event_run(t.event, 1000000) >= 0);
+    assert_true(k->io_weight == 300 && !k->outside);
+}
+
 /* libvirt has no event for it: found in the next round, and told once. */
 static void test_look_round(void **state) {
     _cleanup_bus_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -610,8 +672,7 @@ static void test_look_round(void **state) {
 
     (void)state;
     k = run_unprotected("a");
-    dom = virDomainLookupByUUIDString(t.libvirtd, k->uuid);
-    assert_non_null(dom);
+    dom = domain_of(k);
     assert_int_equal(virTypedParamsAddULLong(&p, &n, &max, VIR_DOMAIN_MEMORY_SOFT_LIMIT, 32768), 0);
     assert_int_equal(virDomainSetMemoryParameters(dom, p, n, VIR_DOMAIN_AFFECT_LIVE), 0);
     virTypedParamsFree(p, n);
@@ -830,7 +891,7 @@ int main(void) {
                                        T(test_refused),     T(test_restart),   T(test_rootvisor_error),
                                        T(test_operations), T(test_restart_policy), T(test_random),
                                        T(test_start_interrupted), T(test_stop_interrupted), T(test_failure_interrupted),
-                                       T(test_stop_fails), T(test_late_start), T(test_damaged_row), T(test_image_of_settings), T(test_look_round), T(test_clock_jumps), T(test_kill_points),
+                                       T(test_stop_fails), T(test_late_start), T(test_damaged_row), T(test_image_of_settings), T(test_look_round), T(test_set_interrupted), T(test_clock_jumps), T(test_kill_points),
                                        T(test_kill_points_protected)};
 
     cmocka_set_test_filter(getenv("CVMD_TEST_ONLY"));
