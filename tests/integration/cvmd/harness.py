@@ -131,7 +131,8 @@ class Plane:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def configure(self, launch=PATIENCE, stop=2, more=""):
-        self.config.write_text(f"[cvmd]\nLaunchTimeoutSec={launch}\nStopTimeoutSec={stop}\nMemoryBacking=pageable\n"
+        # No round in the middle of a test: what others change is found by its event alone.
+        self.config.write_text(f"[cvmd]\nLaunchTimeoutSec={launch}\nStopTimeoutSec={stop}\nMemoryBacking=pageable\nOutsideLookSec=86400\n"
                                f"StateDirectory={self.dir}/state\n"
                                f"Firmware={self.build}/hypervisor/cvmboot/cvmboot.rom\n{more}")
 
