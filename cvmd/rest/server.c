@@ -243,6 +243,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         return answer_early(req) ? queue(req) : MHD_YES;
     }
     if (*size) {
+        req->again = false;
         /* What comes behind a refusal is read and forgotten: the client hears the answer then. */
         if (!req->response)
             take_body(req, data, *size);
