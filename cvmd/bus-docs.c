@@ -55,6 +55,9 @@ static const struct {
      "for none."},
     {"Gateway.Access", "What cvmd knows of a client."},
     {"Gateway.Check", "Whether a client has a permission for a machine; a refusal is an error, and written down."},
+    {"Gateway.Denied",
+     "count more calls of a client were denied, which Check was not asked about: they are one entry of the audit log. "
+     "Client \"\": of those who named none."},
     {"Gateway.Create", "Defines and starts a machine. kind tells what operation names. Permission: define."},
     {"Gateway.Define", "Records a machine and copies its files; the operation is done when both are. Permission: define."},
     {"Gateway.Set",

@@ -6,6 +6,7 @@
 #include "bus-gateway.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
 
@@ -121,10 +122,26 @@ static int method_check(sd_bus_message *call, void *userdata, sd_bus_error *erro
     return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
 }
 
+static int method_denied(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+    _cleanup_(asked_done) struct asked a;
+    uint64_t n;
+    int r = gateway_open(&a, call, userdata, error);
+
+    if (r >= 0)
+        r = sd_bus_message_read(call, "t", &n);
+    if (r < 0)
+        return r;
+    if (client_find(a.manager, a.id, &a.client) >= 0)
+        a.who = client_describe(&a.client);
+    audit(a.manager, NULL, "denied", a.who ?: "nobody", "%" PRIu64 " more calls denied than are written down one by one", n);
+    return sd_bus_reply_method_return(call, NULL);
+}
+
 const sd_bus_vtable bus_gateway_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_ARGS("Access", SD_BUS_ARGS("s", client), SD_BUS_RESULT("s", name, "s", role, "s", pattern), method_access, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("s", client, "s", permission, "s", machine), SD_BUS_NO_RESULT, method_check, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD_WITH_ARGS("Denied", SD_BUS_ARGS("s", client, "t", count), SD_BUS_NO_RESULT, method_denied, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Create", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "a{sv}", options), SD_BUS_RESULT("s", kind, "s", operation), gateway_create, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD_WITH_ARGS("Define", SD_BUS_ARGS("s", client, "s", key, "s", digest, "s", name, "a{sv}", options), SD_BUS_RESULT("s", kind, "s", operation),
                             gateway_define, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -41,7 +41,7 @@ static void sweep(struct rest *rest) {
     for (struct access **p = &rest->access; *p;) {
         struct access *a = *p;
 
-        if (++n > CLIENTS_MAX / 2 && a->peers == 0 && !a->loading && !a->waiting) {
+        if (++n > CLIENTS_MAX / 2 && a->peers == 0 && !a->loading && !a->waiting && !a->denials.more && !a->denials.telling) {
             *p = a->next;
             access_free_one(a);
         } else
@@ -165,7 +165,7 @@ static void on_check(struct request *req, sd_bus_message *reply) {
         reply_problem(req, PROBLEM_UNAVAILABLE, "the client's role changes just now");
 }
 
-/* Whether one more is worth writing down. */
+/* Whether one more is worth an entry of its own. */
 static bool take_denial(struct denials *d) {
     uint64_t now = now_usec(CLOCK_MONOTONIC);
 
@@ -173,10 +173,36 @@ static bool take_denial(struct denials *d) {
     if (d->left > DENIALS_BURST)
         d->left = DENIALS_BURST;
     d->refilled = now;
-    if (d->left < 1)
+    if (d->left < 1) {
+        d->more++;
         return false;
+    }
     d->left--;
     return true;
+}
+
+static int on_told(sd_bus_message *reply, void *userdata, sd_bus_error *ret) {
+    struct denials *d = userdata;
+
+    (void)ret;
+    if (sd_bus_message_is_method_error(reply, NULL))
+        d->more += d->telling;
+    d->telling = 0;
+    return 0;
+}
+
+static void tell(struct rest *rest, struct denials *d, const char *id) {
+    if (!d->more || d->telling ||
+        sd_bus_call_method_async(rest->bus, NULL, CVMD_NAME, CVMD_PATH, CVMD_GATEWAY, "Denied", on_told, d, "st", id, d->more) < 0)
+        return;
+    d->telling = d->more;
+    d->more = 0;
+}
+
+void access_tick(struct rest *rest) {
+    tell(rest, &rest->strangers, "");
+    for (struct access *a = rest->access; a; a = a->next)
+        tell(rest, &a->denials, a->id);
 }
 
 void access_deny(struct request *req, enum permission p, const char *machine) {
@@ -185,7 +211,7 @@ void access_deny(struct request *req, enum permission p, const char *machine) {
 
     req->rest->metrics.denied++;
     if (!take_denial(&req->peer->access->denials)) {
-        reply_problem(req, PROBLEM_TOO_MANY_REQUESTS, "more refusals than are worth writing down");
+        reply_problem(req, PROBLEM_TOO_MANY_REQUESTS, "more refusals than are written down one by one");
         return;
     }
     r = request_call_new(req, "Check", &m);

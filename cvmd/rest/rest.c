@@ -167,6 +167,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
     (void)usec;
     peers_tick(rest);
+    access_tick(rest);
     if (++ticks % KEEP_ALIVE_TICKS == 0)
         events_keep_alive(rest);
     if (rest->stopping && rest->inflight == 0)

@@ -59,10 +59,11 @@ struct upload;
 struct stream;
 struct request;
 
-/* What may still be told to cvmd; refilled with time. */
+/* What may still be told to cvmd one by one; refilled with time. */
 struct denials {
     double left;
     uint64_t refilled;
+    uint64_t more, telling; /* beyond that: not told yet; being told */
 };
 
 struct rest {
@@ -116,6 +117,8 @@ struct access *access_get(struct rest *rest, const char *id);
 /* Returns 1: known; 0: @req waits and its handler runs again. */
 int access_load(struct access *a, struct request *req);
 bool access_allows(const struct access *a, enum permission p, const char *machine);
+/* Once a second: have cvmd write down how many were denied that it was not told of one by one. */
+void access_tick(struct rest *rest);
 /* Have cvmd deny, and write it down. */
 void access_deny(struct request *req, enum permission p, const char *machine);
 /* 401 for who is nobody; cvmd writes it down, with his address. */
