@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <openssl/pem.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -71,6 +72,7 @@ struct audit_log {
     pthread_mutex_t lock; /* of the queue; never taken before db_lock is given back */
     pthread_cond_t finished;
     struct writer *first, **last;
+    size_t queued; /* writers */
     bool writing;
 
     EVP_PKEY *key;
@@ -256,19 +258,41 @@ static int write_batch(struct audit_log *l, struct writer *w) {
     return r;
 }
 
+/*
+ * Those whom the batch before woke are about to come back: whoever is ready to run does so first, as long as that brings another
+ * writer, else each batch has half of them. With nobody ready it is one system call. l->lock is let go meanwhile.
+ */
+static void gather(struct audit_log *l) {
+    size_t before;
+
+    do {
+        before = l->queued;
+        pthread_mutex_unlock(&l->lock);
+        sched_yield();
+        pthread_mutex_lock(&l->lock);
+    } while (l->queued > before && l->queued < BATCH_MAX);
+}
+
 /* Takes the front of the queue, writes it, tells its writers. Called and left with l->lock held. */
 static void lead(struct audit_log *l) {
-    struct writer *batch = l->first, *w = batch;
-    size_t n = w->n;
+    struct writer *batch, *w;
+    size_t n;
     int r;
 
-    while (w->next && n + w->next->n <= BATCH_MAX)
-        n += (w = w->next)->n;
+    l->writing = true;
+    gather(l);
+    batch = w = l->first;
+    n = w->n;
+    l->queued--;
+    while (w->next && n + w->next->n <= BATCH_MAX) {
+        w = w->next;
+        n += w->n;
+        l->queued--;
+    }
     l->first = w->next;
     if (!l->first)
         l->last = &l->first;
     w->next = NULL;
-    l->writing = true;
     pthread_mutex_unlock(&l->lock);
 
     pthread_mutex_lock(&l->db_lock);
@@ -295,6 +319,7 @@ static int append(struct audit_log *l, const struct store_audit *a, size_t n, bo
     pthread_mutex_lock(&l->lock);
     *l->last = &me;
     l->last = &me.next;
+    l->queued++;
     while (!me.done)
         if (l->writing)
             pthread_cond_wait(&l->finished, &l->lock);
