@@ -216,7 +216,7 @@ int gateway_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         return r;
     op = manager_find_operation(a.manager, operation);
     p = !op || op->machine ? PERMISSION_CONTROL : PERMISSION_IMAGES;
-    if (op && (op->kind == OPERATION_LAUNCH || op->kind == OPERATION_SET || op->kind == OPERATION_DELETE))
+    if (op && operation_defines(op))
         p = PERMISSION_DEFINE;
     r = gateway_allow(&a, op ? p : PERMISSION_READ, op ? op->machine : NULL);
     if (r < 0)

@@ -118,8 +118,8 @@ static int cancel(sd_bus_message *call, void *userdata, sd_bus_error *error) {
     action = op->kind == OPERATION_IMPORT_IMAGE || op->kind == OPERATION_DELETE_IMAGE ||
                      op->kind == OPERATION_COLLECT_IMAGES
                  ? POLKIT_IMAGES
-             : op->kind == OPERATION_LAUNCH || op->kind == OPERATION_SET || op->kind == OPERATION_DELETE ? POLKIT_DEFINE
-                                                                                                        : POLKIT_CONTROL;
+             : operation_defines(op) ? POLKIT_DEFINE
+                                     : POLKIT_CONTROL;
     r = polkit_authorize(call, m, action, op->machine, cancel, m, &who, error);
     if (r <= 0)
         return r < 0 ? r : 1;

@@ -70,6 +70,11 @@ static inline bool operation_is_active(const struct operation *op) {
     return op->state == OPERATION_PENDING || op->state == OPERATION_RUNNING;
 }
 
+/* Whoever cancels it must be allowed to define the machine, not only to control it. */
+static inline bool operation_defines(const struct operation *op) {
+    return op->kind == OPERATION_LAUNCH || op->kind == OPERATION_SET || op->kind == OPERATION_DELETE;
+}
+
 /**
  * operation_new - record an operation, durably
  * @machine: name, or NULL

@@ -33,21 +33,34 @@ static int endorsement(struct tpm *t) {
     return 0;
 }
 
-static int activate(struct tpm *t) {
-    uint8_t secret[CVM_CREDENTIAL_SECRET];
-    struct cvm_credential c;
-    struct cvm_error e = {""};
-    char *text = NULL;
+static int read_challenge(struct cvm_credential *c, struct cvm_error *e) {
     void *buf = NULL;
     size_t size = 0;
+    int r = cvm_read_file("-", 65536, &buf, &size, e);
 
-    if (cvm_read_file("-", 65536, &buf, &size, &e) < 0 || cvm_challenge_parse(buf, size, &c, &e) < 0 ||
-        tpm_activate(t, &c, secret, &e) < 0 || cvm_response_compose(secret, &text) < 0)
+    if (r >= 0)
+        r = cvm_challenge_parse(buf, size, c, e);
+    free(buf);
+    return r;
+}
+
+static int respond(struct tpm *t, const struct cvm_credential *c) {
+    uint8_t secret[CVM_CREDENTIAL_SECRET];
+    struct cvm_error e = {""};
+    char *text = NULL;
+
+    if (tpm_activate(t, c, secret, &e) < 0 || cvm_response_compose(secret, &text) < 0)
         return complain(&e);
     fputs(text, stdout);
     free(text);
-    free(buf);
     return 0;
+}
+
+static int activate(struct tpm *t) {
+    struct cvm_credential c;
+    struct cvm_error e = {""};
+
+    return read_challenge(&c, &e) < 0 ? complain(&e) : respond(t, &c);
 }
 
 /*
@@ -58,13 +71,11 @@ static int activate_flipped(struct tpm *t) {
     uint8_t secret[CVM_CREDENTIAL_SECRET];
     struct cvm_credential c;
     struct cvm_error e = {""};
-    char *text = NULL;
-    void *buf = NULL;
-    size_t size = 0, refused = 0;
+    size_t refused = 0;
+    int r;
 
-    if (cvm_read_file("-", 65536, &buf, &size, &e) < 0 || cvm_challenge_parse(buf, size, &c, &e) < 0)
+    if (read_challenge(&c, &e) < 0)
         return complain(&e);
-    free(buf);
     for (size_t i = 0; i < c.blob_size + c.seed_size; i += i < c.blob_size ? 1 : 8) {
         uint8_t *p = i < c.blob_size ? &c.blob[i] : &c.seed[i - c.blob_size];
 
@@ -76,12 +87,10 @@ static int activate_flipped(struct tpm *t) {
         *p ^= (uint8_t)(1 << refused % 8);
         refused++;
     }
-    if (tpm_activate(t, &c, secret, &e) < 0 || cvm_response_compose(secret, &text) < 0)
-        return complain(&e);
-    fputs(text, stdout);
-    fprintf(stderr, "%zu flips refused\n", refused);
-    free(text);
-    return 0;
+    r = respond(t, &c);
+    if (r == 0)
+        fprintf(stderr, "%zu flips refused\n", refused);
+    return r;
 }
 
 static int evidence(struct tpm *t, char **argv) {
