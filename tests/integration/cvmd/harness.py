@@ -130,6 +130,14 @@ class Plane:
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
 
+    def end(self, failed):
+        """After all cases: what cvmd said last, if one failed or all is to be told; the directory stays for who looks into a failure."""
+        if failed or os.environ.get("CVMD_TEST_VERBOSE"):
+            sys.stderr.write((self.dir / "cvmd.log").read_text(errors="replace")[-3000:])
+        if not failed:
+            self.remove()
+        return failed
+
     def configure(self, launch=PATIENCE, stop=2, more=""):
         # No round in the middle of a test: what others change is found by its event alone.
         self.config.write_text(f"[cvmd]\nLaunchTimeoutSec={launch}\nStopTimeoutSec={stop}\nMemoryBacking=pageable\nOutsideLookSec=86400\n"
