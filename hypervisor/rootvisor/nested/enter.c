@@ -331,6 +331,9 @@ struct vmcs *nested_vmcs(struct pcpu *c)
 	return c->in_l2 ? &c->cur12->vmcs02 : &c->vmcs01;
 }
 
+/* Exits of a protected vCPU in whose handlers the Guardian has no part. */
+#define QUICK_PROTECTED	(BIT(EXIT_EXT_INTR) | BIT(EXIT_CPUID) | BIT(EXIT_HLT) | BIT(EXIT_RDMSR) | BIT(EXIT_WRMSR))
+
 enum vmx_result nested_quick_exit(void)
 {
 	struct pcpu *c = this_pcpu();
@@ -343,16 +346,17 @@ enum vmx_result nested_quick_exit(void)
 		l1_cpuid(c);
 		return VMX_AGAIN;
 	}
-	/* The bulk of what an ordinary VM costs. In L1 no event's delivery can have been under way. */
-	if (!c->cur12 || c->cur12->vm || (!c->in_l2 && reason != EXIT_VMRESUME) ||
-	    (c->in_l2 && (reason >= CVM_EXIT_REASONS || reason == EXIT_EXCEPTION_NMI || reason == EXIT_VMCALL)))
+	/* The bulk of what a VM costs. In L1 no event's delivery can have been under way; the Guardian is never called from here. */
+	if (!c->cur12 || (c->in_l2 ? c->cur12->vm ? reason > 63 || !(QUICK_PROTECTED >> reason & 1) :
+			  reason >= CVM_EXIT_REASONS || reason == EXIT_EXCEPTION_NMI || reason == EXIT_VMCALL :
+			  reason != EXIT_VMRESUME || (c->cur12->vm && !c->cur12->quick)))
 		return VMX_EXIT;
 	trace_exit(c);
 	c->in_guest = 0;
 	rv_lock();
 	count_exit(c, reason);
 	if (c->in_l2)
-		ordinary_exit(c, c->cur12, reason);
+		nested_handle_exit(c, reason);
 	else
 		nested_l1_instruction(c, reason);
 	v = nested_vmcs(c);

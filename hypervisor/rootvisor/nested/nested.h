@@ -33,7 +33,7 @@ enum vmcs_shows { SHOWS_BRIEF, SHOWS_EXIT, SHOWS_MMIO };
 struct vcpu12 {
 	u64 gpa;		/* of L1's VMCS page; 0 = free */
 	u64 nonce;		/* also in that page: tells it was not re-initialised */
-	bool launched12;	/* launch state as L1 knows it */
+	bool launched12, quick;	/* launch state as L1 knows it; if protected: resuming it does not call the Guardian */
 	enum vmcs_shows shows;	/* what is in shadow_vmcs */
 	bool dirty_ctl;		/* controls changed since VMCS02 was written */
 	bool checked, host_checked;	/* no control, no control and no host field changed since check.c passed them */

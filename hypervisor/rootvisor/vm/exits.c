@@ -29,8 +29,7 @@ static void on_exception(struct pcpu *c, struct vcpu12 *v)
 	if (INTR_TYPE(info) == INTR_TYPE_NMI || INTR_VECTOR(info) == 18) {
 		F12(v, VMCS_EXIT_INTR_INFO) = info;
 		F12(v, VMCS_EXIT_INTR_ERROR) = 0;
-		reflect_plain(c, v, EXIT_EXCEPTION_NMI, PENDING_NONE, 0);
-		return;
+		return reflect_plain(c, v, EXIT_EXCEPTION_NMI, PENDING_NONE, 0);
 	}
 	if (INTR_VECTOR(info) == 1)	/* SDM vol. 3, table 28-1: the exit does not update DR6 */
 		write_dr6(read_dr6() | (vmread(VMCS_EXIT_QUALIFICATION) & 0x600f));

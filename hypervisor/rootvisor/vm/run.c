@@ -124,6 +124,7 @@ void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind 
 	struct pvcpu *p = v->pv;
 
 	p->pending = pending;
+	v->quick = pending != PENDING_STEP;
 	p->shown_rip = CVM_DECOY_GPA + decoy * CVM_DECOY_SLOT;
 	p->shown_len = len;
 	F12(v, VMCS_GUEST_RIP) = p->shown_rip;

@@ -164,4 +164,5 @@ void pv_step_done(struct pcpu *c, struct vcpu12 *v, u64 data)
 	p->step.count = data;		/* ECX = 0 will say that these were done */
 	pv_reflect_page(c, v, need);
 	p->pending = PENDING_STEP;
+	v->quick = false;
 }

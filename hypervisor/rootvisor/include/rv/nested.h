@@ -22,4 +22,4 @@ struct vmcs *nested_vmcs(struct pcpu *c);	/* that of the context which is to run
 /* While c->in_l2: an exit of the L2 guest; VMCS02 is current. */
 void nested_handle_exit(struct pcpu *c, u32 reason);
 void nested_entry_failed(struct pcpu *c);	/* VMfail in VMCS02; in vmcs01 it is the end */
-enum vmx_result nested_quick_exit(void);	/* for vmx_enter(), without the lock: exits that come often, of L1 and of ordinary guests */
+enum vmx_result nested_quick_exit(void);	/* for vmx_enter(), without the lock: exits that come often, of L1 and of guests */
