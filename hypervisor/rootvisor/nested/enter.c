@@ -171,10 +171,6 @@ void nested_l1_enter(struct pcpu *c, bool launch)
 		v->launched12 = true;
 }
 
-/* Exits without qualification that leave error codes, addresses and instruction information undefined (SDM vol. 3, 28.2). */
-#define BRIEF_EXITS	(BIT(EXIT_EXT_INTR) | BIT(EXIT_INTR_WINDOW) | BIT(EXIT_CPUID) | BIT(EXIT_HLT) | BIT(EXIT_RDTSC) | \
-			 BIT(EXIT_VMCALL) | BIT(EXIT_RDMSR) | BIT(EXIT_WRMSR) | BIT(EXIT_PAUSE))
-
 void nested_copy_exit_info(struct vcpu12 *v, u32 reason)
 {
 	static const u16 always[] = { VMCS_EXIT_INTR_INFO, VMCS_IDT_VECTORING_INFO, VMCS_EXIT_INSTR_LEN };

@@ -123,3 +123,7 @@ void vm_enter(struct pcpu *c, struct vcpu12 *v);		/* L1 resumed it */
 void vm_handle_exit(struct pcpu *c, struct vcpu12 *v, u32 reason);
 void vm_vcpu_gone(struct pcpu *c, struct vcpu12 *v);		/* its VMCS page was re-initialised */
 bool guest_call(struct pcpu *c, struct vcpu12 *v);		/* VMCALL of an ordinary guest: ours? */
+
+/* Exits without qualification that leave error codes, addresses and instruction information undefined (SDM vol. 3, 28.2). */
+#define BRIEF_EXITS	(BIT(EXIT_EXT_INTR) | BIT(EXIT_INTR_WINDOW) | BIT(EXIT_CPUID) | BIT(EXIT_HLT) | BIT(EXIT_RDTSC) | \
+			 BIT(EXIT_VMCALL) | BIT(EXIT_RDMSR) | BIT(EXIT_WRMSR) | BIT(EXIT_PAUSE))

@@ -81,8 +81,8 @@ static inline __attribute__((always_inline)) void fill(struct pcpu *c, struct vc
 
 void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v)
 {
-	if (v->shadow_vmcs.pa && v->shows == SHOWS_BRIEF && !v->vm)
-		fill(c, v, false, NR_EXIT_BRIEF, NR_GUEST_BRIEF);	/* in a straight line */
+	if (v->shadow_vmcs.pa && v->shows == SHOWS_BRIEF)
+		fill(c, v, v->vm, NR_EXIT_BRIEF, NR_GUEST_BRIEF);	/* in a straight line */
 	else if (v->shadow_vmcs.pa)
 		fill(c, v, v->vm, ARRAY_SIZE(exit_fields), nr_guest[v->shows]);
 }

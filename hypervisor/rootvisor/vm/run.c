@@ -140,7 +140,7 @@ void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind 
 	if (reason != EXIT_EXT_INTR && reason != EXIT_EXCEPTION_NMI)
 		F12(v, VMCS_EXIT_INTR_INFO) = 0;
 	F12(v, VMCS_ENTRY_INTR_INFO) &= ~INTR_VALID;
-	v->shows = reason == EXIT_EPT_MISCONFIG ? SHOWS_MMIO : SHOWS_EXIT;
+	v->shows = reason == EXIT_EPT_MISCONFIG ? SHOWS_MMIO : BRIEF_EXITS >> reason & 1 ? SHOWS_BRIEF : SHOWS_EXIT;
 	v->vm->stats.reflected++;
 	nested_to_l1(c, v);
 }
