@@ -63,10 +63,7 @@ int manager_delete(struct manager *m, const char *name, const char *who, struct 
     operation_begin(*ret);
     r = store_delete_machine(m->store, name);
     if (r < 0) {
-        char text[128];
-
-        snprintf(text, sizeof(text), "the store cannot be written: %s", strerror(-r));
-        operation_fail(*ret, BUS_ERROR_STORE, text);
+        operation_fail_store(*ret, r);
         return 0;
     }
     audit(m, k, "delete", who, "deleted");

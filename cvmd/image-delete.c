@@ -98,7 +98,7 @@ int manager_delete_image(struct manager *m, const char *digest, const char *who,
     j = remove_job_new(*ret, 1);
     size = j ? set_aside(image, &j->paths[j->n++]) : -ENOMEM;
     if (size < 0) {
-        operation_fail(*ret, BUS_ERROR_STORE, strerror((int)-size));
+        operation_fail_store(*ret, (int)size);
         if (j)
             remove_job_free(j);
         return 0;
@@ -129,7 +129,7 @@ int manager_collect_images(struct manager *m, const char *who, struct operation 
             continue;
         size = set_aside(m->images[i - 1], &j->paths[j->n++]);
         if (size < 0) {
-            operation_fail(*ret, BUS_ERROR_STORE, strerror((int)-size));
+            operation_fail_store(*ret, (int)size);
             remove_job_free(j);
             return 0;
         }

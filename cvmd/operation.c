@@ -276,6 +276,13 @@ void operation_fail(struct operation *op, const char *error, const char *message
     finish(op, OPERATION_FAILED, error, message);
 }
 
+void operation_fail_store(struct operation *op, int r) {
+    char text[128];
+
+    snprintf(text, sizeof(text), "the store cannot be written: %s", strerror(-r));
+    operation_fail(op, BUS_ERROR_STORE, text);
+}
+
 void operation_cancelled(struct operation *op) {
     finish(op, OPERATION_CANCELLED, BUS_ERROR_CANCELLED, "cancelled by request");
 }

@@ -110,7 +110,6 @@ static int tune_work(void *data) {
 static void tune_done(void *data, int r) {
     _cleanup_(tune_job_freep) struct tune_job *j = data;
     struct machine *k = j->machine;
-    char text[128];
 
     k->wanted = NULL;
     if (r < 0 && !k->gone)
@@ -119,10 +118,8 @@ static void tune_done(void *data, int r) {
         r = change_begin_relaxed(k->manager);
         if (r >= 0)
             r = settle(j, false);
-        if (r < 0) {
-            store_text(r, text, sizeof(text));
-            operation_fail(j->op, BUS_ERROR_STORE, text);
-        }
+        if (r < 0)
+            operation_fail_store(j->op, r);
     }
     machine_job_done(k);
 }
