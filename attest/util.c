@@ -218,7 +218,9 @@ int cvm_read_file(const char *path, size_t max, void **ret, size_t *size, struct
     return 0;
 }
 
-static int write_all(int fd, const uint8_t *p, size_t size) {
+int cvm_write_all(int fd, const void *buf, size_t size) {
+    const uint8_t *p = buf;
+
     while (size) {
         ssize_t k = write(fd, p, size);
 
@@ -238,13 +240,13 @@ static int write_file(const char *path, const void *p, size_t size, mode_t mode,
     int fd, r;
 
     if (strcmp(path, "-") == 0) {
-        r = write_all(STDOUT_FILENO, p, size);
+        r = cvm_write_all(STDOUT_FILENO, p, size);
         return r < 0 ? cvm_error_set(e, r, "cannot write to standard output: %s", strerror(-r)) : 0;
     }
     /* A device or pipe is written in place; rename would replace it. */
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
         fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-        r = fd < 0 ? -errno : write_all(fd, p, size);
+        r = fd < 0 ? -errno : cvm_write_all(fd, p, size);
         if (fd >= 0)
             close(fd);
         return r < 0 ? cvm_error_set(e, r, "cannot write '%s': %s", path, strerror(-r)) : 0;
@@ -256,7 +258,7 @@ static int write_file(const char *path, const void *p, size_t size, mode_t mode,
     fd = mkostemp(tmp, O_CLOEXEC);
     if (fd < 0)
         return cvm_error_set(e, -errno, "cannot create '%s': %s", tmp, strerror(errno));
-    r = write_all(fd, p, size);
+    r = cvm_write_all(fd, p, size);
     if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
         r = -errno;
     close(fd);

@@ -106,6 +106,14 @@ int cvm_base64url_decode(const char *s, size_t len, void *out, size_t max, size_
 int cvm_read_file(const char *path, size_t max, void **ret, size_t *size, struct cvm_error *e);
 
 /**
+ * cvm_write_all - all of it, over interrupts and short writes
+ * @size: bytes
+ *
+ * Returns 0 or the negative errno of write.
+ */
+int cvm_write_all(int fd, const void *buf, size_t size);
+
+/**
  * cvm_write_file - create or replace a file atomically (rename)
  * @path: "-" means standard output
  *

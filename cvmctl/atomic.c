@@ -38,18 +38,10 @@ bool atomic_is(const char *path, const void *p, size_t size, mode_t mode) {
            memcmp(old, p, n) == 0;
 }
 
-static int write_whole(int fd, const char *p, size_t n) {
-    while (n) {
-        ssize_t k = write(fd, p, n);
+static int write_whole(int fd, const void *p, size_t n) {
+    int r = cvm_write_all(fd, p, n);
 
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return -errno;
-        p += k;
-        n -= (size_t)k;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
+    return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
 }
 
 int atomic_write(const char *path, const void *p, size_t size, mode_t mode, bool *changed,

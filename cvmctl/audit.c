@@ -2,6 +2,7 @@
 /* cvmctl audit */
 #include "audit.h"
 #include "event.h"
+#include "member.h"
 #include "output.h"
 #include "transport.h"
 
@@ -9,19 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *text(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_string(v) ?: "";
-}
-
 static int add_rows(struct libscols_table *t, json_object *all) {
     for (size_t i = 0; i < json_object_array_length(all); i++) {
         json_object *e = json_object_array_get_idx(all, i), *when = NULL;
         char time[TIME_MAX_SIZE];
-        const char *event = text(e, "event"), *cells[] = {NULL,  text(e, "source"),  text(e, "machine"),
-                                                          event, text(e, "message"), text(e, "who")};
+        const char *event = member_text(e, "event"),
+                   *cells[] = {NULL,  member_text(e, "source"),  member_text(e, "machine"),
+                               event, member_text(e, "message"), member_text(e, "who")};
         bool bad = strcmp(event, "vm-stopped") == 0 || strcmp(event, "failed") == 0 || strcmp(event, "denied") == 0;
 
         json_object_object_get_ex(e, "time", &when);
@@ -39,7 +34,7 @@ static int print_entries(json_object *all) {
 
     if (arg_quiet) {
         for (size_t i = 0; i < json_object_array_length(all); i++)
-            puts(text(json_object_array_get_idx(all, i), "id"));
+            puts(member_text(json_object_array_get_idx(all, i), "id"));
         return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
     }
     if (json_object_array_length(all) == 0) {

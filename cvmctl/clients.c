@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* cvmctl client token, list, add, remove, authority: who may use the REST interface of a host. */
 #include "output.h"
+#include "member.h"
 #include "transport.h"
 
 #include <stdio.h>
@@ -27,13 +28,6 @@ static int take_options(int argc, char **argv, struct client_grant *g) {
     return -1;
 }
 
-static const char *text(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_string(v) ?: "";
-}
-
 static int verb_token(int argc, char **argv) {
     _cleanup_transport_ struct transport *t = NULL;
     _cleanup_json_ json_object *o = NULL;
@@ -54,12 +48,13 @@ static int verb_token(int argc, char **argv) {
         return r;
     format_time(json_object_get_uint64(json_object_object_get(o, "expires")), time);
     if (arg_quiet && !arg_json) {
-        puts(text(o, "token"));
+        puts(member_text(o, "token"));
         return EXIT_OK;
     }
-    return done(members("token", text(o, "token"), "expires", time, "authority_sha256", text(o, "authority_sha256"), NULL),
-                "Token:      %s\nGood until: %s, once\nAuthority:  sha256 %s\n", text(o, "token"), time,
-                text(o, "authority_sha256"));
+    return done(members("token", member_text(o, "token"), "expires", time, "authority_sha256",
+                        member_text(o, "authority_sha256"), NULL),
+                "Token:      %s\nGood until: %s, once\nAuthority:  sha256 %s\n", member_text(o, "token"),
+                time, member_text(o, "authority_sha256"));
 }
 
 static const struct field client_fields[] = {
@@ -159,7 +154,7 @@ static int verb_authority(int argc, char **argv) {
         return r;
     if (arg_json)
         return print_json(o);
-    fputs(text(o, "certificate"), stdout);
+    fputs(member_text(o, "certificate"), stdout);
     return EXIT_OK;
 }
 

@@ -76,20 +76,6 @@ static int parse_options(int argc, char **argv, struct console_options *o) {
     return -1;
 }
 
-static int write_all(int fd, const char *p, size_t n) {
-    while (n) {
-        ssize_t k = write(fd, p, n);
-
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return -errno;
-        p += k;
-        n -= (size_t)k;
-    }
-    return 0;
-}
-
 /* The whole of it as a string. What is no UTF-8 is told by '?', what is no text by JSON's escapes. */
 static int print_log_json(const char *name, int log) {
     _cleanup_free_ char *text = NULL;
@@ -113,16 +99,16 @@ static int print_log(int log) {
     ssize_t n;
 
     while ((n = read(log, buf, sizeof(buf))) > 0)
-        if (write_all(STDOUT_FILENO, buf, (size_t)n) < 0)
+        if (cvm_write_all(STDOUT_FILENO, buf, (size_t)n) < 0)
             return EXIT_FAILED;
     return n < 0 ? fail("console", EXIT_FAILED, "the log cannot be read: %s", strerror(errno)) : EXIT_OK;
 }
 
 static int send_line(int console, const char *line) {
-    int r = write_all(console, line, strlen(line));
+    int r = cvm_write_all(console, line, strlen(line));
 
     if (r >= 0)
-        r = write_all(console, "\r", 1);
+        r = cvm_write_all(console, "\r", 1);
     return r < 0 ? fail("console", EXIT_FAILED, "the console takes no input: %s", strerror(-r)) : 0;
 }
 
@@ -157,7 +143,7 @@ static int relay(int console, bool escape, uint64_t tail_msec) {
             n = read(console, buf, sizeof(buf));
             if (n <= 0)
                 return EXIT_OK;
-            if (write_all(STDOUT_FILENO, buf, (size_t)n) < 0)
+            if (cvm_write_all(STDOUT_FILENO, buf, (size_t)n) < 0)
                 return EXIT_FAILED;
         }
         if (p[0].fd >= 0 && p[0].revents) {
@@ -172,7 +158,7 @@ static int relay(int console, bool escape, uint64_t tail_msec) {
                 for (ssize_t i = 0; !escape && i < n; i++)
                     if (buf[i] == '\n')
                         buf[i] = '\r';
-                if (write_all(console, buf, stop ? (size_t)(stop - buf) : (size_t)n) < 0 || stop)
+                if (cvm_write_all(console, buf, stop ? (size_t)(stop - buf) : (size_t)n) < 0 || stop)
                     return EXIT_OK;
             }
         }

@@ -5,6 +5,7 @@
  */
 #include "event.h"
 
+#include "member.h"
 #include "output.h"
 #include "transport.h"
 
@@ -19,20 +20,6 @@
 #define WAIT_USEC 2000000u /* a signal comes earlier */
 #define RETRY_USEC 500000u
 #define PAGE 1000u
-
-static const char *text(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_string(v) ?: "";
-}
-
-static uint64_t number(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_uint64(v);
-}
 
 json_object *event_to_json(json_object *entry) {
     json_object *o = json_object_new_object();
@@ -62,7 +49,7 @@ static const char *event_colour(const char *event) {
 }
 
 static int print_event(json_object *e) {
-    const char *paint = colour() ? event_colour(text(e, "event")) : "";
+    const char *paint = colour() ? event_colour(member_text(e, "event")) : "";
     char time[TIME_MAX_SIZE];
 
     if (arg_json) {
@@ -70,12 +57,13 @@ static int print_event(json_object *e) {
 
         puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     } else if (arg_quiet)
-        printf("%" PRIu64 "\n", number(e, "id"));
+        printf("%" PRIu64 "\n", member_number(e, "id"));
     else
-        printf("%s %-9s %-16s %s%s%s %s%s%s%s\n", format_time(number(e, "time"), time), text(e, "source"),
-               text(e, "machine")[0] ? text(e, "machine") : "-", paint, text(e, "event"),
-               paint[0] ? "\033[0m" : "", text(e, "message"), text(e, "who")[0] ? " (" : "", text(e, "who"),
-               text(e, "who")[0] ? ")" : "");
+        printf("%s %-9s %-16s %s%s%s %s%s%s%s\n", format_time(member_number(e, "time"), time),
+               member_text(e, "source"), member_text(e, "machine")[0] ? member_text(e, "machine") : "-",
+               paint, member_text(e, "event"), paint[0] ? "\033[0m" : "", member_text(e, "message"),
+               member_text(e, "who")[0] ? " (" : "", member_text(e, "who"),
+               member_text(e, "who")[0] ? ")" : "");
     return fflush(stdout) == 0 ? 0 : -errno;
 }
 
@@ -94,7 +82,7 @@ static int print_new(struct transport *t, const char *verb, const char *machine,
 
             if (print_event(e) < 0)
                 return EXIT_FAILED; /* nobody reads any more */
-            *last = number(e, "id");
+            *last = member_number(e, "id");
         }
         if (n < PAGE)
             return 0;
@@ -119,7 +107,7 @@ static int find_last(struct transport *t, const char *verb, uint64_t *ret) {
             }
             high = middle;
         } else
-            low = number(json_object_array_get_idx(one, 0), "id");
+            low = member_number(json_object_array_get_idx(one, 0), "id");
         if (low >= high) {
             *ret = high;
             return 0;
@@ -138,7 +126,7 @@ static int on_event(void *userdata, json_object *entry) {
     *f->told = false;
     if (print_event(entry) < 0)
         return -1; /* nobody reads any more */
-    *f->last = number(entry, "id");
+    *f->last = member_number(entry, "id");
     return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* cvmctl host */
 #include "deploy.h"
+#include "member.h"
 #include "output.h"
 #include "transport.h"
 
@@ -47,13 +48,6 @@ static const struct field fields_none[] = {
     {"MemoryBacking", "memory_backing", "Guest memory", FORMAT_PLAIN},
 };
 
-static uint64_t number(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_uint64(v);
-}
-
 /* A gateway elsewhere may answer anything. */
 static bool is_text(json_object *o, const char *text) {
     return json_object_is_type(o, json_type_string) && strcmp(json_object_get_string(o), text) == 0;
@@ -86,9 +80,9 @@ static int verb_host(int argc, char **argv) {
         r = t->ops->get(t, argv[0], OBJECT_HOST, NULL, &p);
     if (r != 0)
         return r;
-    khz = number(p, "TSCKHz");
+    khz = member_number(p, "TSCKHz");
     if (khz) {
-        uint64_t s = number(p, "UptimeTSC") / khz / 1000;
+        uint64_t s = member_number(p, "UptimeTSC") / khz / 1000;
 
         json_object_object_add(p, "UptimeSeconds", json_object_new_uint64(s));
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "http.h"
 
+#include "member.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <ini.h>
@@ -192,21 +194,15 @@ int http_problem_status(const char *type) {
     return EXIT_FAILED;
 }
 
-static const char *text(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_string(v) ?: "";
-}
-
 /* The exit status for an answer of another class than 2xx, and what it says. */
 static int refusal(long status, json_object *o, char *ret, size_t size) {
-    if (!o || !text(o, "type")[0]) {
+    if (!o || !member_text(o, "type")[0]) {
         snprintf(ret, size, "the gateway answers with status %ld", status);
         return status == 502 || status == 503 || status == 504 ? EXIT_NO_DAEMON : EXIT_FAILED;
     }
-    snprintf(ret, size, "%s", text(o, "detail")[0] ? text(o, "detail") : text(o, "title"));
-    return http_problem_status(text(o, "type"));
+    snprintf(ret, size, "%s",
+             member_text(o, "detail")[0] ? member_text(o, "detail") : member_text(o, "title"));
+    return http_problem_status(member_text(o, "type"));
 }
 
 static int judge(struct http *h, const char *verb, struct buffer *b, json_object **ret, bool *again) {
@@ -223,7 +219,7 @@ static int judge(struct http *h, const char *verb, struct buffer *b, json_object
         return 0;
     }
     /* libcurl repeated a request whose connection broke, and the first is still under way. */
-    if (*again && o && strcmp(text(o, "type"), "/v1/problems/in-progress") == 0)
+    if (*again && o && strcmp(member_text(o, "type"), "/v1/problems/in-progress") == 0)
         return EXIT_FAILED;
     *again = false;
     r = refusal(status, o, error, sizeof(error));

@@ -3,6 +3,7 @@
 #include "image.h"
 
 #include "machine-options.h"
+#include "member.h"
 #include "operation.h"
 #include "output.h"
 
@@ -20,13 +21,6 @@ static const struct field fields[] = {
     {"Created", "created", "Imported", FORMAT_TIME}, {"Machines", "machines", "Machines", FORMAT_LIST},
 };
 
-static const char *text(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_string(v) ?: "";
-}
-
 int image_digest(struct transport *t, const char *verb, const char *word, char **ret) {
     _cleanup_json_ json_object *all = NULL;
     const char *found = NULL;
@@ -43,9 +37,9 @@ int image_digest(struct transport *t, const char *verb, const char *word, char *
         return r;
     for (size_t i = 0; i < json_object_array_length(all); i++) {
         json_object *p = json_object_array_get_idx(all, i);
-        const char *digest = text(p, "Digest");
+        const char *digest = member_text(p, "Digest");
 
-        if (strcmp(text(p, "Name"), word) != 0 && !(digits && strncmp(digest, word, n) == 0))
+        if (strcmp(member_text(p, "Name"), word) != 0 && !(digits && strncmp(digest, word, n) == 0))
             continue;
         if (found)
             return fail(verb, EXIT_FAILED, "more than one image is meant by '%s'; see 'cvmctl images list'",
@@ -81,12 +75,13 @@ static int verb_images_list(int argc, char **argv) {
         _cleanup_free_ char *size = format_value(FORMAT_BYTES, json_object_object_get(p, "Size"));
         _cleanup_free_ char *used = format_value(FORMAT_LIST, json_object_object_get(p, "Machines"));
         char digest[20];
-        const char *cells[] = {text(p, "Name"), text(p, "Kind"), size ?: "", digest, used ?: ""};
+        const char *cells[] = {member_text(p, "Name"), member_text(p, "Kind"), size ?: "", digest,
+                               used ?: ""};
 
-        snprintf(digest, sizeof(digest), "%.16s", text(p, "Digest"));
+        snprintf(digest, sizeof(digest), "%.16s", member_text(p, "Digest"));
         json_object_array_add(out, fields_to_json(fields, ELEMENTSOF(fields), p));
         if (arg_quiet && !arg_json)
-            puts(text(p, "Digest"));
+            puts(member_text(p, "Digest"));
         if (table_add(table, cells, ELEMENTSOF(cells), 0, NULL) < 0)
             return fail(argv[0], EXIT_FAILED, "out of memory");
     }
@@ -135,7 +130,7 @@ static int finish(struct transport *t, const char *verb, json_object *operation,
         return print_json(o);
     }
     if (json_object_object_get_ex(operation, "Result", &result))
-        digest = text(result, "Digest");
+        digest = member_text(result, "Digest");
     if (digest[0] && strcmp(verb, "images import") == 0)
         puts(digest);
     else

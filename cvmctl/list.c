@@ -2,6 +2,7 @@
 /* cvmctl list, cvmctl show */
 #include "machine-fields.h"
 
+#include "member.h"
 #include "transport.h"
 
 #include <stdio.h>
@@ -54,20 +55,18 @@ json_object *machine_to_json(json_object *properties) {
     return fields_to_json(fields, ELEMENTSOF(fields), properties);
 }
 
-static const char *text(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_string(v) ?: "";
-}
-
 static int add_row(struct libscols_table *t, json_object *p) {
     _cleanup_free_ char *memory = format_value(FORMAT_BYTES, json_object_object_get(p, "Memory"));
-    const char *cells[] = {text(p, "Name"),  text(p, "State"), text(p, "ProtectionLevel"),
-                           memory ?: "",     text(p, "VCPUs"), text(p, "Frames"),
-                           text(p, "Exits"), text(p, "Reason")};
+    const char *cells[] = {member_text(p, "Name"),
+                           member_text(p, "State"),
+                           member_text(p, "ProtectionLevel"),
+                           memory ?: "",
+                           member_text(p, "VCPUs"),
+                           member_text(p, "Frames"),
+                           member_text(p, "Exits"),
+                           member_text(p, "Reason")};
 
-    return table_add(t, cells, ELEMENTSOF(cells), 1, state_colour(text(p, "State")));
+    return table_add(t, cells, ELEMENTSOF(cells), 1, state_colour(member_text(p, "State")));
 }
 
 enum { OPT_STATE = OPTION_LONG };
@@ -105,11 +104,11 @@ int verb_list(int argc, char **argv) {
     for (size_t i = 0; i < json_object_array_length(all); i++) {
         json_object *p = json_object_array_get_idx(all, i);
 
-        if (state && strcmp(text(p, "State"), state) != 0)
+        if (state && strcmp(member_text(p, "State"), state) != 0)
             continue;
         json_object_array_add(out, machine_to_json(p));
         if (arg_quiet && !arg_json)
-            puts(text(p, "Name"));
+            puts(member_text(p, "Name"));
         if (add_row(table, p) < 0)
             return fail(argv[0], EXIT_FAILED, "out of memory");
     }

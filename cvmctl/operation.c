@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "operation.h"
 
+#include "member.h"
 #include "output.h"
 #include "progress.h"
 
@@ -15,20 +16,6 @@ const struct verb_option wait_options[] = {
     {0},
 };
 
-static const char *text(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_string(v) ?: "";
-}
-
-static uint64_t number(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_uint64(v);
-}
-
 static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int sig) {
@@ -38,25 +25,25 @@ static void on_interrupt(int sig) {
 
 /* Its end as an exit status. */
 static int verdict(const char *verb, json_object *p) {
-    const char *state = text(p, "State");
+    const char *state = member_text(p, "State");
     int status;
 
     if (strcmp(state, "done") == 0)
         return EXIT_OK;
     if (strcmp(state, "cancelled") == 0)
-        return fail(verb, EXIT_FAILED, "cancelled%s%s", text(p, "Message")[0] ? ": " : "",
-                    text(p, "Message"));
-    status = error_status(text(p, "Error"));
+        return fail(verb, EXIT_FAILED, "cancelled%s%s", member_text(p, "Message")[0] ? ": " : "",
+                    member_text(p, "Message"));
+    status = error_status(member_text(p, "Error"));
     return fail(verb, status == EXIT_OK ? EXIT_FAILED : status, "%s",
-                text(p, "Message")[0] ? text(p, "Message") : text(p, "Error"));
+                member_text(p, "Message")[0] ? member_text(p, "Message") : member_text(p, "Error"));
 }
 
 bool operation_is_done(json_object *p) {
-    return strcmp(text(p, "State"), "done") == 0;
+    return strcmp(member_text(p, "State"), "done") == 0;
 }
 
 static bool has_ended(json_object *p) {
-    const char *state = text(p, "State");
+    const char *state = member_text(p, "State");
 
     return strcmp(state, "pending") != 0 && strcmp(state, "running") != 0;
 }
@@ -71,7 +58,7 @@ static int follow(struct transport *t, const char *verb, const char *id, struct 
 
         if (r != 0)
             return r;
-        progress_update(bar, number(p, "Done"), number(p, "Total"), text(p, "Unit"));
+        progress_update(bar, member_number(p, "Done"), member_number(p, "Total"), member_text(p, "Unit"));
         if (has_ended(p)) {
             *ret = json_object_get(p);
             return 0;
@@ -143,7 +130,7 @@ json_object *operation_to_json(json_object *p) {
 }
 
 void print_operation_id(json_object *p) {
-    puts(text(p, "Id"));
+    puts(member_text(p, "Id"));
 }
 
 static const char *operation_colour(const char *state) {
@@ -164,17 +151,25 @@ struct filter {
 };
 
 static bool passes(const struct filter *f, json_object *p) {
-    return !(f->active && has_ended(p)) && (!f->machine || strcmp(text(p, "Machine"), f->machine) == 0) &&
-           (!f->state || strcmp(text(p, "State"), f->state) == 0) && (!f->kind || strcmp(text(p, "Kind"), f->kind) == 0);
+    return !(f->active && has_ended(p)) &&
+           (!f->machine || strcmp(member_text(p, "Machine"), f->machine) == 0) &&
+           (!f->state || strcmp(member_text(p, "State"), f->state) == 0) &&
+           (!f->kind || strcmp(member_text(p, "Kind"), f->kind) == 0);
 }
 
 static int add_row(struct libscols_table *t, json_object *p) {
     char progress[32], time[TIME_MAX_SIZE];
-    const char *cells[] = {text(p, "Id"), text(p, "Kind"),   text(p, "Machine"), text(p, "State"), progress,
-                           time,          text(p, "Message")};
+    const char *cells[] = {member_text(p, "Id"),
+                           member_text(p, "Kind"),
+                           member_text(p, "Machine"),
+                           member_text(p, "State"),
+                           progress,
+                           time,
+                           member_text(p, "Message")};
 
-    progress_text(number(p, "Done"), number(p, "Total"), text(p, "Unit"), progress, sizeof(progress));
-    format_time(number(p, "Created"), time);
+    progress_text(member_number(p, "Done"), member_number(p, "Total"), member_text(p, "Unit"), progress,
+                  sizeof(progress));
+    format_time(member_number(p, "Created"), time);
     return table_add(t, cells, ELEMENTSOF(cells), 3, operation_colour(cells[3]));
 }
 
@@ -222,7 +217,7 @@ static int verb_operations_list(int argc, char **argv) {
             continue;
         json_object_array_add(out, operation_to_json(p));
         if (arg_quiet && !arg_json)
-            puts(text(p, "Id"));
+            puts(member_text(p, "Id"));
         if (add_row(table, p) < 0)
             return fail(argv[0], EXIT_FAILED, "out of memory");
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "output.h"
 
+#include "member.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
@@ -20,18 +22,11 @@ char *format_time(uint64_t usec, char out[TIME_MAX_SIZE]) {
     return out;
 }
 
-static json_object *get(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return v;
-}
-
 json_object *fields_to_json(const struct field *fields, size_t n, json_object *properties) {
     json_object *o = json_object_new_object();
 
     for (size_t i = 0; i < n; i++) {
-        json_object *v = get(properties, fields[i].property);
+        json_object *v = member(properties, fields[i].property);
         char time[TIME_MAX_SIZE];
 
         if (fields[i].format == FORMAT_TIME) {
@@ -115,7 +110,7 @@ int fields_print(const struct field *fields, size_t n, json_object *properties) 
 
         if (fields[i].format == FORMAT_JSON_ONLY)
             continue;
-        s = format_value(fields[i].format, get(properties, fields[i].property));
+        s = format_value(fields[i].format, member(properties, fields[i].property));
         if (s && s[0])
             printf("%*s: %s\n", width + 1, fields[i].title, s);
     }
@@ -194,8 +189,8 @@ static const char *sort_key;
 static int compare(const void *a, const void *b) {
     json_object *x = *(json_object *const *)a, *y = *(json_object *const *)b;
 
-    return strcmp(json_object_get_string(get(x, sort_key)) ?: "",
-                  json_object_get_string(get(y, sort_key)) ?: "");
+    return strcmp(json_object_get_string(member(x, sort_key)) ?: "",
+                  json_object_get_string(member(y, sort_key)) ?: "");
 }
 
 void json_array_sort_by(json_object *array, const char *key) {

@@ -4,6 +4,7 @@
  * --json, it is printed a number of times.
  */
 #include "output.h"
+#include "member.h"
 #include "top.h"
 #include "transport.h"
 
@@ -17,30 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *text(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_string(v) ?: "";
-}
-
-static uint64_t number(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_uint64(v);
-}
-
 static json_object *find_machine(json_object *all, const char *uuid) {
     for (size_t i = 0; all && i < json_object_array_length(all); i++)
-        if (strcmp(text(json_object_array_get_idx(all, i), "UUID"), uuid) == 0)
+        if (strcmp(member_text(json_object_array_get_idx(all, i), "UUID"), uuid) == 0)
             return json_object_array_get_idx(all, i);
     return NULL;
 }
 
 /* Counters start anew with the machine. */
 static double rate(json_object *before, json_object *now, const char *key, double seconds) {
-    uint64_t a = number(before, key), b = number(now, key);
+    uint64_t a = member_number(before, key), b = member_number(now, key);
 
     return before && b >= a && seconds > 0 ? (double)(b - a) / seconds : 0;
 }
@@ -57,18 +44,19 @@ json_object *top_compute(json_object *before, json_object *now, double seconds) 
 
     for (size_t i = 0; i < json_object_array_length(now); i++) {
         json_object *p = json_object_array_get_idx(now, i), *o = json_object_new_object();
-        json_object *old = find_machine(before, text(p, "UUID"));
+        json_object *old = find_machine(before, member_text(p, "UUID"));
 
-        json_object_object_add(o, "name", json_object_new_string(text(p, "Name")));
-        json_object_object_add(o, "state", json_object_new_string(text(p, "State")));
-        json_object_object_add(o, "protection_level", json_object_new_string(text(p, "ProtectionLevel")));
+        json_object_object_add(o, "name", json_object_new_string(member_text(p, "Name")));
+        json_object_object_add(o, "state", json_object_new_string(member_text(p, "State")));
+        json_object_object_add(o, "protection_level",
+                               json_object_new_string(member_text(p, "ProtectionLevel")));
         /* Nanoseconds a second, as percent of one CPU. */
         json_object_object_add(o, "cpu_percent",
                                json_object_new_double(rate(old, p, "CPUTime", seconds) / 1e7));
-        json_object_object_add(o, "memory", json_object_new_uint64(number(p, "Memory")));
-        json_object_object_add(o, "resident", json_object_new_uint64(number(p, "Resident")));
-        json_object_object_add(o, "private", json_object_new_uint64(number(p, "Frames") * 4096u));
-        json_object_object_add(o, "exits", json_object_new_uint64(number(p, "Exits")));
+        json_object_object_add(o, "memory", json_object_new_uint64(member_number(p, "Memory")));
+        json_object_object_add(o, "resident", json_object_new_uint64(member_number(p, "Resident")));
+        json_object_object_add(o, "private", json_object_new_uint64(member_number(p, "Frames") * 4096u));
+        json_object_object_add(o, "exits", json_object_new_uint64(member_number(p, "Exits")));
         for (size_t k = 0; k < ELEMENTSOF(rates); k++)
             json_object_object_add(o, rates[k].key,
                                    json_object_new_double(rate(old, p, rates[k].property, seconds)));
@@ -90,24 +78,31 @@ static int compare(const void *a, const void *b) {
         json_object_object_get_ex(y, "exits_per_second", &v);
         d = json_object_get_double(v) - json_object_get_double(u);
     }
-    return d > 0 ? 1 : d < 0 ? -1 : strcmp(text(x, "name"), text(y, "name"));
+    return d > 0 ? 1 : d < 0 ? -1 : strcmp(member_text(x, "name"), member_text(y, "name"));
 }
 
 static int add_row(struct libscols_table *t, json_object *o) {
     static const char *const keys[] = {"cpu_percent", "exits_per_second", "reflected_per_second",
                                        "upcalls_per_second", "sealed_per_second"};
     char cell[5][24], memory[24], private[24];
-    const char *cells[] = {text(o, "name"), text(o, "state"), cell[0], memory, private,
-                           cell[1],         cell[2],          cell[3], cell[4]};
+    const char *cells[] = {member_text(o, "name"),
+                           member_text(o, "state"),
+                           cell[0],
+                           memory,
+                           private,
+                           cell[1],
+                           cell[2],
+                           cell[3],
+                           cell[4]};
     json_object *v = NULL;
 
     for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
         json_object_object_get_ex(o, keys[i], &v);
         snprintf(cell[i], sizeof(cell[i]), i == 0 ? "%.1f" : "%.0f", json_object_get_double(v));
     }
-    snprintf(memory, sizeof(memory), "%.0f M", (double)number(o, "memory") / (1 << 20));
-    snprintf(private, sizeof(private), "%.0f M", (double)number(o, "private") / (1 << 20));
-    return table_add(t, cells, ELEMENTSOF(cells), 1, state_colour(text(o, "state")));
+    snprintf(memory, sizeof(memory), "%.0f M", (double)member_number(o, "memory") / (1 << 20));
+    snprintf(private, sizeof(private), "%.0f M", (double)member_number(o, "private") / (1 << 20));
+    return table_add(t, cells, ELEMENTSOF(cells), 1, state_colour(member_text(o, "state")));
 }
 
 static int print_table(json_object *list) {
@@ -152,7 +147,7 @@ static int draw(json_object *list, size_t machines, double seconds, bool full) {
     if (full) /* home, and clear below */
         printf("\033[H\033[Jcvmctl top: %zu machines, every %.1f s; q ends\n\n", machines, seconds);
     for (size_t i = 0; arg_quiet && !arg_json && i < json_object_array_length(list); i++)
-        puts(text(json_object_array_get_idx(list, i), "name"));
+        puts(member_text(json_object_array_get_idx(list, i), "name"));
     return arg_json                         ? print_json(list)
            : arg_quiet                      ? EXIT_OK
            : json_object_array_length(list) ? print_table(list)

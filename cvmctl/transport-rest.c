@@ -6,6 +6,7 @@
 #include "transport-rest.h"
 
 #include "attest/digest.h"
+#include "member.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -169,13 +170,6 @@ static int rest_get(struct transport *transport, const char *verb, enum object_k
     return r;
 }
 
-static const char *text(json_object *o, const char *key) {
-    json_object *v = NULL;
-
-    json_object_object_get_ex(o, key, &v);
-    return json_object_get_string(v) ?: "";
-}
-
 static int take_page(struct rest_transport *t, const char *verb, enum object_kind kind, json_object *page,
                      json_object *all) {
     json_object *list = NULL;
@@ -187,8 +181,8 @@ static int take_page(struct rest_transport *t, const char *verb, enum object_kin
 
         add_properties(p, json_object_array_get_idx(list, i));
         json_object_array_add(all, p);
-        if (kind == OBJECT_MACHINE && strcmp(text(p, "State"), "running") == 0) {
-            _cleanup_free_ char *escaped = http_escape(t->http, text(p, "Name"));
+        if (kind == OBJECT_MACHINE && strcmp(member_text(p, "State"), "running") == 0) {
+            _cleanup_free_ char *escaped = http_escape(t->http, member_text(p, "Name"));
 
             r = escaped ? add_stats(t, verb, escaped, p) : EXIT_FAILED;
             if (r == EXIT_NO_MACHINE) /* gone meanwhile */
@@ -215,7 +209,7 @@ static int rest_list(struct transport *transport, const char *verb, enum object_
         if (r != 0)
             return r;
         free(cursor);
-        cursor = text(page, "next")[0] ? http_escape(t->http, text(page, "next")) : NULL;
+        cursor = member_text(page, "next")[0] ? http_escape(t->http, member_text(page, "next")) : NULL;
     } while (cursor);
     *ret = json_object_get(all);
     return 0;
@@ -252,7 +246,7 @@ static int send_image(struct rest_transport *t, const char *verb, int fd, const 
     q.path = path;
     r = http_call(t->http, verb, &q, &answer);
     if (r == 0)
-        *operation = strdup(text(answer, "id"));
+        *operation = strdup(member_text(answer, "id"));
     return r;
 }
 
@@ -263,10 +257,11 @@ static int await(struct rest_transport *t, const char *verb, const char *operati
 
         if (r != 0)
             return r;
-        if (strcmp(text(p, "State"), "done") == 0)
+        if (strcmp(member_text(p, "State"), "done") == 0)
             return 0;
-        if (strcmp(text(p, "State"), "failed") == 0 || strcmp(text(p, "State"), "cancelled") == 0)
-            return fail(verb, EXIT_FAILED, "%s", text(p, "Message"));
+        if (strcmp(member_text(p, "State"), "failed") == 0 ||
+            strcmp(member_text(p, "State"), "cancelled") == 0)
+            return fail(verb, EXIT_FAILED, "%s", member_text(p, "Message"));
         usleep(POLL_USEC);
     }
 }
@@ -380,8 +375,8 @@ static int rest_call(struct transport *transport, const struct request *q, char 
         r = rest_request(t, q->verb, "POST", NULL, false, &answer, "/v1/host/reload");
     else
         r = act(t, q, escaped, &answer);
-    if (r == 0 && text(answer, "id")[0])
-        *operation = strdup(text(answer, "id"));
+    if (r == 0 && member_text(answer, "id")[0])
+        *operation = strdup(member_text(answer, "id"));
     return r;
 }
 
@@ -413,7 +408,8 @@ static json_object *audit_entry(json_object *e) {
         json_object_object_get_ex(e, same[i].from, &v);
         json_object_object_add(o, same[i].to, v ? json_object_get(v) : json_object_new_string(""));
         if (i == 0) /* in its place: the output is the bus's */
-            json_object_object_add(o, "time", json_object_new_uint64(rest_parse_time(text(e, "time"))));
+            json_object_object_add(o, "time",
+                                   json_object_new_uint64(rest_parse_time(member_text(e, "time"))));
     }
     v = NULL;
     json_object_object_get_ex(e, "rootvisor_seq", &v);
@@ -445,7 +441,7 @@ static int rest_audit(struct transport *transport, const char *verb, uint64_t af
             json_object_array_add(all, audit_entry(json_object_array_get_idx(list, i)));
         n = json_object_array_length(all);
         free(cursor);
-        cursor = text(page, "next")[0] ? http_escape(t->http, text(page, "next")) : NULL;
+        cursor = member_text(page, "next")[0] ? http_escape(t->http, member_text(page, "next")) : NULL;
     } while (cursor && (!limit || n < limit));
     *ret = json_object_get(all);
     return 0;
@@ -532,7 +528,7 @@ static int rest_audit_text(struct transport *t, const char *verb, const char *wh
 
     if (r != 0)
         return r;
-    *ret = strdup(text(answer, what));
+    *ret = strdup(member_text(answer, what));
     return *ret ? 0 : fail(verb, EXIT_FAILED, "out of memory");
 }
 
@@ -573,7 +569,7 @@ static int rest_report(struct transport *t, const char *verb, const char *machin
 
     if (r != 0)
         return r;
-    s = text(answer, "report");
+    s = member_text(answer, "report");
     if (cvm_base64url_decode(s, strlen(s), ret, size, &n) < 0 || n != size)
         return fail(verb, EXIT_FAILED, "the gateway sent no report of %zu bytes", size);
     return 0;

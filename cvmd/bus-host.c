@@ -110,29 +110,10 @@ GETTER(get_u64) {
 
 GETTER(get_counter) {
     struct manager *m = userdata;
-    uint64_t v = 0;
     int r = look(m, error);
 
     UNUSED;
-    if (r < 0)
-        return r;
-    if (strcmp(property, "Exits") == 0)
-        v = m->stats.exits;
-    else if (strcmp(property, "Reflected") == 0)
-        v = m->stats.reflected;
-    else if (strcmp(property, "Upcalls") == 0)
-        v = m->stats.upcalls;
-    else if (strcmp(property, "Sealed") == 0)
-        v = m->stats.sealed;
-    else if (strcmp(property, "Unsealed") == 0)
-        v = m->stats.unsealed;
-    else if (strcmp(property, "Taken") == 0)
-        v = m->stats.taken;
-    else if (strcmp(property, "Returned") == 0)
-        v = m->stats.returned;
-    else if (strcmp(property, "Injected") == 0)
-        v = m->stats.injected;
-    return sd_bus_message_append(reply, "t", v);
+    return r < 0 ? r : sd_bus_message_append(reply, "t", bus_counter(&m->stats, property));
 }
 
 GETTER(get_exits_by_reason) {

@@ -57,6 +57,22 @@ int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s) {
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+uint64_t bus_counter(const struct cvm_stats *s, const char *property) {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } all[] = {
+        {"Exits", s->exits},       {"Reflected", s->reflected}, {"Upcalls", s->upcalls},
+        {"Sealed", s->sealed},     {"Unsealed", s->unsealed},   {"Taken", s->taken},
+        {"Returned", s->returned}, {"Injected", s->injected},
+    };
+
+    for (size_t i = 0; i < ELEMENTSOF(all); i++)
+        if (strcmp(property, all[i].name) == 0)
+            return all[i].value;
+    return 0;
+}
+
 #define GETTER(fn)                                                                                           \
     static int fn(sd_bus *bus, const char *path, const char *interface, const char *property,                \
                   sd_bus_message *reply, void *userdata, sd_bus_error *error)
@@ -120,22 +136,8 @@ GETTER(get_number) {
         v = m->started;
     else if (strcmp(property, "Ended") == 0)
         v = m->ended;
-    else if (strcmp(property, "Exits") == 0)
-        v = m->stats.exits;
-    else if (strcmp(property, "Reflected") == 0)
-        v = m->stats.reflected;
-    else if (strcmp(property, "Upcalls") == 0)
-        v = m->stats.upcalls;
-    else if (strcmp(property, "Sealed") == 0)
-        v = m->stats.sealed;
-    else if (strcmp(property, "Unsealed") == 0)
-        v = m->stats.unsealed;
-    else if (strcmp(property, "Taken") == 0)
-        v = m->stats.taken;
-    else if (strcmp(property, "Returned") == 0)
-        v = m->stats.returned;
-    else if (strcmp(property, "Injected") == 0)
-        v = m->stats.injected;
+    else
+        v = bus_counter(&m->stats, property);
     return sd_bus_message_append(reply, "t", v);
 }
 

@@ -187,5 +187,7 @@ int bus_activate_credential(sd_bus_message *call, void *userdata, sd_bus_error *
 struct cvm_stats;
 /* Appends a{st}: exits by name of the reason, those that happened. */
 int bus_append_exits(sd_bus_message *reply, const struct cvm_stats *s);
+/* The counter of @s that is called @property on the bus, one of those that hosts and machines both have. */
+uint64_t bus_counter(const struct cvm_stats *s, const char *property);
 
 #endif
