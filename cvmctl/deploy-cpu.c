@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The CPU, judged by RootVisor's own list: hypervisor/rootvisor/cpu/features.c, compiled for user space. Its
+ * The CPU, judged by RootVisor's own list: hypervisor/start/features.c, compiled for user space. Its
  * MSRs come from the driver msr.
  */
-#include "cpu/features.h"
+#include "start/features.h"
 
 #include "deploy.h"
 

@@ -3,7 +3,7 @@
  * one, and, in the MADT, the mailbox by which the other CPUs are started. ACPI 6.5, 5.2. Pure: also compiled in user space. */
 #pragma once
 
-#include "boot/acpi.h"
+#include "start/acpi.h"
 
 struct acpi_request {
 	const u8 *rsdp;

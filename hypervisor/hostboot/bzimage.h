@@ -3,7 +3,7 @@
  * user space. */
 #pragma once
 
-#include "boot/memmap.h"
+#include "start/memmap.h"
 
 struct bzimage {
 	u32 setup_size;			/* bytes of boot sector and setup code in the file */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What RootVisor hands over to hostboot, in ordinary host memory. Nothing comes back. */
+/* What start stage and RootVisor (secret, event log) hand over to hostboot, in ordinary host memory. Nothing comes back. */
 #pragma once
 
-#include "boot/memmap.h"
+#include "start/memmap.h"
 #include "cvm/guardian.h"
 
 #define HANDOFF_CMDLINE	2048u		/* with the final NUL; COMMAND_LINE_SIZE of Linux on x86 */

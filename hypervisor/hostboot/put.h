@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Little-endian numbers at any address, for writing. Reading: boot/bytes.h. */
+/* Little-endian numbers at any address, for writing. Reading: start/bytes.h. */
 #pragma once
 
-#include "boot/bytes.h"
+#include "start/bytes.h"
 
 static inline void put_le(u8 *p, u64 v, u32 n)
 {

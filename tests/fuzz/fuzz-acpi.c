@@ -1,4 +1,4 @@
-// SOURCES: hypervisor/rootvisor/boot/acpi.c hypervisor/hostboot/acpi.c hypervisor/tpm/log.c
+// SOURCES: hypervisor/start/acpi.c hypervisor/hostboot/acpi.c hypervisor/tpm/log.c
 // CFLAGS: -Ihypervisor -Ihypervisor/rootvisor -Ihypervisor/rootvisor/include
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ACPI tables of a firmware: RSDP in the first 36 bytes, memory from 0x1000 on behind it. Checksums

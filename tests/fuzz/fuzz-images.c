@@ -1,10 +1,10 @@
-// SOURCES: hypervisor/hostboot/bzimage.c hypervisor/hostboot/place.c hypervisor/rootvisor/boot/memmap.c hypervisor/rootvisor/boot/guardian_image.c
+// SOURCES: hypervisor/hostboot/bzimage.c hypervisor/hostboot/place.c hypervisor/start/memmap.c hypervisor/start/guardian_image.c
 // CFLAGS: -Ihypervisor -Ihypervisor/rootvisor -Ihypervisor/rootvisor/include
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files that hostboot and RootVisor are given as kernel and Guardian. */
 #include <stdlib.h>
 
-#include "boot/guardian_image.h"
+#include "start/guardian_image.h"
 #include "hostboot/bzimage.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

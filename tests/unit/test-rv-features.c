@@ -2,7 +2,7 @@
 /* What RootVisor asks of a CPU, and memory types by the MTRRs. */
 #include "rv-test.h"
 
-#include "cpu/features.h"
+#include "start/features.h"
 #include "memory/mtrr.h"
 #include "rv/vmcs.h"
 

@@ -2,7 +2,7 @@
 /* The files that hostboot and RootVisor load: Linux and the Guardian. Each broken field is named. */
 #include "rv-test.h"
 
-#include "boot/guardian_image.h"
+#include "start/guardian_image.h"
 #include "cvm/guardian.h"
 #include "hostboot/bzimage.h"
 

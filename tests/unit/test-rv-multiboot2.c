@@ -2,7 +2,7 @@
 /* Boot information of the loader: good, odd and broken. */
 #include "rv-test.h"
 
-#include "boot/multiboot2.h"
+#include "start/multiboot2.h"
 
 struct info {
     _Alignas(8) uint8_t b[16384];
@@ -286,6 +286,71 @@ static void test_bad_structure(void **state) {
     expect_error(parse(&i), -EINVAL, &error, "RSDP");
 }
 
+/* Kernel, initrd, Guardian, each [start, end); the image is [0x4000000, 0x4200000). */
+static int free_of(const uint32_t m[3][2], struct memmap *map, uint64_t *at) {
+    static const char *const roles[] = { "vmlinuz", "initrd", "guardian" };
+    struct info i;
+
+    begin(&i);
+    mmap_tag(&i, &ram, 1);
+    for (unsigned k = 0; k < 3; k++)
+        if (m[k][1])
+            module(&i, m[k][0], m[k][1], roles[k]);
+    end(&i);
+    assert_int_equal(parse(&i), 0);
+    return mb2_free(&out, 0x4000000, 0x4200000, map, at, &error);
+}
+
+static void test_free_memory(void **state) {
+    struct memmap map;
+    uint64_t at;
+
+    (void) state;
+    /* one behind the other without a gap, the last page of one used in part */
+    assert_int_equal(free_of((const uint32_t [3][2]) { { 0x4200000, 0x4200801 }, { 0x4201000, 0x4300000 }, { 0x4300000, 0x4304000 } }, &map, &at), 0);
+    assert_null(error);
+    assert_true(memmap_is_ram(&map, 0x100000, 0x4000000));
+    assert_true(memmap_is_ram(&map, 0x4304000, 0x10100000));
+    assert_int_equal(memmap_ram_bytes(&map), 0x10000000 - 0x304000);
+    assert_int_equal(free_of((const uint32_t [3][2]) { { 0 } }, &map, &at), 0);
+    assert_int_equal(memmap_ram_bytes(&map), 0x10000000 - 0x200000);
+}
+
+static void test_modules_overlap(void **state) {
+    static const struct {
+        uint32_t m[3][2];
+        uint64_t at;
+    } bad[] = {
+        { { { 0x1000000, 0x1800000 }, { 0x1000000, 0x1800000 }, { 0 } }, 0x1000000 },            /* the same bytes */
+        { { { 0x1000000, 0x1800000 }, { 0x17ff000, 0x1900000 }, { 0 } }, 0x17ff000 },            /* the end of one */
+        { { { 0x1000000, 0x1800000 }, { 0x0fff000, 0x1000001 }, { 0 } }, 0x0fff000 },            /* its first byte */
+        { { { 0x1000000, 0x1800000 }, { 0x1200000, 0x1201000 }, { 0 } }, 0x1200000 },            /* within */
+        { { { 0x1200000, 0x1201000 }, { 0x1000000, 0x1800000 }, { 0 } }, 0x1000000 },            /* around */
+        { { { 0x1000000, 0x1000801 }, { 0x1000900, 0x1002000 }, { 0 } }, 0x1000900 },            /* one page */
+        { { { 0 }, { 0x1000000, 0x1800000 }, { 0x1400000, 0x1404000 } }, 0x1400000 },
+        { { { 0x1000000, 0x1800000 }, { 0 }, { 0x1400000, 0x1404000 } }, 0x1400000 },
+        { { { 0x3fff000, 0x4000001 }, { 0 }, { 0 } }, 0x3fff000 },                               /* the image's first byte */
+        { { { 0 }, { 0x41ff000, 0x4300000 }, { 0 } }, 0x41ff000 },                               /* its last page */
+        { { { 0 }, { 0 }, { 0x4100000, 0x4104000 } }, 0x4100000 },
+        { { { 0 }, { 0 }, { 0x00ff000, 0x0101000 } }, 0x00ff000 },                               /* no RAM */
+        { { { 0 }, { 0 }, { 0x100ff000, 0x10101000 } }, 0x100ff000 },
+    };
+    struct memmap map;
+    uint64_t at;
+
+    (void) state;
+    for (unsigned k = 0; k < ARRAY_SIZE(bad); k++) {
+        expect_error(free_of(bad[k].m, &map, &at), -EINVAL, &error, "not in free RAM");
+        assert_int_equal(at, bad[k].at);
+    }
+    expect_error(mb2_free(&out, 0, 0x200000, &map, &at, &error), -EINVAL, &error, "no RAM where RootVisor is");
+    /* each of the holes makes two ranges more */
+    for (unsigned k = 0; k < MEMMAP_MAX; k++)
+        out.map.r[k] = (struct memmap_range) { k * 0x10000000ull, k * 0x10000000ull + 0x8000000, MEM_RAM, 0 };
+    out.map.n = MEMMAP_MAX;
+    expect_error(mb2_free(&out, 0x4000000, 0x4200000, &map, &at, &error), -ENOSPC, &error, "too fragmented");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
@@ -295,6 +360,8 @@ int main(void) {
         cmocka_unit_test(test_bad_modules),
         cmocka_unit_test(test_command_line),
         cmocka_unit_test(test_bad_structure),
+        cmocka_unit_test(test_free_memory),
+        cmocka_unit_test(test_modules_overlap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The CPU under RootVisor: console, descriptor tables, page tables, features, the other CPUs. */
+/* The CPU under RootVisor: console, descriptor tables, page tables, the other CPUs. */
 #pragma once
 
 #include "rv/pcpu.h"
@@ -26,20 +26,14 @@ struct trap_frame {
 };
 void exception_handler(struct trap_frame *f);
 
-/* paging.c: the final identity map of [0, top) out of pool pages: RootVisor's text read-execute,
- * rodata read-only, all else read-write, no-execute; no page below each stack. */
-void paging_init(u64 top);
+/* paging.c: the final identity map out of pool pages, of all RAM and 4 GiB at least: RootVisor's text read-execute,
+ * rodata read-only, all else read-write, no-execute; no page below each stack, and none of the start stage. */
+void paging_init(void);
 
-/* tsc.c: measured against the PIT, else CPUID 15H/16H; 0 if neither works. */
-u64 tsc_measure_khz(void);
-
-/* smp.c: brings every CPU but this one into VMX root operation, where it takes no INIT and no SIPI: the host cannot run
- * code on it outside RootVisor. apic_ids: of these CPUs. trampoline: a page below 1 MiB, contents lost.
- * 0, or -EIO if one did not answer. */
-int smp_start(const u32 *apic_ids, u32 n, u64 trampoline);
-/* They make their vmcs01 and enter the host's first program. */
-struct host_entry;
-void smp_release(const struct host_entry *e);
+/* smp.c: brings every CPU but this one (rv_boot.others) into VMX root operation, where it takes no INIT and no SIPI: the
+ * host cannot run code on it outside RootVisor. Panics if one does not answer. */
+void smp_start(void);
+void smp_release(void);			/* they make their vmcs01 and enter the host's first program */
 
 /* Enables VMX on this CPU (CR0/CR4 fixed bits, FEATURE_CONTROL) and enters root operation. */
 void cpu_vmxon(struct pcpu *c);

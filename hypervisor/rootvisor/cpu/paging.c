@@ -2,6 +2,7 @@
 #include "cpu/cpu.h"
 #include "cpu/stacks.h"
 #include "rv/rv.h"
+#include "trace.h"
 
 #define P	BIT(0)
 #define W	BIT(1)
@@ -10,19 +11,21 @@
 #define GIB	0x40000000ull
 #define MIB2	0x200000ull
 
-extern u8 image_start[], image_text_end[], image_rodata_end[], image_end[];
+extern u8 image_start[], image_text[], image_text_end[], image_rodata_end[], image_end[];
 
-/* The leaf of one 4 KiB page of the image, 0 for a guard page. */
+/* The leaf of one 4 KiB page of the image or beside it; 0 for a guard page, and for the start stage, which lies in front. */
 static u64 image_page(u64 at)
 {
+	if (at < (u64)image_start || at >= (u64)image_end)
+		return at | P | W | NX;
 	if (at >= (u64)cpu_stacks && at < (u64)(cpu_stacks + CVM_MAX_CPUS) &&
 	    (at - (u64)cpu_stacks) % sizeof(cpu_stacks[0]) < PAGE_SIZE)
 		return 0;
-	if (at >= (u64)image_start && at < (u64)image_text_end)
+	if (at < (u64)image_text)
+		return 0;
+	if (at < (u64)image_text_end)
 		return at | P;
-	if (at >= (u64)image_start && at < (u64)image_rodata_end)
-		return at | P | NX;
-	return at | P | W | NX;
+	return at < (u64)image_rodata_end ? at | P | NX : at | P | W | NX;
 }
 
 /* The GiB that holds the image: 2 MiB pages, where the image is 4 KiB pages. */
@@ -45,9 +48,11 @@ static u64 *image_gib(u64 base)
 	return pd;
 }
 
-void paging_init(u64 top)
+void paging_init(void)
 {
+	const struct boot_range *last = &rv_boot.ram[rv_boot.nr_ram - 1];
 	u64 *pml4 = pool_need(1), *pdpt = NULL;
+	u64 top = last->start + last->size > 4 * GIB ? last->start + last->size : 4 * GIB;
 
 	for (u64 at = 0; at < top; at += GIB) {
 		u64 i = at / GIB;
@@ -62,4 +67,5 @@ void paging_init(u64 top)
 			pdpt[i % 512] = at | P | W | NX | LARGE;
 	}
 	write_cr3(pa(pml4));
+	trace_paging();
 }

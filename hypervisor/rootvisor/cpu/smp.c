@@ -21,7 +21,7 @@ u64 ap_cr3;				/* read by cpu/trampoline.S */
 struct pcpu *ap_pcpu;
 u8 *ap_stack;
 static volatile u32 answered_id;
-static const struct host_entry *volatile host_entry;
+static volatile bool released;
 
 struct ticket_lock the_lock;
 volatile u64 tlb_gen;
@@ -67,43 +67,43 @@ void ap_main(struct pcpu *c)
 	cpu_tables_init(c);
 	cpu_vmxon(c);
 	answered_id = c->id;
-	while (!host_entry)
+	while (!released)
 		cpu_relax();
 	rv_lock();
-	vmcs01_init(c, host_entry);
+	vmcs01_init(c, &rv_boot.host);
 	pcpu_run(c);
 }
 
-void smp_release(const struct host_entry *e)
+void smp_release(void)
 {
-	host_entry = e;
+	released = true;
 }
 
-int smp_start(const u32 *apic_ids, u32 n, u64 trampoline)
+void smp_start(void)
 {
-	u32 vector = (u32)(trampoline >> PAGE_SHIFT);
-
-	if (n + 1 > CVM_MAX_CPUS)
-		return -EIO;
-	memcpy((void *)trampoline, trampoline_start, (u64)(trampoline_end - trampoline_start));
+	if (!rv_boot.nr_others)
+		return;
+	RV_BUG_ON(rv_boot.trampoline & ~PAGE_MASK || rv_boot.trampoline >= BIT(20) || !frame_is_host(rv_boot.trampoline >> PAGE_SHIFT));
+	memcpy(va(rv_boot.trampoline), trampoline_start, (u64)(trampoline_end - trampoline_start));
 	ap_cr3 = read_cr3();
-	for (u32 i = 0; i < n; i++) {
-		struct pcpu *c = &pcpus[i + 1];
+	while (nr_pcpus <= rv_boot.nr_others) {
+		struct pcpu *c = &pcpus[nr_pcpus];
+		u32 startup = ICR_STARTUP | (u32)(rv_boot.trampoline >> PAGE_SHIFT);
 
-		c->id = i + 1;
-		c->apic_id = apic_ids[i];
+		c->id = nr_pcpus;
+		c->apic_id = rv_boot.others[nr_pcpus - 1];
 		ap_pcpu = c;
 		ap_stack = cpu_stacks[c->id].main + sizeof(cpu_stacks[0].main);
 		send_ipi(c->apic_id, ICR_INIT);
 		delay_us(10000);
-		send_ipi(c->apic_id, ICR_STARTUP | vector);
+		send_ipi(c->apic_id, startup);
 		if (!answered(c->id, 10))
-			send_ipi(c->apic_id, ICR_STARTUP | vector);
+			send_ipi(c->apic_id, startup);
 		if (!answered(c->id, 1000))
-			return -EIO;
+			rv_panic("CPU %u (APIC id %x) does not start", c->id, c->apic_id);
 		nr_pcpus++;
 	}
-	return 0;
+	rv_printf("%u CPUs\n", nr_pcpus);
 }
 
 /* ---- shoot-down ---- */

@@ -6,7 +6,6 @@
  * leaves.
  */
 #include "memory/memory.h"
-#include "memory/mtrr.h"
 #include "rv/rv.h"
 
 #define GIB			0x40000000ull
@@ -15,13 +14,12 @@
 
 static u64 *pml4, *pd, *pt;
 static u64 gibs;			/* covered by pd[] */
-static struct mtrr mtrr;
 
 /* RAM is write-back whatever the MTRRs say: RootVisor and VMs map it so, and aliases must agree. */
 u64 ept01_leaf_of(u64 pfn)
 {
 	struct frame *f = frame_of(pfn);
-	u8 type = f && f->owner != FRAME_NOT_RAM ? MT_WB : mtrr_type(&mtrr, pfn << PAGE_SHIFT);
+	u8 type = f && f->owner != FRAME_NOT_RAM ? MT_WB : mtrr_type(&rv_boot.mtrr, pfn << PAGE_SHIFT);
 
 	return pfn << PAGE_SHIFT | (u64)type << EPT_MT_SHIFT | EPT_RWX;
 }
@@ -34,10 +32,10 @@ static bool in_ept01(u64 pfn)
 }
 
 /* Does a variable MTRR have a border inside a 2 MiB region? */
-static bool mtrrs_are_fine(void)
+static bool mtrrs_are_fine(const struct mtrr *mtrr)
 {
-	for (u32 i = 0; i < mtrr.variable; i++)
-		if (mtrr.var[i].mask & BIT(11) && mtrr.var[i].mask & (REGION - 1) & PAGE_MASK)
+	for (u32 i = 0; i < mtrr->variable; i++)
+		if (mtrr->var[i].mask & BIT(11) && mtrr->var[i].mask & (REGION - 1) & PAGE_MASK)
 			return true;
 	return false;
 }
@@ -46,12 +44,13 @@ static bool mtrrs_are_fine(void)
  * at the MTRRs serves the whole region: a machine has far more such regions than RAM. */
 static void init_region(u64 region, bool fine)
 {
+	const struct mtrr *mtrr = &rv_boot.mtrr;
 	u64 first = region * 512, *e = &pt[first];
 	bool uniform = true;
 
 	if (region && first >= frames_max && !fine) {
 		pd[region] = region * REGION | EPT_LARGE | EPT_RWX |
-			     (u64)mtrr_range_type(&mtrr, region * REGION, REGION) << EPT_MT_SHIFT;
+			     (u64)mtrr_range_type(mtrr, region * REGION, REGION) << EPT_MT_SHIFT;
 		return;
 	}
 	for (u64 i = 0; i < 512; i++) {
@@ -64,13 +63,13 @@ static void init_region(u64 region, bool fine)
 
 void ept01_init(void)
 {
+	const struct mtrr *mtrr = &rv_boot.mtrr;
 	u64 top = frames_max << PAGE_SHIFT, total, *pdpt;
 	bool fine;
 
-	mtrr_read(&mtrr);
-	fine = mtrrs_are_fine();
+	fine = mtrrs_are_fine(mtrr);
 	gibs = top > 4 * GIB ? ALIGN_UP(top, GIB) / GIB : 4;
-	total = BIT(mtrr.phys_bits < PHYS_BITS_MAX ? mtrr.phys_bits : PHYS_BITS_MAX) / GIB;
+	total = BIT(mtrr->phys_bits < PHYS_BITS_MAX ? mtrr->phys_bits : PHYS_BITS_MAX) / GIB;
 	if (total < gibs)
 		total = gibs;
 	pml4 = pool_need(1);
@@ -83,7 +82,7 @@ void ept01_init(void)
 		if (g < gibs)
 			pdpt[g] = pa(&pd[g * 512]) | EPT_RWX;
 		else
-			pdpt[g] = g * GIB | (u64)mtrr_range_type(&mtrr, g * GIB, GIB) << EPT_MT_SHIFT | EPT_LARGE | EPT_RWX;
+			pdpt[g] = g * GIB | (u64)mtrr_range_type(mtrr, g * GIB, GIB) << EPT_MT_SHIFT | EPT_LARGE | EPT_RWX;
 		if (g % 512 == 0)
 			pml4[g / 512] = pa(&pdpt[g]) | EPT_RWX;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One frame, one owner, one guest frame number. */
 #include "memory/memory.h"
+#include "rv/boot.h"
 #include "rv/print.h"
 
 u64 frames_max;
@@ -12,20 +13,19 @@ struct frame *frame_of(u64 pfn)
 	return pfn < frames_max ? &frames[pfn] : NULL;
 }
 
-void frames_init(const struct memmap *m)
+void frames_init(void)
 {
-	frames_max = memmap_ram_top(m) >> PAGE_SHIFT;
+	const struct boot_range *r = rv_boot.ram, *end = r + rv_boot.nr_ram;
+
+	frames_max = (end[-1].start + end[-1].size) >> PAGE_SHIFT;
 	frames = pool_need(ALIGN_UP(frames_max * sizeof(struct frame), PAGE_SIZE) >> PAGE_SHIFT);
 	for (u64 i = 0; i < frames_max; i++)
 		frames[i].owner = FRAME_NOT_RAM;
-	for (u32 i = 0; i < m->n; i++) {
-		if (m->r[i].type != MEM_RAM)
-			continue;
-		for (u64 p = ALIGN_UP(m->r[i].start, PAGE_SIZE) >> PAGE_SHIFT; p < m->r[i].end >> PAGE_SHIFT; p++) {
+	for (; r < end; r++)
+		for (u64 p = ALIGN_UP(r->start, PAGE_SIZE) >> PAGE_SHIFT; p < (r->start + r->size) >> PAGE_SHIFT; p++) {
 			frames[p].owner = FRAME_HOST;
 			frame_counts.ram++;
 		}
-	}
 }
 
 void frames_take(u64 start, u64 end)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Set-up of the memory units by boot/. */
+/* Set-up of the memory units by main.c. */
 #pragma once
 
-#include "boot/memmap.h"
 #include "rv/mem.h"
 
 /* Whole pages of RAM, [start, end). */
@@ -11,7 +10,7 @@ void pool_init(u64 start, u64 end);
 void pool_mark(void);
 void pool_wipe(void);
 
-/* Builds the frame table from the host's view of memory; then frames_take() gives [start, end) to
+/* Builds the frame table of rv_boot.ram; then frames_take() gives [start, end) to
  * RootVisor. Panics if the pool is too small for the table. */
-void frames_init(const struct memmap *m);
+void frames_init(void);
 void frames_take(u64 start, u64 end);

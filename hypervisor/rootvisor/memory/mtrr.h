@@ -20,5 +20,3 @@ u8 mtrr_type(const struct mtrr *m, u64 addr);
 /* Type of [addr, addr + size), size a power of two and addr a multiple of it; UC if it is not
  * uniform by the variable ranges. Not for addresses below 1 MiB. */
 u8 mtrr_range_type(const struct mtrr *m, u64 addr, u64 size);
-
-void mtrr_read(struct mtrr *m);		/* mtrr_read.c: of this CPU */

@@ -39,7 +39,7 @@ static void init_controls(struct pcpu *c)
 		vmwrite(0x202c, 0);	/* XSS-exiting bitmap */
 }
 
-/* boot/host.c: hostboot's first instruction. It loads its own descriptor tables. */
+/* hypervisor/start/host.c: hostboot's first instruction. It loads its own descriptor tables. */
 static void init_guest(const struct host_entry *e)
 {
 	vmcs_init_flat(&(struct vmcs_flat) {

@@ -4,14 +4,6 @@
 
 #include "rv/rv.h"
 
-
-/* How the host starts, in long mode. */
-struct host_entry {
-	u64 rip, rdi;
-	u64 cr3;			/* identity map */
-	u64 mailbox;			/* where the other CPUs wait for their way, given in RSI (0 on the boot CPU) */
-};
-
 /* Writes 0 to these fields of the current VMCS. */
 static inline void vmcs_zero(const u16 *fields, u32 n)
 {

@@ -2,10 +2,12 @@
 /*
  * The hooks of the shoot-down (hypervisor/rootvisor/trace) as bytes on the emulator's port e9h: one OUT each, so that
  * their order is the order of events on all CPUs. Bit 7 tells them from text; bits 6:4 what, bits 3:0 the CPU.
+ * And what RootVisor's page tables lead to, as a line on its console.
  */
 #pragma once
 
 #include "rv/asm.h"
+#include "rv/mem.h"
 #include "rv/pcpu.h"
 
 enum { TRACE_ENTER_L1, TRACE_ENTER_L2, TRACE_EXIT, TRACE_FLUSH, TRACE_REMOVED_L1, TRACE_REMOVED_L2, TRACE_HANDOVER, TRACE_KICK };
@@ -28,3 +30,39 @@ static inline void trace_flush(struct pcpu *c) { trace_byte(TRACE_FLUSH, c); }
 static inline void trace_removed(u32 world) { trace_byte(TRACE_REMOVED_L1 + world, this_pcpu()); }
 static inline void trace_handover(void) { trace_byte(TRACE_HANDOVER, this_pcpu()); }
 static inline void trace_kick(struct pcpu *t) { trace_byte(TRACE_KICK, t); }
+
+struct trace_pages {
+	u64 start, text, others;	/* leaves: any of the start stage; executable ones of RootVisor's text, and elsewhere */
+};
+
+static inline void trace_tables(u64 table, u32 level, struct trace_pages *n)
+{
+	extern u8 image_start[], image_text[], image_text_end[];
+	u64 size = BIT(PAGE_SHIFT + 9 * (level - 1));
+
+	for (u32 i = 0; i < 512; i++) {
+		u64 e = ((u64 *)va(table))[i], at = e & 0x000ffffffffff000ull;
+
+		if (!(e & BIT(0)))
+			continue;
+		if (level > 1 && !(e & BIT(7))) {
+			trace_tables(at, level - 1, n);
+			continue;
+		}
+		n->start += at < pa(image_text) && at + size > pa(image_start);
+		if (e & BIT(63))
+			continue;
+		if (at >= pa(image_text) && at + size <= pa(image_text_end))
+			n->text++;
+		else
+			n->others++;
+	}
+}
+
+static inline void trace_paging(void)
+{
+	struct trace_pages n = { 0 };
+
+	trace_tables(read_cr3() & PAGE_MASK, 4, &n);
+	rv_printf("mapped pages: %lu of the start stage, %lu of RootVisor's text, %lu others executable\n", n.start, n.text, n.others);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cpu/features.h"
+#include "start/features.h"
 
 #include "rv/vmcs.h"
 

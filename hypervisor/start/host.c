@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "boot/host.h"
+#include "start/host.h"
 
 #include "hostboot/handoff.h"
 #include "rv/rv.h"
@@ -11,8 +11,7 @@ enum { B_PML4 = 0, B_PDPT = PAGE_SIZE, B_MAILBOX = 2 * PAGE_SIZE, B_HANDOFF = 3 
        B_IMAGE = B_HANDOFF + ALIGN_UP(sizeof(struct host_handoff), PAGE_SIZE) };
 _Static_assert(HANDOFF_CMDLINE == MB2_CMDLINE_MAX, "command line");
 
-struct host_entry host_prepare(const struct mb2_info *mb, struct memmap *e820, struct memmap *free_map,
-			       bool protected)
+struct host_entry host_prepare(const struct mb2_info *mb, struct memmap *e820, struct memmap *free_map, enum host_kind kind)
 {
 	u64 image = (u64)(hostboot_end - hostboot_start), size = B_IMAGE + ALIGN_UP(image, PAGE_SIZE);
 	u64 at = memmap_find_high(free_map, size, PAGE_SIZE, BIT(20), BIT(32));
@@ -22,7 +21,7 @@ struct host_entry host_prepare(const struct mb2_info *mb, struct memmap *e820, s
 	if (!at || memmap_set(free_map, at, at + size, MEM_RESERVED) < 0)
 		rv_panic("no memory for hostboot");
 	/* The other CPUs wait in it: it stays. */
-	if (nr_pcpus > 1 && memmap_set(e820, at, at + size, MEM_NVS) < 0)
+	if (kind == HOST_SEVERAL_CPUS && memmap_set(e820, at, at + size, MEM_NVS) < 0)
 		rv_panic("the memory map is too fragmented");
 	memset(va(at), 0, size);
 	pml4[0] = pa(pdpt) | 3;
@@ -32,8 +31,8 @@ struct host_entry host_prepare(const struct mb2_info *mb, struct memmap *e820, s
 		.e820 = *e820, .free = *free_map, .kernel = mb->kernel.start,
 		.kernel_size = mb->kernel.end - mb->kernel.start, .initrd = mb->initrd.start,
 		.initrd_size = mb->initrd.end - mb->initrd.start, .rsdp_size = mb->rsdp_size,
-		.protected = protected, .abi_version = CVM_ABI_VERSION,
-		.mailbox = nr_pcpus > 1 ? at + B_MAILBOX : 0 };
+		.protected = kind != HOST_NATIVE, .abi_version = CVM_ABI_VERSION,
+		.mailbox = kind == HOST_SEVERAL_CPUS ? at + B_MAILBOX : 0 };
 	memcpy(h->cmdline, mb->kernel.cmdline, sizeof(h->cmdline));
 	memcpy(h->rsdp, mb->rsdp, sizeof(h->rsdp));
 	memcpy(va(at + B_IMAGE), hostboot_start, image);
@@ -42,7 +41,7 @@ struct host_entry host_prepare(const struct mb2_info *mb, struct memmap *e820, s
 
 void host_enter_native(const struct mb2_info *mb, struct memmap *e820, struct memmap *free_map)
 {
-	struct host_entry e = host_prepare(mb, e820, free_map, false);
+	struct host_entry e = host_prepare(mb, e820, free_map, HOST_NATIVE);
 
 	/* on the boot map of 4 GiB: a CPU that falls back may have no 1 GiB pages */
 	__asm__ volatile("cli; jmp *%0" : : "r"(e.rip), "D"(e.rdi), "S"(0ull) : "memory");

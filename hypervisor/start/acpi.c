@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "boot/acpi.h"
+#include "start/acpi.h"
 
-#include "boot/bytes.h"
+#include "start/bytes.h"
 
 #define TABLE_MAX	0x10000u	/* bytes of a table that we read */
 #define MADT_LAPIC	0

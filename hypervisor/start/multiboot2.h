@@ -2,7 +2,7 @@
 /* What the boot loader hands over (Multiboot2 1.6, section 3.4). Pure: also compiled in user space. */
 #pragma once
 
-#include "boot/memmap.h"
+#include "start/memmap.h"
 #include "cvm/tpm.h"
 
 #define MB2_BOOT_MAGIC	0x36d76289u
@@ -27,3 +27,9 @@ struct mb2_info {
 /* info: the boot information, of which `limit` bytes may be read, 8-byte aligned. 0, or -EINVAL /
  * -ENOSPC with *error set to a text that names what is wrong. */
 int mb2_parse(const void *info, size_t limit, struct mb2_info *out, const char **error);
+
+/*
+ * What is free: the map's RAM less the whole pages of the image, [image_start, image_end), and of the modules, which must lie in
+ * RAM, and neither in the image nor in one another. 0; -EINVAL or -ENOSPC with *error set as above, and *at: where.
+ */
+int mb2_free(const struct mb2_info *mb, u64 image_start, u64 image_end, struct memmap *out, u64 *at, const char **error);

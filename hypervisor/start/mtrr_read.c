@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "memory/mtrr.h"
+#include "start/read.h"
 #include "rv/asm.h"
 
 #define MSR_MTRR_CAP		0xfe

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From the boot loader (Multiboot2, 32-bit, unpaged) to rv_main() in long mode, on a first
- * identity map of 4 GiB. cpu/paging.c replaces that map when the memory map is known.
+ * From the boot loader (Multiboot2, 32-bit, unpaged) to start_main() in long mode, on a first
+ * identity map of 4 GiB. RootVisor has its own (rootvisor/cpu/paging.c).
  */
 #define MB2_MAGIC	0xe85250d6
-#define MSR_EFER	0xc0000080
 
 	.section .multiboot2, "a"
 	.balign 8
@@ -21,11 +20,11 @@ mb2_header_end:
 
 	.text
 	.code32
-	.globl rv_entry
-rv_entry:
+	.globl start_entry
+start_entry:
 	cli
 	cld
-	movl $boot_stack_top, %esp
+	movl $start_stack_top, %esp
 	movl %eax, %ebp			/* magic */
 	movl %ebx, %esi			/* Multiboot2 information */
 
@@ -40,39 +39,25 @@ rv_entry:
 	jne no_long_mode
 
 	/* PML4 -> PDPT -> 4 page directories of 2 MiB pages, all present, writable */
-	movl $(boot_pdpt + 3), boot_pml4
-	movl $(boot_pd + 3), %eax
-	movl $boot_pdpt, %edi
+	movl $(start_pdpt + 3), start_pml4
+	movl $(start_pd + 3), %eax
+	movl $start_pdpt, %edi
 	movl $4, %ecx
 1:	movl %eax, (%edi)
 	addl $4096, %eax
 	addl $8, %edi
 	loop 1b
 	movl $0x83, %eax
-	movl $boot_pd, %edi
+	movl $start_pd, %edi
 	movl $2048, %ecx
 2:	movl %eax, (%edi)
 	addl $0x200000, %eax
 	addl $8, %edi
 	loop 2b
 
-	movl $boot_pml4, %eax
+	movl $start_pml4, %eax
 	movl $entry64, %ebx
-
-/* To %ebx in long mode, with the page tables at %eax: also for the other CPUs (cpu/trampoline.S). */
-	.globl enter_long_mode
-enter_long_mode:
-	movl %eax, %cr3
-	movl $(1 << 5), %eax		/* CR4.PAE */
-	movl %eax, %cr4
-	movl $MSR_EFER, %ecx
-	rdmsr
-	orl $((1 << 8) | (1 << 11)), %eax	/* LME, NXE */
-	wrmsr
-	movl $0x80010033, %eax		/* PG, WP, NE, ET, MP, PE */
-	movl %eax, %cr0
-	lgdt boot_gdtr
-	ljmp $8, $long_mode
+	jmp enter_long_mode
 
 no_long_mode:
 	movl $no_long_mode_text, %esi
@@ -91,9 +76,6 @@ no_long_mode:
 	jmp 4b
 
 	.code64
-long_mode:
-	movl %ebx, %ebx
-	jmp *%rbx
 entry64:
 	movl $0x10, %eax
 	movl %eax, %ds
@@ -102,32 +84,23 @@ entry64:
 	xorl %eax, %eax
 	movl %eax, %fs
 	movl %eax, %gs
-	movl $boot_stack_top, %esp	/* zero-extends */
+	movl $start_stack_top, %esp	/* zero-extends */
 	movl %ebp, %edi
 	movl %esi, %esi
 	xorl %ebp, %ebp
-	call rv_main
+	call start_main
 	ud2
 
 	.section .rodata
-	.balign 8
-	.globl boot_gdt
-boot_gdt:				/* accessed bits set: the CPU must not write here */
-	.quad 0
-	.quad 0x00af9b000000ffff
-	.quad 0x00cf93000000ffff
-	.quad 0x00cf9b000000ffff	/* 32-bit code: cpu/trampoline.S */
-boot_gdtr:
-	.word 4 * 8 - 1
-	.long boot_gdt
 no_long_mode_text:
 	.asciz "ROOTVISOR PANIC: this CPU has no long mode with no-execute pages"
 
 	.bss
+	.globl start_pdpt
 	.balign 4096
-boot_pml4:	.skip 4096
-boot_pdpt:	.skip 4096
-boot_pd:	.skip 4 * 4096
-boot_stack:	.skip 32768
-boot_stack_top:
+start_pml4:	.skip 4096
+start_pdpt:	.skip 4096
+start_pd:	.skip 4 * 4096
+start_stack:	.skip 32768
+start_stack_top:
 	.section .note.GNU-stack, "", @progbits

@@ -23,6 +23,3 @@ struct cpu_requirement {
 
 /* Fills names[] with what is missing, at most max of them; returns how many there are. */
 u32 features_missing(const struct cpu_raw *raw, const char **names, u32 max);
-
-/* features_read.c: reads this CPU. */
-void features_read(struct cpu_raw *raw);

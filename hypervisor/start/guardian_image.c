@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "boot/guardian_image.h"
+#include "start/guardian_image.h"
 
-#include "boot/bytes.h"
+#include "start/bytes.h"
 #include "cvm/guardian.h"
 
 int guardian_image_check(const u8 *file, u64 size, const char **error)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cpu/cpu.h"
+#include "start/read.h"
 #include "rv/asm.h"
 
 #define PIT_HZ		1193182ull

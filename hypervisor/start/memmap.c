@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "boot/memmap.h"
+#include "start/memmap.h"
 
 static int append(struct memmap *out, u64 start, u64 end, u32 type)
 {

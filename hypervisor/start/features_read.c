@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cpu/features.h"
+#include "start/read.h"
 #include "rv/rv.h"
 
 void features_read(struct cpu_raw *raw)

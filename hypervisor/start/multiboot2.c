@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "boot/multiboot2.h"
+#include "start/multiboot2.h"
 
-#include "boot/bytes.h"
+#include "start/bytes.h"
 
 enum { TAG_END = 0, TAG_CMDLINE = 1, TAG_MODULE = 3, TAG_MMAP = 6, TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15 };
 
@@ -204,5 +204,27 @@ int mb2_parse(const void *info, size_t limit, struct mb2_info *out, const char *
 	r = check_whole(out, error);
 	if (!r)
 		*error = NULL;
+	return r;
+}
+
+int mb2_free(const struct mb2_info *mb, u64 image_start, u64 image_end, struct memmap *out, u64 *at, const char **error)
+{
+	const struct mb2_module *m[] = { &mb->kernel, &mb->initrd, &mb->guardian };
+	int r;
+
+	*out = mb->map;
+	*at = image_start;
+	if (!memmap_is_ram(out, image_start, image_end))
+		return bad(error, "the memory map has no RAM where RootVisor is");
+	r = memmap_set(out, image_start, image_end, MEM_RESERVED);
+	for (u32 i = 0; i < ARRAY_SIZE(m) && !r; i++) {
+		if (!m[i]->end)
+			continue;
+		*at = m[i]->start;
+		if (!memmap_is_ram(out, m[i]->start, m[i]->end))
+			return bad(error, "a module is not in free RAM");
+		r = memmap_set(out, m[i]->start & PAGE_MASK, ALIGN_UP(m[i]->end, PAGE_SIZE), MEM_RESERVED);
+	}
+	*error = r < 0 ? "the memory map is too fragmented" : NULL;
 	return r;
 }
