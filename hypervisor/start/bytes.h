@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the parsers of boot/ share: little-endian numbers at any address, naming an error. */
+/* What the parsers here share: little-endian numbers at any address, naming an error. */
 #pragma once
 
 #include "rv/types.h"

@@ -48,12 +48,10 @@ void pool_put(void *page)
 	free_pages++;
 }
 
-void *pool_get_contig(u64 n)
+static void *get_contig(u64 n)
 {
 	u64 run = 0;
 
-	if (!n)
-		return NULL;
 	for (u64 i = pages; i-- > 0;) {	/* from the top, away from single pages */
 		run = is_used(i) ? 0 : run + 1;
 		if (run < n)
@@ -68,7 +66,7 @@ void *pool_get_contig(u64 n)
 
 void *pool_need(u64 n)
 {
-	void *p = n == 1 ? pool_get() : pool_get_contig(n);
+	void *p = n == 1 ? pool_get() : get_contig(n);
 
 	if (!p)
 		rv_panic("the pool is too small: raise pool=");

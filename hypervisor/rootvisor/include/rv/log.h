@@ -8,7 +8,7 @@
 struct pcpu;
 struct cvm_log_call;
 
-/* vm = 0, uuid = NULL for the host. Also prints one line on the serial port (rate-limited). */
+/* vm = 0, uuid = NULL for the host. */
 void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1);
 /* A host call refused. The host may cause these at will: what is above a rate is counted in the next one logged. */
 void log_refused(u32 reason, u32 call, s64 err);

@@ -10,8 +10,7 @@
 /* ---- pool.c: fixed at boot; a free list of 4 KiB pages, zeroed when handed out ---- */
 void *pool_get(void);			/* NULL if exhausted */
 void pool_put(void *page);		/* zeroes */
-void *pool_get_contig(u64 pages);	/* boot and VM creation only; NULL if none */
-void *pool_need(u64 pages);		/* boot only: panics if there are none */
+void *pool_need(u64 pages);		/* boot only, at least 1, in one piece: panics if there are none */
 u64 pool_free_pages(void);
 static inline u64 pa(const void *p) { return (u64)p; }
 static inline void *va(u64 phys) { return (void *)phys; }
