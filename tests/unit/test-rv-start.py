@@ -7,6 +7,7 @@ image it has pages of its own.
 """
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 import unittest
@@ -59,6 +60,23 @@ class Start(unittest.TestCase):
         for name in symbols(RESIDENT)[0]:
             self.assertTrue(behind <= at[name] < at["image_end"], name)
         self.assertTrue(first <= at["hostboot_start"] < at["hostboot_end"] <= behind)
+
+    def test_memory_equals_file(self):
+        """What the Quoter hashes, from image_file to image_rodata_end, is the file's loadable bytes in their order, without a gap."""
+        data, at = pathlib.Path(IMAGE).read_bytes(), addresses()
+        (offset,), (size, count) = struct.unpack_from("<Q", data, 32), struct.unpack_from("<HH", data, 54)
+        headers = [struct.unpack_from("<IIQQQQQ", data, offset + i * size) for i in range(count)]
+        behind, zero = at["image_file"], []
+        for kind, _flags, _where, _virtual, physical, in_file, in_memory in headers:
+            if kind != 1:
+                continue
+            if not in_file:
+                zero.append((physical, physical + in_memory))
+                continue
+            self.assertEqual((physical, in_memory), (behind, in_file))
+            behind += in_file
+        self.assertEqual(behind, at["image_rodata_end"])
+        self.assertEqual(zero, [(at["image_start"], at["image_file"]), (at["image_rodata_end"], at["image_end"])])
 
     def test_linked_with_nothing_else(self):
         wanted = symbols(START)[1] | symbols(RESIDENT)[1]
