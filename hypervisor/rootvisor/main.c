@@ -27,8 +27,10 @@ static void check_boot(const struct rv_boot *b)
 	RV_BUG_ON((b->pool.start | b->pool.size) & ~PAGE_MASK || pool_end > BIT(32));
 	RV_BUG_ON(b->pool.start < pa(image_end) && pool_end > pa(image_start));
 	RV_BUG_ON(!b->nr_ram || b->nr_ram > BOOT_RAM_MAX || b->nr_others >= CVM_MAX_CPUS || !b->tsc_khz);
-	for (u32 i = 0; i < b->nr_ram; end = b->ram[i].start + b->ram[i].size, i++)
+	for (u32 i = 0; i < b->nr_ram; i++) {
 		RV_BUG_ON(b->ram[i].start < end || !b->ram[i].size);
+		end = b->ram[i].start + b->ram[i].size;
+	}
 }
 
 static void init_memory(const struct rv_boot *b)
