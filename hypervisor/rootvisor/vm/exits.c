@@ -100,15 +100,13 @@ static void on_cr_access(struct pcpu *c, struct vcpu12 *v)
 		if (!write_cr0_bits(gpr_read(c, gpr)))
 			return pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
 	} else if (type == 0 && cr == 4) {
-		guest_inject_exception(13, true, 0);		/* VMXE: the guest has no VMX */
-		return;
+		return guest_inject_exception(13, true, 0);	/* VMXE: the guest has no VMX */
 	} else if (type == 0 && cr == 8) {
 		v->pv->cr8 = gpr_read(c, gpr) & 15;
 	} else if (type == 1 && cr == 8) {
 		gpr_write(c, gpr, v->pv->cr8);
 	} else {
-		pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
-		return;
+		return pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
 	}
 	guest_skip_instruction();
 }
@@ -125,8 +123,7 @@ static void on_io(struct pcpu *c, struct vcpu12 *v)
 		struct cvm_g_access access = { .kind = CVM_G_PIO, .write = !in, .port = (qual >> 16) & 0xffff,
 					       .vcpu = v->pv->number };
 
-		pv_decode(c, v, &access);
-		return;
+		return pv_decode(c, v, &access);
 	}
 	v->pv->size = size;
 	pv_switch_out(c, v->pv);
