@@ -3,10 +3,12 @@
  * Runs as root on the emulated host: what passed so far, and what some things cost.
  *   benchctl now               one JSON object: TSC, clocks, and RootVisor's counters if there is one
  *   benchctl idle SECONDS      two of them, with nothing but sleep in between (and one VMCALL, the second question)
+ *   benchctl tick MICROSECONDS how far the clock goes in one hundredth of a second, 9,000 to 11,000: adjtimex(2)
  *   benchctl pages PID         reads eight bytes of every present page of QEMU's guest RAM: pages, ticks
  * Exit status: 0, or 2 for trouble. RootVisor is asked only if its ACPI table is there.
  */
 #include <sys/mman.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <x86intrin.h>
 
@@ -165,10 +167,14 @@ int main(int argc, char **argv) {
         printf(",\"after\":");
         print_moment(&after);
         printf("}");
+    } else if (!strcmp(what, "tick") && argc == 3) {
+        struct timex clock = {.modes = ADJ_TICK, .tick = (long)number(argv[2], "MICROSECONDS")};
+        if (adjtimex(&clock) < 0)
+            trouble(errno, "adjtimex");
     } else if (!strcmp(what, "pages") && argc == 3) {
         pages((pid_t)number(argv[2], "PID"));
     } else {
-        trouble(0, "usage: benchctl now | idle SECONDS | pages PID");
+        trouble(0, "usage: benchctl now | idle SECONDS | tick MICROSECONDS | pages PID");
     }
     printf("\n");
     return 0;
