@@ -7,7 +7,7 @@
 #define EXC_MC	BIT(18)
 #define GUEST_CR0_OWNED	(CR0_NE | CR0_CD | CR0_NW)	/* bits of RootVisor */
 
-/* MSRs that the guest reaches without an exit: VMCS02 or its MSR lists carry them. */
+/* MSRs that the guest reaches without an exit: VMCS02 or pv_switch_in/out carries them. */
 static const u32 direct_msrs[] = {
 	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
 	MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_TSC_AUX, MSR_PAT,
@@ -89,7 +89,6 @@ int pv_create(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 	controls(v, vm);
 	vmcs_init_flat(&(struct vmcs_flat) {	/* boot.h: the canonical entry state */
 		.code_ar = 0xc09b, .cr0 = CR0_PE | CR0_ET | CR0_NE, .rip = CVM_FW_ENTRY, .rsp = CVM_FW_STACK });
-	pv_msr_lists(p);
 	neutral_state(v);
 	/* The stage-1 registers are gone: the guest starts with zeroes. */
 	memset(&c->regs, 0, sizeof(c->regs));

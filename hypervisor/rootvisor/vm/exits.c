@@ -100,13 +100,15 @@ static void on_cr_access(struct pcpu *c, struct vcpu12 *v)
 		if (!write_cr0_bits(gpr_read(c, gpr)))
 			return pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
 	} else if (type == 0 && cr == 4) {
-		return guest_inject_exception(13, true, 0);	/* VMXE: the guest has no VMX */
+		guest_inject_exception(13, true, 0);		/* VMXE: the guest has no VMX */
+		return;
 	} else if (type == 0 && cr == 8) {
 		v->pv->cr8 = gpr_read(c, gpr) & 15;
 	} else if (type == 1 && cr == 8) {
 		gpr_write(c, gpr, v->pv->cr8);
 	} else {
-		return pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
+		pv_stop(c, v, CVM_R_BAD_EXIT, EXIT_CR_ACCESS, qual);
+		return;
 	}
 	guest_skip_instruction();
 }
@@ -123,7 +125,8 @@ static void on_io(struct pcpu *c, struct vcpu12 *v)
 		struct cvm_g_access access = { .kind = CVM_G_PIO, .write = !in, .port = (qual >> 16) & 0xffff,
 					       .vcpu = v->pv->number };
 
-		return pv_decode(c, v, &access);
+		pv_decode(c, v, &access);
+		return;
 	}
 	v->pv->size = size;
 	pv_switch_out(c, v->pv);

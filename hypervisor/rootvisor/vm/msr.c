@@ -71,8 +71,9 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v)
 			c->regs.r[R_RDX] = val >> 32;
 		}
 		pv_neutral_operands(v);
-		return pv_reflect(c, v, write ? EXIT_WRMSR : EXIT_RDMSR, write ? PENDING_WRMSR : PENDING_RDMSR,
-				  CVM_DECOY_NOP, 2);
+		pv_reflect(c, v, write ? EXIT_WRMSR : EXIT_RDMSR, write ? PENDING_WRMSR : PENDING_RDMSR,
+			   CVM_DECOY_NOP, 2);
+		return;
 	}
 	if (!write && read_constant(msr, &val)) {
 		c->regs.r[R_RAX] = (u32)val;

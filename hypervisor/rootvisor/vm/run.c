@@ -8,7 +8,9 @@
 
 static const u32 switched_msrs[NR_SWITCHED_MSRS] = {
 	MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX, MSR_SPEC_CTRL,
-	MSR_PERF_GLOBAL_CTRL };		/* 0 inside: the host's counters stop at the edge */
+	MSR_PERF_GLOBAL_CTRL,	/* 0 inside: the host's counters and PEBS stop at the edge */
+};
+static bool has_msr[NR_SWITCHED_MSRS];
 static bool has_pku;
 u64 xcr0_allowed;
 static u8 init_xsave[1024] __attribute__((aligned(64)));	/* legacy region and header: all in INIT state */
@@ -16,7 +18,10 @@ static u8 init_xsave[1024] __attribute__((aligned(64)));	/* legacy region and he
 void pv_init_features(void)
 {
 	u32 r[4];
+	u64 v;
 
+	for (u32 i = 0; i < NR_SWITCHED_MSRS; i++)
+		has_msr[i] = rdmsr_safe(switched_msrs[i], &v) == 0;
 	cpuid(7, 0, r);
 	has_pku = r[2] & BIT(3);
 	cpuid(0xd, 0, r);
@@ -63,18 +68,14 @@ static void switch_debug(u64 old[4], u64 *old6, const u64 new[4], u64 new6)
 	write_dr6(new6);
 }
 
-/* The CPU itself switches these at each entry and exit; VMCS02 is current. */
-void pv_msr_lists(struct pvcpu *p)
+static void switch_msrs(u64 *old, const u64 *new)
 {
-	u32 n = 0;
-	u64 v;
-
 	for (u32 i = 0; i < NR_SWITCHED_MSRS; i++)
-		if (rdmsr_safe(switched_msrs[i], &v) == 0)
-			p->msr[n].msr = p->l1.msr[n].msr = switched_msrs[i], n++;
-	p->nr_msrs = n;
-	VMCS_SET({ VMCS_EXIT_MSR_STORE_ADDR, pa(p->msr) }, { VMCS_EXIT_MSR_STORE_COUNT, n }, { VMCS_EXIT_MSR_LOAD_ADDR, pa(p->l1.msr) },
-		 { VMCS_EXIT_MSR_LOAD_COUNT, n }, { VMCS_ENTRY_MSR_LOAD_ADDR, pa(p->msr) }, { VMCS_ENTRY_MSR_LOAD_COUNT, n });
+		if (has_msr[i]) {
+			old[i] = rdmsr(switched_msrs[i]);
+			if (old[i] != new[i])
+				wrmsr(switched_msrs[i], new[i]);
+		}
 }
 
 /* L1's x87..AVX-512 image at VMLAUNCH is KVM's copy of the guest's: never the host's own, dropped. */
@@ -83,8 +84,7 @@ void pv_switch_in(struct pcpu *c, struct pvcpu *p)
 	p->l1.cr2 = read_cr2();
 	write_cr2(p->cr2);
 	switch_debug(p->l1.dr, &p->l1.dr6, p->dr, p->dr6);
-	for (struct msr_slot *m = p->l1.msr; m < p->l1.msr + p->nr_msrs; m++)
-		__asm__ volatile("rdmsr" : "=a"(m->low), "=d"(m->high) : "c"(m->msr));
+	switch_msrs(p->l1.msr, p->msr);
 	p->l1.xcr0 = xgetbv(0);
 	if (has_pku)
 		p->l1.pkru = rdpkru();
@@ -104,6 +104,7 @@ void pv_switch_out(struct pcpu *c, struct pvcpu *p)
 	if (has_pku)
 		wrpkru(p->l1.pkru);
 	xsetbv(0, p->l1.xcr0);
+	switch_msrs(p->msr, p->l1.msr);
 	switch_debug(p->dr, &p->dr6, p->l1.dr, p->l1.dr6);
 	p->cr2 = read_cr2();
 	write_cr2(p->l1.cr2);

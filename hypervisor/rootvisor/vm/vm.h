@@ -80,18 +80,15 @@ enum pending_kind {
 	PENDING_PAGE,			/* a page that the host must map */
 };
 #define NR_SWITCHED_MSRS 8u
-struct msr_slot { u32 msr, reserved, low, high; } __attribute__((aligned(16)));	/* SDM vol. 3, table 25-15 */
 struct pvcpu {
 	struct gregs regs;		/* true registers while L1 runs */
-	u64 cr2, dr[4], dr6, xcr0;
-	struct msr_slot msr[NR_SWITCHED_MSRS];
+	u64 cr2, dr[4], dr6, xcr0, msr[NR_SWITCHED_MSRS];
 	u8 *xsave;			/* page */
 	struct {
-		u64 cr2, dr[4], dr6, xcr0;
-		struct msr_slot msr[NR_SWITCHED_MSRS];
+		u64 cr2, dr[4], dr6, xcr0, msr[NR_SWITCHED_MSRS];
 		u32 pkru;
 	} l1;
-	u32 number, nr_msrs;		/* of the vCPU; of the CPU, in each list */
+	u32 number;			/* of the vCPU */
 	enum pending_kind pending;
 	u64 shown_rip, shown_len;
 	u32 size;			/* of the pending access */
@@ -102,7 +99,6 @@ struct pvcpu {
 };
 
 void pv_init_features(void);
-void pv_msr_lists(struct pvcpu *p);
 int pv_create(struct pcpu *c, struct vcpu12 *v, struct vm *vm);	/* canonical entry state */
 void pv_free(struct vcpu12 *v);
 void pv_before_entry(struct vcpu12 *v);	void pv_answer(struct pcpu *c, s64 result);	/* of a guest's VMCALL: RAX, and on */
