@@ -76,6 +76,7 @@ class Config:
     com2_port: int | None = None        # of servers on this machine: the second serial port
     com3_port: int | None = None        # and the third
     ips: int = 50_000_000
+    log: bool = True                    # what the emulator has to say while all is well; not for runs of hours
 
     def text(self, bochs: Bochs, workdir: pathlib.Path) -> str:
         lines = []
@@ -90,8 +91,8 @@ class Config:
             f"cpu: model={self.model}, count={self.cpus}, ips={self.ips}, reset_on_triple_fault=0",
             "clock: sync=none, time0=1700000000",
             "panic: action=fatal",
-            "error: action=report",
-            "info: action=report",
+            f"error: action={'report' if self.log else 'ignore'}",
+            f"info: action={'report' if self.log else 'ignore'}",
             "debug: action=ignore",
             f"log: {workdir}/bochs.log",
             "port_e9_hack: enabled=1",

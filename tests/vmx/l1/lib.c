@@ -197,6 +197,7 @@ void l1_main(const u8 *boot_params)
 	static const char *const names[] = { "SUCCESS", "SKIP", "ERROR", "FAILURE" };
 	u32 n = (u32)(tests_end - tests_start);
 	const char *only;
+	u64 ticks;
 
 	out8(0x21, 0xff);		/* no interrupts of the legacy controllers */
 	out8(0xa1, 0xff);
@@ -219,7 +220,9 @@ void l1_main(const u8 *boot_params)
 		complaints = 0;
 		about(NULL, 0);
 		arena_reset();
+		ticks = tsc();
 		run_guarded(t->run);
+		ticks = tsc() - ticks;
 		about("clean-up of the test", 0);
 		trap_hook = NULL;
 		smp_clean();
@@ -227,7 +230,7 @@ void l1_main(const u8 *boot_params)
 		l2_forget();
 		if (status != SUCCESS)
 			say("  %s\n", names[status]);
-		verdict("\nTEST %s %s\n", t->name, names[status]);
+		verdict("\nTICKS %s %lu\nTEST %s %s\n", t->name, ticks, t->name, names[status]);
 	}
 	verdict("\nDONE\n");
 	say("L1 payload: done\n");

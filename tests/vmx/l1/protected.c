@@ -219,6 +219,7 @@ u32 vm1_command(struct vm1 *vm, u32 n, const u32 *words)
 		BROKEN("the guest does not wait for a command");
 	copy(vm->queue, words, 4 * n);
 	vm->queued = n;
+	vm->faults = 0;
 	vm->taken = vm->answers = 0;
 	vm->waiting = false;
 	vm->g.regs[RAX] = vm->queue[vm->taken++];
