@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* VMX capability MSRs: consistent in themselves and with what is offered. SDM vol. 3, appendix A. */
 #include "l1.h"
+#include "withheld.h"
+
+extern const u8 g_hlt[];
 
 TEST(feature_control, "caps-feature-control")
 {
@@ -115,6 +118,32 @@ TEST(ept_vpid, "caps-ept-vpid")
 	EXPECT_EQ(v & (BIT(0) | BIT(7) | BIT(21)), 0);	/* execute-only, 5 levels, A/D: not offered */
 	if (rdmsr(MSR_VMX_PROC2) >> 32 & PROC2_VPID)
 		EXPECT_EQ(v >> 32 & 0xf01, 0xf01);
+}
+
+/* Named one by one, with what the bare CPU says of each in fallback-native: the difference is meant, and whoever asks all the same is refused. */
+TEST(not_offered, "caps-withheld")
+{
+	struct l2 g;
+
+	vmx_start();
+	l2_init(&g, g_hlt);
+	for (u32 i = 0; i < ARRAY_SIZE(withheld); i++) {
+		const struct withheld *w = &withheld[i];
+		u64 good;
+
+		about(w->what, w->msr);
+		EXPECT_EQ(rdmsr(w->msr) >> w->bit & 1, 0);
+		if (!w->field)
+			continue;
+		good = vmread(w->field);
+		vmwrite(w->field, good ^ w->flip);
+		EXPECT_EQ(l2_run(&g), VM_FAILED);
+		EXPECT_EQ(g.how, FAIL_VALID);
+		EXPECT_EQ(instruction_error(), 7);
+		vmwrite(w->field, good);
+	}
+	about("with none of them", 0);
+	EXPECT_EQ(l2_run(&g), EXIT_HLT);
 }
 
 /* The highest index of a field that VMREAD knows is what VMCS_ENUM says. */
