@@ -36,6 +36,7 @@ static const struct cpu_requirement requirements[] = {
 	{ "unrestricted guest", IN(vmx_proc2), ALLOWED1(PROC2_UNRESTRICTED) },
 	{ "RDTSCP in VMX", IN(vmx_proc2), ALLOWED1(PROC2_RDTSCP) },
 	{ "INVPCID in VMX", IN(vmx_proc2), ALLOWED1(PROC2_INVPCID) },
+	{ "VMCS shadowing", IN(vmx_proc2), ALLOWED1(PROC2_SHADOW) },
 	{ "64-bit host", IN(vmx_exit), ALLOWED1(EXIT_HOST64) },
 	{ "save/load PAT on exit", IN(vmx_exit), ALLOWED1(EXIT_SAVE_PAT | EXIT_LOAD_PAT) },
 	{ "save/load EFER on exit", IN(vmx_exit), ALLOWED1(EXIT_SAVE_EFER | EXIT_LOAD_EFER) },
@@ -48,6 +49,7 @@ static const struct cpu_requirement requirements[] = {
 	{ "INVEPT, single context", IN(ept_vpid), BIT(20) | BIT(25) },
 	{ "INVEPT, all contexts", IN(ept_vpid), BIT(26) },
 	{ "INVVPID, all contexts", IN(ept_vpid), BIT(32) | BIT(42) },
+	{ "VMWRITE to any field", IN(vmx_misc), BIT(29) },
 };
 
 u32 features_missing(const struct cpu_raw *raw, const char **names, u32 max)

@@ -13,6 +13,7 @@ struct cpu_raw {
 	u64 vmx_basic;
 	u64 vmx_pin, vmx_proc, vmx_proc2, vmx_exit, vmx_entry;	/* TRUE variants: allowed-1 in 63:32 */
 	u64 ept_vpid;
+	u64 vmx_misc;
 };
 
 struct cpu_requirement {

@@ -26,6 +26,7 @@ void features_read(struct cpu_raw *raw)
 		return;
 	raw->vmx_pin = rdmsr(MSR_VMX_TRUE_PIN);
 	raw->vmx_proc = rdmsr(MSR_VMX_TRUE_PROC);
+	raw->vmx_misc = rdmsr(MSR_VMX_MISC);
 	raw->vmx_exit = rdmsr(MSR_VMX_TRUE_EXIT);
 	raw->vmx_entry = rdmsr(MSR_VMX_TRUE_ENTRY);
 	if (raw->vmx_proc >> 32 & PROC_SECONDARY)

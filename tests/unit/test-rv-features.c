@@ -45,6 +45,7 @@ static void test_each_bit_is_needed(void **state) {
         F(vmx_basic, 55, "VMX true controls"), F(vmx_pin, 32 + 3, "NMI exiting"), F(vmx_pin, 32 + 5, "virtual NMIs"),
         F(vmx_proc, 32 + 28, "MSR bitmaps"), F(vmx_proc, 32 + 31, "secondary controls"),
         F(vmx_proc2, 32 + 1, "EPT"), F(vmx_proc2, 32 + 5, "VPID"), F(vmx_proc2, 32 + 7, "unrestricted guest"),
+        F(vmx_proc2, 32 + 14, "VMCS shadowing"), F(vmx_misc, 29, "VMWRITE to any field"),
         F(vmx_proc2, 32 + 3, "RDTSCP in VMX"), F(vmx_proc2, 32 + 12, "INVPCID in VMX"),
         F(vmx_exit, 32 + 18, "save/load PAT on exit"), F(vmx_exit, 32 + 21, "save/load EFER on exit"),
         F(vmx_entry, 32 + 14, "load PAT on entry"), F(vmx_entry, 32 + 15, "load EFER on entry"),

@@ -23,14 +23,12 @@ void vmcs12_write(struct pcpu *c, struct vcpu12 *v, u32 idx, u64 val)
 {
 	if (!lives_in_02(v, idx)) {
 		F12(v, fields[idx].encoding) = val;
-		if (fields[idx].class == FIELD_CONTROL) {
-			v->dirty_ctl = true;
-			v->checked = v->host_checked = false;	/* exit controls say what of the host state counts */
-		}
+		if (fields[idx].class == FIELD_CONTROL)	/* exit controls say what of the host state counts */
+			v->stale |= STALE_02 | STALE_CONTROLS | STALE_HOST;
 		if (fields[idx].class == FIELD_HOST)
-			v->host_checked = false;
+			v->stale |= STALE_HOST;
 	} else {
-		v->guest_checked = false;
+		v->stale |= STALE_GUEST;
 		vmcs_load(c, &v->vmcs02);
 		vmwrite(fields[idx].encoding, val);
 		vmcs_load(c, &c->vmcs01);

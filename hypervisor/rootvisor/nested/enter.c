@@ -70,7 +70,7 @@ static void write_controls(struct vcpu12 *v)
 	vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
 	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
 	vmwrite(VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)));
-	v->dirty_ctl = false;
+	v->stale &= (u8)~STALE_02;
 }
 
 /* Registers that L2 takes from L1, whose they are, when L1 does not say otherwise. VMCS02 is current. */
@@ -91,11 +91,12 @@ static void inherit_efer_pat(struct vcpu12 *v, u64 efer, u64 pat)
  */
 static bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
 {
-	bool link = !v->guest_checked && vmread(VMCS_LINK_POINTER) != ~0ull;
+	bool link = vmread(VMCS_LINK_POINTER) != ~0ull;
 
-	v->guest_checked = v->guest_checked || (!link && vmread(VMCS_GUEST_ACTIVITY) <= 1);
-	if (v->guest_checked)
+	if (!link && vmread(VMCS_GUEST_ACTIVITY) <= 1) {
+		v->stale &= (u8)~STALE_GUEST;
 		return false;
+	}
 	F12(v, VMCS_EXIT_REASON) = EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE;
 	F12(v, VMCS_EXIT_QUALIFICATION) = link ? 4 : 0;
 	nested_to_l1(c, v);
@@ -122,15 +123,15 @@ static u32 enter(struct pcpu *c, struct vcpu12 *v)
 		v->shadow = shadow_get(F12(v, VMCS_EPTP));
 		if (!v->shadow)
 			return VMX_ERR_CONTROLS;
-		v->dirty_ctl = true;
+		v->stale |= STALE_02;
 	}
 	merge_msr_bitmap(v);
 	vmcs_shadow_drain(c, v);
 	vmcs_load(c, &v->vmcs02);
 	inherit_efer_pat(v, efer, pat);
-	if (v->dirty_ctl)
+	if (v->stale & STALE_02)
 		write_controls(v);
-	if (refuse_guest_state(c, v))
+	if (v->stale && refuse_guest_state(c, v))
 		return 0;
 	copy_control(v, VMCS_ENTRY_INTR_INFO);
 	if (F12(v, VMCS_ENTRY_INTR_INFO) & INTR_VALID) {
@@ -141,6 +142,19 @@ static u32 enter(struct pcpu *c, struct vcpu12 *v)
 		invvpid(1, vmread(VMCS_VPID), 0);
 	c->in_l2 = true;
 	return 0;
+}
+
+static u32 check(struct vcpu12 *v)
+{
+	u32 error = v->stale & STALE_CONTROLS ? vmcs12_check_controls(v->f, &l1_caps) : 0;
+
+	if (!error)
+		v->stale &= (u8)~STALE_CONTROLS;
+	if (!error && v->stale & STALE_HOST)
+		error = vmcs12_check_host(v->f, &l1_caps);
+	if (!error)
+		v->stale &= (u8)~STALE_HOST;
+	return error;
 }
 
 void nested_l1_enter(struct pcpu *c, bool launch)
@@ -157,14 +171,9 @@ void nested_l1_enter(struct pcpu *c, bool launch)
 	else if (!launch && !v->launched12)
 		error = VMX_ERR_VMRESUME_NOT_LAUNCHED;
 	else
-		error = v->checked ? 0 : vmcs12_check_controls(v->f, &l1_caps);
-	v->checked |= !error;
-	if (!error && !v->host_checked)
-		error = vmcs12_check_host(v->f, &l1_caps);
-	if (!error) {
-		v->host_checked = true;
+		error = v->stale & (STALE_CONTROLS | STALE_HOST) ? check(v) : 0;
+	if (!error)
 		error = enter(c, v);
-	}
 	if (error)
 		return nested_vmfail(c, error);
 	if (v->vm)		/* it may not run at all: its exit is then made up (an ordinary one: nested_handle_exit) */

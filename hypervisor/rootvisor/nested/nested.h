@@ -30,17 +30,23 @@ struct shadow {			/* EPT02 of one EPTP12 of ordinary guests */
 /* Of what L1 reads without an exit: what every exit has; what most have; and what KVM needs to emulate an access to a device. */
 enum vmcs_shows { SHOWS_BRIEF, SHOWS_EXIT, SHOWS_MMIO };
 
+enum {
+	STALE_02 = 1,		/* controls changed since VMCS02 was written */
+	STALE_CONTROLS = 2,	/* a control, */
+	STALE_HOST = 4,		/* a control or a host field changed since check.c passed them */
+	STALE_GUEST = 8,	/* a guest field was written since refuse_guest_state() passed it */
+	STALE_ALL = 15,
+};
+
 struct vcpu12 {
 	u64 gpa;		/* of L1's VMCS page; 0 = free */
 	u64 nonce;		/* also in that page: tells it was not re-initialised */
 	bool launched12, quick;	/* launch state as L1 knows it; if protected: resuming it does not call the Guardian */
 	enum vmcs_shows shows;	/* what is in shadow_vmcs */
-	bool dirty_ctl;		/* controls changed since VMCS02 was written */
-	bool checked, host_checked;	/* no control, no control and no host field changed since check.c passed them */
-	bool guest_checked;	/* no guest field written since refuse_guest_state() passed it */
+	u8 stale;		/* STALE_* */
 	struct pcpu *ran_on;	/* the CPU it ran on last */
 	struct vmcs vmcs02;
-	struct vmcs shadow_vmcs;	/* pa = 0: none, every access of L1 exits */
+	struct vmcs shadow_vmcs;
 	void *msr_bitmap02;
 	struct shadow *shadow;
 	struct vm *launching;	/* PROTECT under way */

@@ -30,14 +30,12 @@ static struct vcpu12 *take(u64 gpa)
 	if (!v)
 		return NULL;
 	memset(v, 0, sizeof(*v));
-	v->msr_bitmap02 = pool_get();
-	if (!v->msr_bitmap02)
+	if (pool_free_pages() < 3)
 		return NULL;
-	memset(v->msr_bitmap02, 0xff, PAGE_SIZE);
-	if (vmcs_alloc(&v->vmcs02) < 0) {
-		pool_put(v->msr_bitmap02);
-		return NULL;
-	}
+	v->msr_bitmap02 = memset(pool_get(), 0xff, PAGE_SIZE);
+	vmcs_alloc(&v->vmcs02);
+	vmcs_alloc(&v->shadow_vmcs);
+	*(u32 *)va(v->shadow_vmcs.pa) |= (u32)BIT(31);	/* shadow-VMCS indicator */
 	v->gpa = gpa;
 	v->nonce = ++nonces;
 	return v;
@@ -49,8 +47,7 @@ void vcpu12_free(struct pcpu *c, struct vcpu12 *v)
 		vmcs12_set_current(c, NULL);
 	vmcs_clear(c, &v->vmcs02);
 	pool_put(va(v->vmcs02.pa));
-	if (v->shadow_vmcs.pa)
-		pool_put(va(v->shadow_vmcs.pa));
+	pool_put(va(v->shadow_vmcs.pa));
 	pool_put(v->msr_bitmap02);
 	v->gpa = 0;
 }
@@ -73,7 +70,7 @@ struct vcpu12 *vcpu12_load(u64 gpa)
 	for (u32 i = 0; i < NR_FIELDS; i++)
 		F12(v, fields[i].encoding) = p->f[i];
 	p->nonce = v->nonce;		/* L1 may load others and come back without VMCLEAR */
-	v->dirty_ctl = true;
+	v->stale = STALE_ALL;
 	vmcs12_move_guest(c, v, false);
 	return v;
 }

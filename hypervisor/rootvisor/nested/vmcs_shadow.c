@@ -2,13 +2,10 @@
 /*
  * VMCS shadowing (SDM vol. 3, 25.10): L1 reads exit information and reads and writes the
  * few guest registers that every exit needs in a shadow VMCS, without an exit. Controls are
- * never among them: they always go through vmcs12_write(). A CPU without the feature traps
- * each access as before.
+ * never among them: they always go through vmcs12_write().
  */
 #include "nested/nested.h"
 
-#define PROC2_SHADOW		BIT(14)
-#define MISC_WRITE_ANY_FIELD	BIT(29)	/* VMWRITE of exit-information fields, in VMX root */
 #define VMCS_VMREAD_BITMAP	0x2026
 #define VMCS_VMWRITE_BITMAP	0x2028
 
@@ -33,32 +30,29 @@ static const u16 guest_fields[] = {
 
 static const u8 nr_guest[] = { [SHOWS_BRIEF] = NR_GUEST_BRIEF, [SHOWS_EXIT] = 6, [SHOWS_MMIO] = ARRAY_SIZE(guest_fields) };
 
-static u8 *vmread_bitmap[ARRAY_SIZE(nr_guest)], *vmwrite_bitmap;
+static u8 vmread_bitmap[ARRAY_SIZE(nr_guest)][PAGE_SIZE] __attribute__((aligned(4096))), vmwrite_bitmap[PAGE_SIZE] __attribute__((aligned(4096)));
 
 /* A bitmap that opens the first n of these fields, too. */
-static void open_fields(u8 **bitmap, const u16 *enc, u32 n)
+static void open_fields(u8 *bitmap, const u16 *enc, u32 n)
 {
-	if (!*bitmap)
-		*bitmap = memset(pool_need(1), 0xff, PAGE_SIZE);
 	for (u32 i = 0; i < n; i++)
-		(*bitmap)[enc[i] >> 3] &= (u8)~(1 << (enc[i] & 7));
+		bitmap[enc[i] >> 3] &= (u8)~(1 << (enc[i] & 7));
 }
 
 void vmcs_shadow_init(void)
 {
-	if (!(hw_caps.proc2 >> 32 & PROC2_SHADOW) || !(hw_caps.misc & MISC_WRITE_ANY_FIELD))
-		return;
-	open_fields(&vmwrite_bitmap, guest_fields, NR_GUEST_BRIEF);
+	memset(vmread_bitmap, 0xff, sizeof(vmread_bitmap));
+	memset(vmwrite_bitmap, 0xff, sizeof(vmwrite_bitmap));
+	open_fields(vmwrite_bitmap, guest_fields, NR_GUEST_BRIEF);
 	for (u32 i = 0; i < ARRAY_SIZE(nr_guest); i++) {
-		open_fields(&vmread_bitmap[i], exit_fields, i == SHOWS_BRIEF ? NR_EXIT_BRIEF : ARRAY_SIZE(exit_fields));
-		open_fields(&vmread_bitmap[i], guest_fields, nr_guest[i]);
+		open_fields(vmread_bitmap[i], exit_fields, i == SHOWS_BRIEF ? NR_EXIT_BRIEF : ARRAY_SIZE(exit_fields));
+		open_fields(vmread_bitmap[i], guest_fields, nr_guest[i]);
 	}
 }
 
 void vmcs_shadow_close(void)
 {
-	if (vmwrite_bitmap)
-		vmwrite(VMCS_VMREAD_BITMAP, pa(vmread_bitmap[SHOWS_BRIEF]));
+	vmwrite(VMCS_VMREAD_BITMAP, pa(vmread_bitmap[SHOWS_BRIEF]));
 }
 
 static inline __attribute__((always_inline)) void fill(struct pcpu *c, struct vcpu12 *v, bool vm, u32 exits, u32 guests)
@@ -81,9 +75,9 @@ static inline __attribute__((always_inline)) void fill(struct pcpu *c, struct vc
 
 void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v)
 {
-	if (v->shadow_vmcs.pa && v->shows == SHOWS_BRIEF)
+	if (v->shows == SHOWS_BRIEF)
 		fill(c, v, v->vm, NR_EXIT_BRIEF, NR_GUEST_BRIEF);	/* in a straight line */
-	else if (v->shadow_vmcs.pa)
+	else
 		fill(c, v, v->vm, ARRAY_SIZE(exit_fields), nr_guest[v->shows]);
 }
 
@@ -92,8 +86,6 @@ void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v)
 {
 	u64 w[NR_GUEST_BRIEF];
 
-	if (!v->shadow_vmcs.pa)
-		return;
 	vmcs_load(c, &v->shadow_vmcs);
 	for (u32 i = 0; i < NR_GUEST_BRIEF; i++)
 		w[i] = vmread(guest_fields[i]);
@@ -114,25 +106,16 @@ void vmcs12_set_current(struct pcpu *c, struct vcpu12 *v)
 
 	if (c->cur12 == v)
 		return;
-	if (c->cur12 && c->cur12->shadow_vmcs.pa) {
+	if (c->cur12) {
 		vmcs_shadow_drain(c, c->cur12);
 		vmcs_clear(c, &c->cur12->shadow_vmcs);
 	}
 	c->cur12 = v;
-	if (!vmwrite_bitmap)
-		return;
-	if (v && !v->shadow_vmcs.pa && vmcs_alloc(&v->shadow_vmcs) == 0)
-		*(u32 *)va(v->shadow_vmcs.pa) |= (u32)BIT(31);	/* shadow-VMCS indicator */
 	if (v)
 		vmcs_shadow_fill(c, v);
 	vmcs_load(c, &c->vmcs01);
 	proc2 = vmread(VMCS_PROC2_CTLS) & ~PROC2_SHADOW;
-	if (v && v->shadow_vmcs.pa) {
-		vmwrite(VMCS_VMWRITE_BITMAP, pa(vmwrite_bitmap));
-		vmwrite(VMCS_LINK_POINTER, v->shadow_vmcs.pa);
-		vmwrite(VMCS_PROC2_CTLS, proc2 | PROC2_SHADOW);
-	} else {
-		vmwrite(VMCS_PROC2_CTLS, proc2);
-		vmwrite(VMCS_LINK_POINTER, ~0ull);
-	}
+	vmwrite(VMCS_VMWRITE_BITMAP, pa(vmwrite_bitmap));
+	vmwrite(VMCS_LINK_POINTER, v ? v->shadow_vmcs.pa : ~0ull);
+	vmwrite(VMCS_PROC2_CTLS, v ? proc2 | PROC2_SHADOW : proc2);
 }

@@ -95,6 +95,7 @@ enum {
 #define PROC2_PLE		BIT(10)
 #define PROC2_RDRAND		BIT(11)
 #define PROC2_INVPCID		BIT(12)
+#define PROC2_SHADOW		BIT(14)
 #define PROC2_RDSEED		BIT(16)
 #define PROC2_XSAVES		BIT(20)
 /* VM-exit controls */
