@@ -6,12 +6,7 @@
 
 u64 frames_max;
 struct frame_counts frame_counts;
-static struct frame *frames;
-
-struct frame *frame_of(u64 pfn)
-{
-	return pfn < frames_max ? &frames[pfn] : NULL;
-}
+struct frame *frames;
 
 void frames_init(void)
 {

@@ -2,7 +2,6 @@
 /* Between L1 and L2: VMCS02 from VMCS12 at entry, exit information and L1's host state
  * at exit. */
 #include "nested/nested.h"
-#include "trace.h"
 #include "vmx/vmx.h"
 
 /* MSRs that an ordinary guest may reach directly if L1 lets it; all others exit. Each row in one word of the bitmap. */
@@ -48,13 +47,14 @@ static void copy_control(struct vcpu12 *v, u32 enc)
 }
 
 /* VMCS02 is current. */
-static void write_controls(struct vcpu12 *v)
+static __attribute__((noinline)) void write_controls(struct vcpu12 *v)
 {
 	static const u16 copied[] = {
 		VMCS_EXCEPTION_BITMAP, VMCS_PF_MASK, VMCS_PF_MATCH, VMCS_TSC_OFFSET, VMCS_CR0_MASK, VMCS_CR4_MASK,
 		VMCS_CR0_SHADOW, VMCS_CR4_SHADOW };
 	static const u16 zero[] = {
-		VMCS_CR3_TARGET_COUNT, VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT };
+		VMCS_CR3_TARGET_COUNT, VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT, VMCS_ENTRY_MSR_LOAD_COUNT,
+		VMCS_ENTRY_INTR_INFO };
 	u32 proc2 = (u32)F12(v, VMCS_PROC2_CTLS) | PROC2_VPID | PROC2_EPT;
 
 	caps_write_controls(F12(v, VMCS_PIN_CTLS), F12(v, VMCS_PROC_CTLS) | PROC_MSR_BITMAPS | PROC_SECONDARY, proc2,
@@ -73,23 +73,12 @@ static void write_controls(struct vcpu12 *v)
 	v->stale &= (u8)~STALE_02;
 }
 
-/* Registers that L2 takes from L1, whose they are, when L1 does not say otherwise. VMCS02 is current. */
-static void inherit_efer_pat(struct vcpu12 *v, u64 efer, u64 pat)
-{
-	u64 entry = F12(v, VMCS_ENTRY_CTLS);
-
-	if (!(entry & ENTRY_LOAD_EFER))
-		vmwrite(VMCS_GUEST_EFER, entry & ENTRY_IA32E ? efer : efer & ~(EFER_LMA | EFER_LME));
-	if (!(entry & ENTRY_LOAD_PAT))
-		vmwrite(VMCS_GUEST_PAT, pat);
-}
-
 /*
  * What the CPU would take and L1 is not offered: a link pointer (the CPU reads the page that it names), states
  * in which nothing but INIT wakes the CPU. VMCS02 is current; if refused, L1 runs again with an exit for a
  * failed entry.
  */
-static bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
+static __attribute__((noinline)) bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
 {
 	bool link = vmread(VMCS_LINK_POINTER) != ~0ull;
 
@@ -99,62 +88,61 @@ static bool refuse_guest_state(struct pcpu *c, struct vcpu12 *v)
 	}
 	F12(v, VMCS_EXIT_REASON) = EXIT_REASON_FAILED | EXIT_ENTRY_GUEST_STATE;
 	F12(v, VMCS_EXIT_QUALIFICATION) = link ? 4 : 0;
+	v->shows = SHOWS_EXIT;
 	nested_to_l1(c, v);
 	return true;
 }
 
-/* 0 or a VMX instruction error. */
-static u32 enter(struct pcpu *c, struct vcpu12 *v)
+/* An ordinary guest's vCPU. */
+static void enter(struct pcpu *c, struct vcpu12 *v)
 {
-	u64 entry = F12(v, VMCS_ENTRY_CTLS);
+	u64 entry = F12(v, VMCS_ENTRY_CTLS);	/* registers that L2 takes from L1, whose they are, when L1 does not say otherwise: */
 	u64 efer = entry & ENTRY_LOAD_EFER ? 0 : vmread(VMCS_GUEST_EFER), pat = entry & ENTRY_LOAD_PAT ? 0 : vmread(VMCS_GUEST_PAT);
 
-	if (v->ran_on != c) {		/* translations of its last stay here are stale */
-		tlb_flush(c);
-		v->ran_on = c;
-	}
-	if (v->vm) {
-		vmcs_shadow_drain(c, v);
-		c->in_l2 = true;
-		vm_enter(c, v);
-		return 0;
-	}
 	if (!v->shadow || v->shadow->eptp12 != F12(v, VMCS_EPTP)) {
 		v->shadow = shadow_get(F12(v, VMCS_EPTP));
 		if (!v->shadow)
-			return VMX_ERR_CONTROLS;
+			return nested_vmfail(c, VMX_ERR_CONTROLS);
 		v->stale |= STALE_02;
 	}
 	merge_msr_bitmap(v);
 	vmcs_shadow_drain(c, v);
-	vmcs_load(c, &v->vmcs02);
-	inherit_efer_pat(v, efer, pat);
+	if (!(entry & ENTRY_LOAD_EFER))
+		vmwrite(VMCS_GUEST_EFER, entry & ENTRY_IA32E ? efer : efer & ~(EFER_LMA | EFER_LME));
+	if (!(entry & ENTRY_LOAD_PAT))
+		vmwrite(VMCS_GUEST_PAT, pat);
 	if (v->stale & STALE_02)
 		write_controls(v);
 	if (v->stale && refuse_guest_state(c, v))
-		return 0;
-	copy_control(v, VMCS_ENTRY_INTR_INFO);
-	if (F12(v, VMCS_ENTRY_INTR_INFO) & INTR_VALID) {
+		return;
+	if (F12(v, VMCS_ENTRY_INTR_INFO) & INTR_VALID) {	/* else VMCS02 has none either: the last entry took it */
+		copy_control(v, VMCS_ENTRY_INTR_INFO);
 		copy_control(v, VMCS_ENTRY_ERROR_CODE);
 		copy_control(v, VMCS_ENTRY_INSTR_LEN);
 	}
 	if (!(F12(v, VMCS_PROC2_CTLS) & PROC2_VPID))
 		invvpid(1, vmread(VMCS_VPID), 0);
 	c->in_l2 = true;
-	return 0;
 }
 
+/* Of CR0 an exit changes nothing else; the last: reserved. */
+#define CR0_KEPT	(CR0_ET | CR0_CD | CR0_NW | 0x1ff80000 | BIT(17) | 0xffc0)
+
+/* 0 or a VMX instruction error. */
 static u32 check(struct vcpu12 *v)
 {
 	u32 error = v->stale & STALE_CONTROLS ? vmcs12_check_controls(v->f, &l1_caps) : 0;
 
-	if (!error)
-		v->stale &= (u8)~STALE_CONTROLS;
 	if (!error && v->stale & STALE_HOST)
 		error = vmcs12_check_host(v->f, &l1_caps);
-	if (!error)
-		v->stale &= (u8)~STALE_HOST;
-	return error;
+	if (error)
+		return error;
+	v->stale &= (u8)~(STALE_CONTROLS | STALE_HOST);
+	v->host_cr0 = F12(v, VMCS_HOST_CR0) & ~CR0_KEPT;
+	v->host_cr4 = F12(v, VMCS_HOST_CR4) | CR4_VMXE;
+	for (u32 i = 0; i < 6; i++)
+		((u16 *)v->host_sel)[i] = (u16)F12(v, VMCS_HOST_ES_SEL + 2 * i);
+	return 0;
 }
 
 void nested_l1_enter(struct pcpu *c, bool launch)
@@ -172,12 +160,18 @@ void nested_l1_enter(struct pcpu *c, bool launch)
 		error = VMX_ERR_VMRESUME_NOT_LAUNCHED;
 	else
 		error = v->stale & (STALE_CONTROLS | STALE_HOST) ? check(v) : 0;
-	if (!error)
-		error = enter(c, v);
 	if (error)
 		return nested_vmfail(c, error);
-	if (v->vm)		/* it may not run at all: its exit is then made up (an ordinary one: nested_handle_exit) */
-		v->launched12 = true;
+	if (v->ran_on != c) {		/* translations of its last stay here are stale */
+		tlb_flush(c);
+		v->ran_on = c;
+	}
+	if (!v->vm)
+		return enter(c, v);
+	vmcs_shadow_drain(c, v);
+	c->in_l2 = true;
+	vm_enter(c, v);
+	v->launched12 = true;		/* it may not run at all: its exit is then made up (an ordinary one: nested_handle_exit) */
 }
 
 void nested_copy_exit_info(struct vcpu12 *v, u32 reason)
@@ -186,32 +180,25 @@ void nested_copy_exit_info(struct vcpu12 *v, u32 reason)
 	static const u16 info[] = {
 		VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_ERROR, VMCS_INSTRUCTION_INFO,
 		VMCS_GUEST_PHYSICAL_ADDRESS, VMCS_GUEST_LINEAR_ADDRESS };
-	u64 ia32e = vmread(VMCS_ENTRY_CTLS) & ENTRY_IA32E;
 
 	F12(v, VMCS_EXIT_REASON) = reason;
 	for (u32 i = 0; i < ARRAY_SIZE(always); i++)
 		F12(v, always[i]) = vmread(always[i]);
-	v->shows = reason < 64 && BRIEF_EXITS >> reason & 1 && !(F12(v, VMCS_IDT_VECTORING_INFO) & INTR_VALID) ?
-		   SHOWS_BRIEF : SHOWS_EXIT;
+	v->shows = reason > 63 || !(BRIEF_EXITS >> reason & 1) || F12(v, VMCS_IDT_VECTORING_INFO) & INTR_VALID ? SHOWS_EXIT :
+		   F12(v, VMCS_EXIT_INTR_INFO) & INTR_VALID ? SHOWS_BRIEF : SHOWS_QUIET;
 	F12(v, VMCS_EXIT_QUALIFICATION) = 0;	/* of a brief exit, as the CPU says it */
-	for (u32 i = 0; v->shows != SHOWS_BRIEF && i < ARRAY_SIZE(info); i++)
+	for (u32 i = 0; v->shows == SHOWS_EXIT && i < ARRAY_SIZE(info); i++)
 		F12(v, info[i]) = vmread(info[i]);
-	F12(v, VMCS_ENTRY_CTLS) = (F12(v, VMCS_ENTRY_CTLS) & ~ENTRY_IA32E) | ia32e;
-	if (!(reason & EXIT_REASON_FAILED))
+	F12(v, VMCS_ENTRY_CTLS) = (F12(v, VMCS_ENTRY_CTLS) & ~ENTRY_IA32E) | (vmread(VMCS_ENTRY_CTLS) & ENTRY_IA32E);
+	if (reason & EXIT_REASON_FAILED)	/* the CPU kept it */
+		vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	else
 		F12(v, VMCS_ENTRY_INTR_INFO) &= ~INTR_VALID;
 }
 
-/*
- * SDM vol. 3, 28.5: what a VM exit loads, here into vmcs01's guest state. L1 left in 64-bit mode at CPL 0: if it had the selectors
- * already, it had all of these six that can be seen there (bases of FS and GS: nested_to_l1).
- */
-static void load_l1_segments(const struct vcpu12 *v)
+static __attribute__((noinline)) void load_l1_segments(const struct vcpu12 *v)
 {
-	u64 differ = 0;
-
-	for (u32 i = 0; i < 6; i++)
-		differ |= vmread(VMCS_GUEST_ES_SEL + 2 * i) ^ F12(v, VMCS_HOST_ES_SEL + 2 * i);
-	for (u32 i = 0; differ && i < 6; i++) {
+	for (u32 i = 0; i < 6; i++) {
 		u64 sel = F12(v, VMCS_HOST_ES_SEL + 2 * i);
 
 		vmwrite(VMCS_GUEST_ES_SEL + 2 * i, sel);
@@ -219,15 +206,15 @@ static void load_l1_segments(const struct vcpu12 *v)
 		vmwrite(VMCS_GUEST_ES_AR + 2 * i, i == 1 ? 0xa09b : sel ? 0xc093 : 0x1c093);
 		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, 0);
 	}
-	vmwrite(VMCS_GUEST_TR_LIMIT, 0x67);
-	vmwrite(VMCS_GUEST_TR_AR, 0x8b);
-	vmwrite(VMCS_GUEST_LDTR_AR, 0x10000);
-	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
 }
 
-void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
+/* SDM vol. 3, 28.5: what a VM exit loads, here into vmcs01's guest state. */
+static inline __attribute__((always_inline)) void load_l1(struct pcpu *c, struct vcpu12 *v)
 {
+	static const struct vmcs_value fixed[] = {
+		{ VMCS_GUEST_TR_LIMIT, 0x67 }, { VMCS_GUEST_TR_AR, 0x8b }, { VMCS_GUEST_LDTR_AR, 0x10000 }, { VMCS_GUEST_LDTR_SEL, 0 },
+		{ VMCS_GUEST_GDTR_LIMIT, 0xffff }, { VMCS_GUEST_IDTR_LIMIT, 0xffff }, { VMCS_GUEST_DEBUGCTL, 0 },
+		{ VMCS_GUEST_PENDING_DBG, 0 }, { VMCS_GUEST_RFLAGS, 2 }, { VMCS_GUEST_DR7, 0x400 }, { VMCS_GUEST_INTERRUPTIBILITY, 0 } };
 	static const struct { u16 guest, host; } copied[] = {
 		{ VMCS_GUEST_CR3, VMCS_HOST_CR3 }, { VMCS_GUEST_RIP, VMCS_HOST_RIP }, { VMCS_GUEST_RSP, VMCS_HOST_RSP },
 		{ VMCS_GUEST_FS_BASE, VMCS_HOST_FS_BASE }, { VMCS_GUEST_GS_BASE, VMCS_HOST_GS_BASE },
@@ -235,31 +222,37 @@ void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
 		{ VMCS_GUEST_GDTR_BASE, VMCS_HOST_GDTR_BASE }, { VMCS_GUEST_IDTR_BASE, VMCS_HOST_IDTR_BASE },
 		{ VMCS_GUEST_SYSENTER_CS, VMCS_HOST_SYSENTER_CS }, { VMCS_GUEST_SYSENTER_ESP, VMCS_HOST_SYSENTER_ESP },
 		{ VMCS_GUEST_SYSENTER_EIP, VMCS_HOST_SYSENTER_EIP } };
-	static const u16 zero[] = { VMCS_GUEST_DEBUGCTL, VMCS_GUEST_PENDING_DBG, VMCS_GUEST_LDTR_SEL };
-	const u64 keep = CR0_ET | CR0_CD | CR0_NW | 0x1ff80000 | BIT(17) | 0xffc0;	/* the last: reserved */
-	u64 info = F12(v, VMCS_EXIT_INTR_INFO);
-	u64 exit = F12(v, VMCS_EXIT_CTLS);
+	u64 now[3];
 
 	c->in_l2 = false;
 	c->stats.reflected++;
-	vmcs_shadow_fill(c, v);
-	vmcs_load(c, &c->vmcs01);
-	vmwrite(VMCS_GUEST_CR0, (vmread(VMCS_GUEST_CR0) & keep) | (F12(v, VMCS_HOST_CR0) & ~keep));
-	vmwrite(VMCS_GUEST_CR4, F12(v, VMCS_HOST_CR4) | CR4_VMXE);
-	load_l1_segments(v);
+	vmwrite(VMCS_GUEST_CR0, (vmread(VMCS_GUEST_CR0) & CR0_KEPT) | v->host_cr0);
+	vmwrite_from(VMCS_GUEST_CR4, &v->host_cr4);
+	for (u32 i = 0; i < 6; i++)	/* of 8 bytes each: the next one goes over the last six, which are 0 */
+		vmread_to(VMCS_GUEST_ES_SEL + 2 * i, (u64 *)((u16 *)now + i));
+	/* L1 left in 64-bit mode at CPL 0: if it had the selectors already, it had all of these six that can be seen there (bases
+	 * of FS and GS: below). */
+	if (now[0] != v->host_sel[0] || now[1] != v->host_sel[1])
+		load_l1_segments(v);
 	for (u32 i = 0; i < ARRAY_SIZE(copied); i++)
-		vmwrite(copied[i].guest, F12(v, copied[i].host));
-	vmcs_zero(zero, ARRAY_SIZE(zero));
-	if (exit & EXIT_LOAD_EFER)
-		vmwrite(VMCS_GUEST_EFER, F12(v, VMCS_HOST_EFER));
-	if (exit & EXIT_LOAD_PAT)
-		vmwrite(VMCS_GUEST_PAT, F12(v, VMCS_HOST_PAT));
-	vmwrite(VMCS_GUEST_RFLAGS, 2);
-	vmwrite(VMCS_GUEST_DR7, 0x400);
+		vmwrite_from(copied[i].guest, &F12(v, copied[i].host));
+	for (u32 i = 0; i < ARRAY_SIZE(fixed); i++)
+		vmwrite_from(fixed[i].field, &fixed[i].value);
+	if (F12(v, VMCS_EXIT_CTLS) & EXIT_LOAD_EFER)
+		vmwrite_from(VMCS_GUEST_EFER, &F12(v, VMCS_HOST_EFER));
+	if (F12(v, VMCS_EXIT_CTLS) & EXIT_LOAD_PAT)
+		vmwrite_from(VMCS_GUEST_PAT, &F12(v, VMCS_HOST_PAT));
+}
+
+void nested_to_l1(struct pcpu *c, struct vcpu12 *v)
+{
+	u64 info = F12(v, VMCS_EXIT_INTR_INFO);
+
+	vmcs_shadow_fill(c, v, false);
+	load_l1(c, v);
 	/* An NMI that caused the exit blocks further ones until L1's IRET. */
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
-		(u32)F12(v, VMCS_EXIT_REASON) == EXIT_EXCEPTION_NMI && (info & INTR_VALID) &&
-		INTR_TYPE(info) == INTR_TYPE_NMI ? 8 : 0);
+	if ((u32)F12(v, VMCS_EXIT_REASON) == EXIT_EXCEPTION_NMI && (info & INTR_VALID) && INTR_TYPE(info) == INTR_TYPE_NMI)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_NMI);
 }
 
 void nested_reflect_ept(struct pcpu *c, struct vcpu12 *v, u64 gpa, u64 qualification, bool misconfig)
@@ -276,17 +269,13 @@ static void ordinary_exit(struct pcpu *c, struct vcpu12 *v, u32 reason)
 	if (reason == EXIT_EPT_VIOLATION) {
 		u64 gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 		u64 qual = vmread(VMCS_EXIT_QUALIFICATION);
-		bool misconfig;
+		bool misconfig, done = shadow_fault(c, v, gpa, &qual, &misconfig);
 
-		if (shadow_fault(c, v, gpa, &qual, &misconfig)) {
-			vmcs_load(c, &v->vmcs02);
-			guest_requeue_event();	/* L1 never hears of the exit */
-			return;
-		}
 		vmcs_load(c, &v->vmcs02);
+		if (done)
+			return guest_requeue_event();	/* L1 never hears of the exit */
 		nested_copy_exit_info(v, reason);
-		nested_reflect_ept(c, v, gpa, qual, misconfig);
-		return;
+		return nested_reflect_ept(c, v, gpa, qual, misconfig);
 	}
 	if (reason == EXIT_VMCALL && guest_call(c, v))
 		return;
@@ -311,8 +300,9 @@ void nested_entry_failed(struct pcpu *c)
 		return;
 	}
 	/* A check that is left to the CPU: L1's VMLAUNCH or VMRESUME fails, L1 never left. */
+	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	c->in_l2 = false;
-	vmcs_shadow_fill(c, c->cur12);
+	vmcs_shadow_fill(c, c->cur12, false);
 	vmcs_load(c, &c->vmcs01);
 	nested_vmfail(c, error);
 }
@@ -339,39 +329,59 @@ struct vmcs *nested_vmcs(struct pcpu *c)
 /* Exits of a protected vCPU in whose handlers the Guardian has no part. */
 #define QUICK_PROTECTED	(BIT(EXIT_EXT_INTR) | BIT(EXIT_CPUID) | BIT(EXIT_HLT) | BIT(EXIT_RDMSR) | BIT(EXIT_WRMSR))
 
+/* Exits of an instruction: no event's delivery was under way, nor is one the reason. */
+#define QUIET_EXITS	(BRIEF_EXITS & ~(BIT(EXIT_EXT_INTR) | BIT(EXIT_INTR_WINDOW) | BIT(EXIT_VMCALL)))
+
+#define AR_LONG		BIT(13)
+#define AR_CPL		0x64ull		/* DPL, which it is if not conforming, and conforming */
+
 enum vmx_result nested_quick_exit(void)
 {
 	struct pcpu *c = this_pcpu();
+	struct vcpu12 *v = c->cur12;
 	u32 reason = (u32)vmread(VMCS_EXIT_REASON);
-	struct vmcs *v;
-	bool ready;
+	bool in_l2 = c->in_l2, ready = true;
 
-	if (!c->in_l2 && reason == EXIT_CPUID) {	/* it needs nothing that the lock guards */
+	if (!in_l2 && reason == EXIT_CPUID) {	/* it needs nothing that the lock guards */
 		count_exit(c, reason);
 		l1_cpuid(c);
 		return VMX_AGAIN;
 	}
-	/* The bulk of what a VM costs. In L1 no event's delivery can have been under way; the Guardian is never called from here. */
-	if (!c->cur12 || (c->in_l2 ? c->cur12->vm ? reason > 63 || !(QUICK_PROTECTED >> reason & 1) :
-			  reason >= CVM_EXIT_REASONS || reason == EXIT_EXCEPTION_NMI || reason == EXIT_VMCALL :
-			  reason != EXIT_VMRESUME || (c->cur12->vm && !c->cur12->quick)))
+	/* The bulk of what a VM costs; the Guardian is never called from here. */
+	if (!v || (in_l2 ? v->vm ? reason > 63 || !(QUICK_PROTECTED >> reason & 1) :
+		   reason >= CVM_EXIT_REASONS || reason == EXIT_EXCEPTION_NMI || reason == EXIT_VMCALL :
+		   reason != EXIT_VMRESUME || (v->vm && !v->quick)))
 		return VMX_EXIT;
 	trace_exit(c);
 	c->in_guest = 0;
 	rv_lock();
 	count_exit(c, reason);
-	if (c->in_l2)
-		nested_handle_exit(c, reason);
-	else
-		nested_l1_instruction(c, reason);
-	v = nested_vmcs(c);
-	vmcs_load(c, v);
+	/* To L1 as the last time: what can differ. If the guest's MOV to CR0 exits, it did not change long mode. */
+	if (in_l2 && !v->vm && v->shows == SHOWS_QUIET && reason < 64 && QUIET_EXITS >> reason & 1 && F12(v, VMCS_CR0_MASK) & CR0_PG) {
+		F12(v, VMCS_EXIT_REASON) = reason;
+		F12(v, VMCS_ENTRY_INTR_INFO) &= ~INTR_VALID;
+		vmread_to(VMCS_EXIT_INSTR_LEN, &F12(v, VMCS_EXIT_INSTR_LEN));
+		vmcs_shadow_fill(c, v, true);
+		load_l1(c, v);
+	/* VMRESUME in 64-bit mode at CPL 0, not blocked by MOV SS, nothing to be checked. What is launched is so on this CPU, with its host
+	 * state, and L1 knows it. In L1 no event's delivery can have been under way. */
+	} else if (!in_l2 && !v->vm && !v->stale && v->vmcs02.launched &&
+		   (vmread(VMCS_GUEST_CS_AR) & (AR_LONG | AR_CPL)) == AR_LONG && !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2)) {
+		enter(c, v);
+	} else {
+		if (in_l2)
+			nested_handle_exit(c, reason);
+		else
+			nested_l1_instruction(c, reason);
+		vmcs_load(c, nested_vmcs(c));
+		ready = c->current->launched && c->current->host_of == c && log_last - log_folded <= LOG_SLACK;
+	}
 	c->nmi_arrived = false;
 	__asm__ volatile("" : : : "memory");	/* as in pcpu_run() */
-	ready = v->launched && v->host_of == c && (!c->nmi_pending || c->in_l2) && log_last - log_folded <= LOG_SLACK;
+	ready = ready && (!c->nmi_pending || c->in_l2);
 	rv_unlock();
 	if (!ready)
 		return VMX_DONE;
-	vmcs_about_to_enter(c);
+	vmcs_about_to_enter(c, true);
 	return VMX_AGAIN;
 }

@@ -27,16 +27,13 @@ struct shadow {			/* EPT02 of one EPTP12 of ordinary guests */
 	u64 used;		/* entry counter at the last use */
 };
 
-/* Of what L1 reads without an exit: what every exit has; what most have; and what KVM needs to emulate an access to a device. */
-enum vmcs_shows { SHOWS_BRIEF, SHOWS_EXIT, SHOWS_MMIO };
+/* Of what L1 reads without an exit: what every exit has (quiet: and of an event there is none); what most have; and what KVM needs
+ * to emulate an access to a device. */
+enum vmcs_shows { SHOWS_BRIEF, SHOWS_QUIET, SHOWS_EXIT, SHOWS_MMIO };
 
-enum {
-	STALE_02 = 1,		/* controls changed since VMCS02 was written */
-	STALE_CONTROLS = 2,	/* a control, */
-	STALE_HOST = 4,		/* a control or a host field changed since check.c passed them */
-	STALE_GUEST = 8,	/* a guest field was written since refuse_guest_state() passed it */
-	STALE_ALL = 15,
-};
+/* What changed: controls since VMCS02 was written; a control, a control or a host field since check.c passed them; a guest field since
+ * refuse_guest_state() did. */
+enum { STALE_02 = 1, STALE_CONTROLS = 2, STALE_HOST = 4, STALE_GUEST = 8, STALE_ALL = 15 };
 
 struct vcpu12 {
 	u64 gpa;		/* of L1's VMCS page; 0 = free */
@@ -52,7 +49,9 @@ struct vcpu12 {
 	struct vm *launching;	/* PROTECT under way */
 	struct vm *vm;		/* protected: the VM, else NULL */
 	struct pvcpu *pv;
-	u64 f[NR_FIELD_SLOTS];	/* fields.h */
+	u64 host_cr0, host_cr4;	/* of the host state, once it is checked: as they are written */
+	u64 host_sel[3];	/* 16 bits each: ES, CS, SS, DS, FS, GS, 0 */
+	u64 f[NR_FIELD_SLOTS];	/* fields.h; of an ordinary guest's state: scratch */
 };
 
 /* What the CPU allows and what L1 is told (caps.c): MSRs 480H to 490H, in their order. */
@@ -96,9 +95,9 @@ void vmcs12_move_guest(struct pcpu *c, struct vcpu12 *v, bool pull);
 /* vmcs_shadow.c: the fields that L1 reaches without an exit */
 void vmcs_shadow_init(void);
 void vmcs12_set_current(struct pcpu *c, struct vcpu12 *v);	/* VMPTRLD; NULL: none */
-void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v);	/* after an exit to L1; vmcs01 is current then, if there is one to fill */
+void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v, bool quiet);	/* after an exit to L1; vmcs01 is current then, if there is one to fill */
 void vmcs_shadow_close(void);		/* SHOWS_BRIEF, until it is filled again; vmcs01 is current */
-void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v);	/* before an entry */
+void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v);	/* before an entry; VMCS02 is current then */
 
 /* check.c (pure): 0 or a VMX instruction error */
 u32 vmcs12_check_controls(const u64 *f, const struct vmx_caps *caps);

@@ -9,9 +9,10 @@
 #define VMCS_VMREAD_BITMAP	0x2026
 #define VMCS_VMWRITE_BITMAP	0x2028
 
-#define NR_EXIT_BRIEF	4u	/* of exit_fields with SHOWS_BRIEF; else all */
+#define NR_EXIT_QUIET	2u	/* of exit_fields: what differs between exits with SHOWS_QUIET */
+#define NR_EXIT_BRIEF	4u	/* what there is with SHOWS_BRIEF; else all */
 static const u16 exit_fields[] = {
-	VMCS_EXIT_REASON, VMCS_EXIT_INTR_INFO, VMCS_IDT_VECTORING_INFO, VMCS_EXIT_INSTR_LEN,
+	VMCS_EXIT_REASON, VMCS_EXIT_INSTR_LEN, VMCS_EXIT_INTR_INFO, VMCS_IDT_VECTORING_INFO,
 	VMCS_EXIT_QUALIFICATION, VMCS_EXIT_INTR_ERROR, VMCS_IDT_VECTORING_ERROR, VMCS_INSTRUCTION_INFO,
 	VMCS_GUEST_PHYSICAL_ADDRESS, VMCS_GUEST_LINEAR_ADDRESS,
 };
@@ -28,7 +29,7 @@ static const u16 guest_fields[] = {
 	VMCS_GUEST_ES_SEL, VMCS_GUEST_ES_LIMIT, VMCS_GUEST_ES_AR, VMCS_GUEST_ES_BASE,
 };
 
-static const u8 nr_guest[] = { [SHOWS_BRIEF] = NR_GUEST_BRIEF, [SHOWS_EXIT] = 6, [SHOWS_MMIO] = ARRAY_SIZE(guest_fields) };
+static const u8 nr_guest[] = { [SHOWS_BRIEF] = NR_GUEST_BRIEF, [SHOWS_QUIET] = NR_GUEST_BRIEF, [SHOWS_EXIT] = 6, [SHOWS_MMIO] = ARRAY_SIZE(guest_fields) };
 
 static u8 vmread_bitmap[ARRAY_SIZE(nr_guest)][PAGE_SIZE] __attribute__((aligned(4096))), vmwrite_bitmap[PAGE_SIZE] __attribute__((aligned(4096)));
 
@@ -45,7 +46,7 @@ void vmcs_shadow_init(void)
 	memset(vmwrite_bitmap, 0xff, sizeof(vmwrite_bitmap));
 	open_fields(vmwrite_bitmap, guest_fields, NR_GUEST_BRIEF);
 	for (u32 i = 0; i < ARRAY_SIZE(nr_guest); i++) {
-		open_fields(vmread_bitmap[i], exit_fields, i == SHOWS_BRIEF ? NR_EXIT_BRIEF : ARRAY_SIZE(exit_fields));
+		open_fields(vmread_bitmap[i], exit_fields, i <= SHOWS_QUIET ? NR_EXIT_BRIEF : ARRAY_SIZE(exit_fields));
 		open_fields(vmread_bitmap[i], guest_fields, nr_guest[i]);
 	}
 }
@@ -57,25 +58,28 @@ void vmcs_shadow_close(void)
 
 static inline __attribute__((always_inline)) void fill(struct pcpu *c, struct vcpu12 *v, bool vm, u32 exits, u32 guests)
 {
-	u64 w[ARRAY_SIZE(guest_fields)];
-
-	if (!vm)
-		vmcs_load(c, &v->vmcs02);
-	for (u32 i = 0; i < guests; i++)
-		w[i] = vm ? F12(v, guest_fields[i]) : vmread(guest_fields[i]);		/* as L1 may see them */
-	vmcs_load(c, &v->shadow_vmcs);
+	if (!vm && c->current != &v->vmcs02)
+		vmcs_switch(c, &v->vmcs02);
+	for (u32 i = 0; !vm && i < guests; i++)		/* else they are there: as L1 may see them */
+		vmread_to(guest_fields[i], &F12(v, guest_fields[i]));
+	vmcs_switch(c, &v->shadow_vmcs);
 	for (u32 i = 0; i < exits; i++)
-		vmwrite(exit_fields[i], F12(v, exit_fields[i]));
+		vmwrite_from(exit_fields[i], &F12(v, exit_fields[i]));
 	for (u32 i = 0; i < guests; i++)
-		vmwrite(guest_fields[i], w[i]);
-	vmcs_clear(c, &v->shadow_vmcs);
-	vmcs_load(c, &c->vmcs01);
-	vmwrite(VMCS_VMREAD_BITMAP, pa(vmread_bitmap[v->shows]));
+		vmwrite_from(guest_fields[i], &F12(v, guest_fields[i]));
+	if (!vmclear(&v->shadow_vmcs.pa))
+		rv_panic("VMCLEAR of %lx failed", v->shadow_vmcs.pa);
+	vmcs_switch(c, &c->vmcs01);
+	if (exits > NR_EXIT_QUIET)
+		vmwrite(VMCS_VMREAD_BITMAP, pa(vmread_bitmap[v->shows]));
 }
 
-void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v)
+/* quiet: an ordinary guest's exit, and the last was it, too. */
+void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v, bool quiet)
 {
-	if (v->shows == SHOWS_BRIEF)
+	if (quiet)
+		fill(c, v, false, NR_EXIT_QUIET, NR_GUEST_BRIEF);
+	else if (v->shows <= SHOWS_QUIET)
 		fill(c, v, v->vm, NR_EXIT_BRIEF, NR_GUEST_BRIEF);	/* in a straight line */
 	else
 		fill(c, v, v->vm, ARRAY_SIZE(exit_fields), nr_guest[v->shows]);
@@ -84,19 +88,12 @@ void vmcs_shadow_fill(struct pcpu *c, struct vcpu12 *v)
 /* It stays active on this CPU until it is filled again: L1 must not run before. */
 void vmcs_shadow_drain(struct pcpu *c, struct vcpu12 *v)
 {
-	u64 w[NR_GUEST_BRIEF];
-
-	vmcs_load(c, &v->shadow_vmcs);
+	vmcs_switch(c, &v->shadow_vmcs);
 	for (u32 i = 0; i < NR_GUEST_BRIEF; i++)
-		w[i] = vmread(guest_fields[i]);
-	if (v->vm) {
-		for (u32 i = 0; i < NR_GUEST_BRIEF; i++)
-			F12(v, guest_fields[i]) = w[i];
-		return;
-	}
-	vmcs_load(c, &v->vmcs02);
-	for (u32 i = 0; i < NR_GUEST_BRIEF; i++)
-		vmwrite(guest_fields[i], w[i]);
+		vmread_to(guest_fields[i], &F12(v, guest_fields[i]));
+	vmcs_switch(c, &v->vmcs02);
+	for (u32 i = 0; !v->vm && i < NR_GUEST_BRIEF; i++)
+		vmwrite_from(guest_fields[i], &F12(v, guest_fields[i]));
 }
 
 /* vmcs01 is current before and after. */
@@ -112,7 +109,7 @@ void vmcs12_set_current(struct pcpu *c, struct vcpu12 *v)
 	}
 	c->cur12 = v;
 	if (v)
-		vmcs_shadow_fill(c, v);
+		vmcs_shadow_fill(c, v, false);
 	vmcs_load(c, &c->vmcs01);
 	proc2 = vmread(VMCS_PROC2_CTLS) & ~PROC2_SHADOW;
 	vmwrite(VMCS_VMWRITE_BITMAP, pa(vmwrite_bitmap));

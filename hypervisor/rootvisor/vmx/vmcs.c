@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cpu/cpu.h"
 #include "rv/rv.h"
-#include "trace.h"
 #include "vmx/vmx.h"
 
 extern const u8 vmx_exit_point[];
@@ -46,15 +45,6 @@ static void init_host_state(struct pcpu *c)
 		 { VMCS_HOST_PAT, rdmsr(MSR_PAT) }, { VMCS_HOST_RIP, (u64)vmx_exit_point });
 }
 
-void vmcs_about_to_enter(struct pcpu *c)
-{
-	/* First say "in a guest", then look for requests: tlb_shootdown() does it the other way round. */
-	__atomic_exchange_n(&c->in_guest, !c->sipi_wait, __ATOMIC_SEQ_CST);
-	if (c->tlb_seen != tlb_gen)
-		tlb_flush(c);
-	trace_enter(c);
-}
-
 enum vmx_result vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs, enum vmx_result (*quick)(void))
 {
 	enum vmx_result r;
@@ -64,7 +54,7 @@ enum vmx_result vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs, enu
 		init_host_state(c);
 		v->host_of = c;
 	}
-	vmcs_about_to_enter(c);
+	vmcs_about_to_enter(c, !c->sipi_wait);
 	r = vmx_enter(regs, v->launched, v->launched ? quick : NULL);
 	trace_exit(c);
 	c->in_guest = 0;

@@ -3,6 +3,16 @@
 #pragma once
 
 #include "rv/rv.h"
+#include "trace.h"
+
+/* The lock is dropped already. First say "in a guest", then look for requests: tlb_shootdown() does it the other way round. */
+static inline void vmcs_about_to_enter(struct pcpu *c, bool in_guest)
+{
+	__atomic_exchange_n(&c->in_guest, in_guest, __ATOMIC_SEQ_CST);
+	if (c->tlb_seen != tlb_gen)
+		tlb_flush(c);
+	trace_enter(c);
+}
 
 /* Writes 0 to these fields of the current VMCS. */
 static inline void vmcs_zero(const u16 *fields, u32 n)

@@ -79,6 +79,73 @@ TEST(host_load, "exit-host-state")
 	EXPECT(read_cr4() & CR4_VMXE);
 }
 
+/* And at each of many exits, when nothing but the reason and the length is new to L1; an interrupt shows only in its own. */
+TEST(host_load_again, "exit-host-state-each-time")
+{
+	struct { u16 limit; u64 base; } __attribute__((packed)) r;
+	u64 flags, dr7, cr4;
+	u16 sel[5];
+
+	start(g_hlt);
+	cr4 = read_cr4();
+	vmwrite(VMCS_CR0_MASK, BIT(31));
+	vmwrite(VMCS_CR0_SHADOW, vmread(VMCS_GUEST_CR0));
+	APIC(0xf0) = 0x1ff;
+	APIC(0x80) = 0;
+	for (u32 i = 0; i < 8; i++) {
+		bool event = i == 4;
+
+		about("round", i);
+		vmwrite(VMCS_GUEST_RIP, (u64)g_hlt);
+		vmwrite(VMCS_GUEST_RFLAGS, 2 | (event ? RFLAGS_IF : 0));
+		if (event)
+			APIC(0x300) = 0x51 | 1 << 18;
+		if (i & 1)
+			__asm__ volatile("movl %0, %%ds; movl %0, %%es; movl %0, %%fs; movl %0, %%gs" : : "r"(0));
+		if (i & 2)
+			__asm__ volatile("movl %0, %%gs" : : "r"(0));
+		EXPECT_EQ(try_wrmsr(MSR_FS_BASE, 0x1000), NO_TRAP);
+		EXPECT_EQ(try_wrmsr(MSR_GS_BASE, 0x1000), NO_TRAP);
+		EXPECT_EQ(try_wrmsr(MSR_SYSENTER_CS, 1), NO_TRAP);
+		EXPECT_EQ(try_wrmsr(MSR_SYSENTER_ESP, 1), NO_TRAP);
+		EXPECT_EQ(try_wrmsr(MSR_SYSENTER_EIP, 1), NO_TRAP);
+		EXPECT_EQ(try_wrmsr(MSR_PAT, 0x0007040600070400ull), NO_TRAP);
+		EXPECT_EQ(try_write_cr4(cr4 ^ BIT(2)), NO_TRAP);		/* TSD */
+		__asm__ volatile("sgdt %0" : "=m"(r));
+		r.limit = 0x7f;
+		__asm__ volatile("lgdt %0" : : "m"(r));
+		__asm__ volatile("sidt %0" : "=m"(r));
+		r.limit = 0xfff;
+		__asm__ volatile("lidt %0" : : "m"(r));
+		__asm__ volatile("movq %0, %%dr7" : : "r"(0x700ull));
+		EXPECT_EQ(l2_run(&g), event ? EXIT_EXT_INTR : EXIT_HLT);
+		__asm__ volatile("movw %%ds, %0; movw %%es, %1; movw %%fs, %2; movw %%gs, %3; movw %%ss, %4"
+				 : "=m"(sel[0]), "=m"(sel[1]), "=m"(sel[2]), "=m"(sel[3]), "=m"(sel[4]));
+		for (u32 j = 0; j < ARRAY_SIZE(sel); j++)
+			EXPECT_EQ(sel[j], 0x18);
+		EXPECT_EQ(rdmsr(MSR_FS_BASE) | rdmsr(MSR_GS_BASE), 0);
+		EXPECT_EQ(rdmsr(MSR_SYSENTER_CS) | rdmsr(MSR_SYSENTER_ESP) | rdmsr(MSR_SYSENTER_EIP), 0);
+		EXPECT_EQ(rdmsr(MSR_PAT), vmread(VMCS_HOST_PAT));
+		EXPECT_EQ(read_cr4(), cr4);
+		__asm__ volatile("sgdt %0" : "=m"(r));
+		EXPECT_EQ(r.limit, 0xffff);
+		__asm__ volatile("sidt %0" : "=m"(r));
+		EXPECT_EQ(r.limit, 0xffff);
+		__asm__ volatile("movq %%dr7, %0" : "=r"(dr7));
+		EXPECT_EQ(dr7, 0x400);
+		__asm__ volatile("pushfq; popq %0" : "=r"(flags));
+		EXPECT_EQ(flags & RFLAGS_IF, 0);
+		EXPECT_EQ(vmread(VMCS_EXIT_INTR_INFO) & INTR_VALID, event ? INTR_VALID : 0);
+		EXPECT_EQ(vmread(VMCS_IDT_VECTORING_INFO) & INTR_VALID, 0);
+		EXPECT_EQ(qualification(), 0);
+		if (event)
+			APIC(0xb0) = 0;
+		else
+			EXPECT_EQ(vmread(VMCS_EXIT_INSTR_LEN), 1);
+		EXPECT_EQ(vmread(VMCS_GUEST_RIP), (u64)g_hlt);
+	}
+}
+
 TEST(io, "exit-port-io")
 {
 	start(g_io);

@@ -100,7 +100,11 @@ RV_VMX_POINTER(vmptrld)
 
 static inline u64 vmread(u64 field) { u64 v; __asm__ volatile("vmread %1, %0" : "=rm"(v) : "r"(field) : "cc"); return v; }
 
+static inline void vmread_to(u64 field, u64 *v) { __asm__ volatile("vmread %1, %0" : "=m"(*v) : "r"(field) : "cc"); }
+
 static inline void vmwrite(u64 field, u64 v) { __asm__ volatile("vmwrite %1, %0" : : "r"(field), "rm"(v) : "cc"); }
+/* From memory also if the compiler knows the value: one instruction less. */
+static inline void vmwrite_from(u64 field, const u64 *v) { __asm__ volatile("vmwrite %1, %0" : : "r"(field), "m"(*v) : "cc"); }
 
 #define RV_INVALIDATE(insn, type, a, b) \
 	__asm__ volatile(insn " %0, %1" : : "m"(*(const u64 (*)[2])(u64 [2]) { a, b }), "r"(type) : "memory", "cc")

@@ -17,7 +17,11 @@ static inline void *va(u64 phys) { return (void *)phys; }
 
 /* ---- frames.c: one frame, one owner, one guest frame number (rv/own.h) ---- */
 extern u64 frames_max;			/* frames [0, frames_max) are in the table */
-struct frame *frame_of(u64 pfn);	/* NULL beyond the table: not RAM */
+extern struct frame *frames;
+static inline struct frame *frame_of(u64 pfn)	/* NULL beyond the table: not RAM */
+{
+	return pfn < frames_max ? &frames[pfn] : NULL;
+}
 static inline bool frame_is_host(u64 pfn)
 {
 	struct frame *f = frame_of(pfn);

@@ -74,15 +74,19 @@ enum vmx_result {
 enum vmx_result vmx_enter(struct gregs *regs, bool resume, enum vmx_result (*quick)(void));
 
 /* vmx/vmcs.c */
-static inline void vmcs_load(struct pcpu *c, struct vmcs *v)	/* VMPTRLD, unless current */
+static inline void vmcs_switch(struct pcpu *c, struct vmcs *v)	/* VMPTRLD; it is this CPU's already */
+{
+	if (!vmptrld(&v->pa))
+		rv_panic("VMPTRLD of %lx failed", v->pa);
+	c->current = v;
+}
+static inline void vmcs_load(struct pcpu *c, struct vmcs *v)	/* the same of any, unless current */
 {
 	if (c->current == v)
 		return;
 	RV_BUG_ON(v->on && v->on != c);
-	if (!vmptrld(&v->pa))
-		rv_panic("VMPTRLD of %lx failed", v->pa);
-	c->current = v;
 	v->on = c;
+	vmcs_switch(c, v);
 }
 int vmcs_alloc(struct vmcs *v);				/* takes a pool page, VMCLEARs it */
 void vmcs_clear(struct pcpu *c, struct vmcs *v);	/* VMCLEAR; not launched any more */
@@ -101,7 +105,6 @@ struct vmcs_flat {
 void vmcs_init_flat(const struct vmcs_flat *s);
 /* Loads, flushes what tlb_shootdown() wants flushed, enters, tracks launched. quick: for vmx_enter(), once v is launched. */
 enum vmx_result vmcs_run(struct pcpu *c, struct vmcs *v, struct gregs *regs, enum vmx_result (*quick)(void));
-void vmcs_about_to_enter(struct pcpu *c);		/* the lock is dropped already */
 
 static inline void count_exit(struct pcpu *c, u32 reason)
 {
