@@ -125,6 +125,13 @@ static void enter(struct pcpu *c, struct vcpu12 *v)
 	c->in_l2 = true;
 }
 
+static void enter_protected(struct pcpu *c, struct vcpu12 *v)
+{
+	vmcs_shadow_drain(c, v);
+	c->in_l2 = true;
+	vm_enter(c, v);
+}
+
 /* Of CR0 an exit changes nothing else; the last: reserved. */
 #define CR0_KEPT	(CR0_ET | CR0_CD | CR0_NW | 0x1ff80000 | BIT(17) | 0xffc0)
 
@@ -168,9 +175,7 @@ void nested_l1_enter(struct pcpu *c, bool launch)
 	}
 	if (!v->vm)
 		return enter(c, v);
-	vmcs_shadow_drain(c, v);
-	c->in_l2 = true;
-	vm_enter(c, v);
+	enter_protected(c, v);
 	v->launched12 = true;		/* it may not run at all: its exit is then made up (an ordinary one: nested_handle_exit) */
 }
 
@@ -335,6 +340,14 @@ struct vmcs *nested_vmcs(struct pcpu *c)
 #define AR_LONG		BIT(13)
 #define AR_CPL		0x64ull		/* DPL, which it is if not conforming, and conforming */
 
+/* VMRESUME in 64-bit mode at CPL 0, not blocked by MOV SS. What is launched is so on this CPU, with its host state, and L1 knows it. In
+ * L1 no event's delivery can have been under way. */
+static inline bool resumes_plainly(const struct vcpu12 *v)
+{
+	return v->vmcs02.launched && (vmread(VMCS_GUEST_CS_AR) & (AR_LONG | AR_CPL)) == AR_LONG &&
+	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2);
+}
+
 enum vmx_result nested_quick_exit(void)
 {
 	struct pcpu *c = this_pcpu();
@@ -363,14 +376,13 @@ enum vmx_result nested_quick_exit(void)
 		vmread_to(VMCS_EXIT_INSTR_LEN, &F12(v, VMCS_EXIT_INSTR_LEN));
 		vmcs_shadow_fill(c, v, true);
 		load_l1(c, v);
-	/* VMRESUME in 64-bit mode at CPL 0, not blocked by MOV SS, nothing to be checked. What is launched is so on this CPU, with its host
-	 * state, and L1 knows it. In L1 no event's delivery can have been under way. */
-	} else if (!in_l2 && !v->vm && !v->stale && v->vmcs02.launched &&
-		   (vmread(VMCS_GUEST_CS_AR) & (AR_LONG | AR_CPL)) == AR_LONG && !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2)) {
+	} else if (!in_l2 && !v->vm && !v->stale && resumes_plainly(v)) {
 		enter(c, v);
 	} else {
 		if (in_l2)
 			nested_handle_exit(c, reason);
+		else if (v->vm && !(v->stale & (STALE_CONTROLS | STALE_HOST)) && resumes_plainly(v))
+			enter_protected(c, v);
 		else
 			nested_l1_instruction(c, reason);
 		vmcs_load(c, nested_vmcs(c));

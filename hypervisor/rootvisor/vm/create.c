@@ -7,11 +7,10 @@
 #define EXC_MC	BIT(18)
 #define GUEST_CR0_OWNED	(CR0_NE | CR0_CD | CR0_NW)	/* bits of RootVisor */
 
-/* MSRs that the guest reaches without an exit: VMCS02 or pv_switch_in/out carries them. */
+/* MSRs that the guest reaches without an exit: VMCS02 or pv_switch_in/out carries them. The others only for reading: pv_set_msr(). */
 static const u32 direct_msrs[] = {
-	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
-	MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_TSC_AUX, MSR_PAT,
-};
+	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_PAT };
+static const u32 read_msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX, MSR_TSC };
 
 static void open_msr(u8 *bitmap, u32 msr, bool write)
 {
@@ -27,7 +26,8 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 		open_msr(v->msr_bitmap02, direct_msrs[i], false);
 		open_msr(v->msr_bitmap02, direct_msrs[i], true);
 	}
-	open_msr(v->msr_bitmap02, MSR_TSC, false);
+	for (u32 i = 0; i < ARRAY_SIZE(read_msrs); i++)
+		open_msr(v->msr_bitmap02, read_msrs[i], false);
 	caps_write_controls(PIN_EXT_INTR | PIN_NMI | PIN_VIRTUAL_NMI,
 			    PROC_TSC_OFFSET | PROC_HLT | PROC_MWAIT | PROC_RDPMC | PROC_CR8_LOAD | PROC_CR8_STORE |
 			    PROC_UNCOND_IO | PROC_MSR_BITMAPS | PROC_MONITOR | PROC_SECONDARY,

@@ -79,7 +79,7 @@ void pv_msr(struct pcpu *c, struct vcpu12 *v)
 		c->regs.r[R_RAX] = (u32)val;
 		c->regs.r[R_RDX] = val >> 32;
 		guest_skip_instruction();
-	} else if (write && (msr == MSR_BIOS_SIGN || msr == MSR_MISC_ENABLE || msr == MSR_DEBUGCTL)) {
+	} else if (write && (msr == MSR_BIOS_SIGN || msr == MSR_MISC_ENABLE || msr == MSR_DEBUGCTL || pv_set_msr(v->pv, msr, val))) {
 		guest_skip_instruction();
 	} else {
 		guest_inject_exception(13, true, 0);

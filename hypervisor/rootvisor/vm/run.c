@@ -6,10 +6,11 @@
  */
 #include "vm/vm.h"
 
+/* The first a guest changes without an exit (SWAPGS), the others by pv_set_msr(); these each CPU has that runs RootVisor. The last
+ * two are 0 inside: the host's counters and PEBS stop at the edge. */
+#define NR_GUEST_MSRS		6u
 static const u32 switched_msrs[NR_SWITCHED_MSRS] = {
-	MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX, MSR_SPEC_CTRL,
-	MSR_PERF_GLOBAL_CTRL,	/* 0 inside: the host's counters and PEBS stop at the edge */
-};
+	MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_TSC_AUX, MSR_SPEC_CTRL, MSR_PERF_GLOBAL_CTRL };
 static bool has_msr[NR_SWITCHED_MSRS];
 static bool has_pku;
 u64 xcr0_allowed;
@@ -68,14 +69,33 @@ static void switch_debug(u64 old[4], u64 *old6, const u64 new[4], u64 new6)
 	write_dr6(new6);
 }
 
-static void switch_msrs(u64 *old, const u64 *new)
+bool pv_set_msr(struct pvcpu *p, u32 msr, u64 val)
 {
-	for (u32 i = 0; i < NR_SWITCHED_MSRS; i++)
-		if (has_msr[i]) {
-			old[i] = rdmsr(switched_msrs[i]);
-			if (old[i] != new[i])
-				wrmsr(switched_msrs[i], new[i]);
+	for (u32 i = 1; i < NR_GUEST_MSRS; i++)
+		if (switched_msrs[i] == msr && wrmsr_safe(msr, val) == 0) {
+			p->msr[i] = val;
+			return true;
 		}
+	return false;
+}
+
+static void take_msrs(struct pvcpu *p)
+{
+	for (u32 i = 0; i < NR_SWITCHED_MSRS; i++) {
+		if (i >= NR_GUEST_MSRS && !has_msr[i])
+			continue;
+		p->l1.msr[i] = rdmsr(switched_msrs[i]);
+		if (p->l1.msr[i] != p->msr[i])
+			wrmsr(switched_msrs[i], p->msr[i]);
+	}
+}
+
+static void leave_msrs(struct pvcpu *p)
+{
+	p->msr[0] = rdmsr(switched_msrs[0]);
+	for (u32 i = 0; i < NR_SWITCHED_MSRS; i++)	/* of what there is not both are 0 */
+		if (p->msr[i] != p->l1.msr[i])
+			wrmsr(switched_msrs[i], p->l1.msr[i]);
 }
 
 /* L1's x87..AVX-512 image at VMLAUNCH is KVM's copy of the guest's: never the host's own, dropped. */
@@ -84,7 +104,7 @@ void pv_switch_in(struct pcpu *c, struct pvcpu *p)
 	p->l1.cr2 = read_cr2();
 	write_cr2(p->cr2);
 	switch_debug(p->l1.dr, &p->l1.dr6, p->dr, p->dr6);
-	switch_msrs(p->l1.msr, p->msr);
+	take_msrs(p);
 	p->l1.xcr0 = xgetbv(0);
 	if (has_pku)
 		p->l1.pkru = rdpkru();
@@ -104,7 +124,7 @@ void pv_switch_out(struct pcpu *c, struct pvcpu *p)
 	if (has_pku)
 		wrpkru(p->l1.pkru);
 	xsetbv(0, p->l1.xcr0);
-	switch_msrs(p->msr, p->l1.msr);
+	leave_msrs(p);
 	switch_debug(p->dr, &p->dr6, p->l1.dr, p->l1.dr6);
 	p->cr2 = read_cr2();
 	write_cr2(p->l1.cr2);

@@ -110,6 +110,8 @@ u8 *pv_host_memory(const struct vcpu12 *v, u64 gpa);
 void pv_reflect_stopped(struct pcpu *c, struct vcpu12 *v);
 /* vm_stop() of a vCPU whose true state is in the hardware. */
 void pv_stop(struct pcpu *c, struct vcpu12 *v, u32 reason, u64 a, u64 b);
+/* WRMSR of the guest, whose true state is in the hardware; false: not one of those that it may write so, or a value that they do not take. */
+bool pv_set_msr(struct pvcpu *p, u32 msr, u64 val);
 void pv_switch_out(struct pcpu *c, struct pvcpu *p);
 void pv_switch_in(struct pcpu *c, struct pvcpu *p);
 
