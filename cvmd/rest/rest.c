@@ -260,8 +260,7 @@ static int run(struct rest *rest, const struct options *o) {
         log_error("%s", e.text);
         return r;
     }
-    /* Before requests: what cvmd said before a request came counts for it, when both are read late. */
-    r = sd_bus_attach_event(rest->bus, rest->event, SD_EVENT_PRIORITY_NORMAL - 1);
+    r = sd_bus_attach_event(rest->bus, rest->event, SD_EVENT_PRIORITY_NORMAL);
     if (r >= 0)
         r = mirror_new(rest);
     if (r < 0) {

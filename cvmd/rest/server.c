@@ -18,6 +18,9 @@
 /* So many bytes behind a refusal are still read, so that the client comes to hear it. */
 #define FORGET_MAX (1 << 20)
 
+/* So many messages of the bus are read for one request: what comes faster than it is read must not hold requests up for good. */
+#define BUS_MESSAGES_MAX 10000u
+
 /* The request line was read. What is returned comes back as *con_cls. */
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection) {
     struct listener *l = cls;
@@ -157,6 +160,15 @@ void request_run(struct request *req) {
 }
 
 /*
+ * What cvmd said before a request came counts for it: libmicrohttpd takes requests that come while it runs, and the event loop
+ * gets to the bus only afterwards. Not to be called by what the bus calls.
+ */
+static void hear_bus(struct rest *rest) {
+    for (unsigned n = 0; n < BUS_MESSAGES_MAX && sd_bus_process(rest->bus, NULL) > 0; n++)
+        ;
+}
+
+/*
  * An answer before the body was read ends the connection; a client that is still sending then finds it broken and may never
  * read the answer. So what is short is read to its end first, and forgotten. A client that asked (Expect) sends nothing.
  */
@@ -179,6 +191,7 @@ static enum MHD_Result begin(struct request *req, const char *method) {
         /* Gigabytes are not taken from somebody whom cvmd will refuse. */
         struct access *a = req->peer->access;
 
+        hear_bus(req->rest);
         if (a && a->loaded && !access_allows(a, req->route->permission, NULL))
             access_deny(req, req->route->permission, NULL);
         else if (!a)
@@ -260,8 +273,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     }
     if (req->upload && !upload_digest(req->upload)[0] && upload_finish(req->upload) < 0)
         reply_errno(req, -EIO);
-    else
+    else {
+        hear_bus(req->rest);
         request_run(req);
+    }
     return (req->response || req->shared) && !req->suspended ? queue(req) : MHD_YES;
 }
 
