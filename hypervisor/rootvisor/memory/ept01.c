@@ -102,7 +102,8 @@ u64 *ept01_leaf(u64 pfn)
 		/* PT entries went stale while the leaf was large: only its address and type are known */
 		for (u64 i = 0; i < 512; i++)
 			pt[region * 512 + i] = (pd[region] & ~EPT_LARGE) + i * PAGE_SIZE;
-		pd[region] = pa(&pt[region * 512]) | EPT_RWX;
+		/* behind the PT's entries: other CPUs walk these tables */
+		__atomic_store_n(&pd[region], pa(&pt[region * 512]) | EPT_RWX, __ATOMIC_RELEASE);
 	}
 	return &pt[pfn];
 }

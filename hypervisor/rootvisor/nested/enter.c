@@ -159,7 +159,7 @@ void nested_l1_enter(struct pcpu *c, bool launch)
 
 	if (!v)
 		return nested_vmfail(c, 0);
-	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2)
+	if (vmread(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_MOV_SS)
 		error = VMX_ERR_MOV_SS;
 	else if (launch && v->launched12)
 		error = VMX_ERR_VMLAUNCH_NOT_CLEAR;
@@ -337,15 +337,41 @@ struct vmcs *nested_vmcs(struct pcpu *c)
 /* Exits of an instruction: no event's delivery was under way, nor is one the reason. */
 #define QUIET_EXITS	(BRIEF_EXITS & ~(BIT(EXIT_EXT_INTR) | BIT(EXIT_INTR_WINDOW) | BIT(EXIT_VMCALL)))
 
-#define AR_LONG		BIT(13)
-#define AR_CPL		0x64ull		/* DPL, which it is if not conforming, and conforming */
+#define AR_CPL		(AR_DPL | BIT(2))	/* CS says the CPL, too, if it is not conforming */
 
-/* VMRESUME in 64-bit mode at CPL 0, not blocked by MOV SS. What is launched is so on this CPU, with its host state, and L1 knows it. In
- * L1 no event's delivery can have been under way. */
+/* VMRESUME in 64-bit mode at CPL 0, not blocked by MOV SS: what nested_l1_instruction() and nested_l1_enter() refuse, each with its own
+ * error. What is launched is so on this CPU, with its host state, and L1 knows it. In L1 no event's delivery can have been under way. */
 static inline bool resumes_plainly(const struct vcpu12 *v)
 {
 	return v->vmcs02.launched && (vmread(VMCS_GUEST_CS_AR) & (AR_LONG | AR_CPL)) == AR_LONG &&
-	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & 2);
+	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_MOV_SS);
+}
+
+/* The bulk of what a VM costs; the Guardian is never called from here. */
+static inline bool is_quick(const struct vcpu12 *v, bool in_l2, u32 reason)
+{
+	if (!v)
+		return false;
+	if (!in_l2)
+		return reason == EXIT_VMRESUME && (!v->vm || v->quick);
+	if (v->vm)
+		return reason < 64 && QUICK_PROTECTED >> reason & 1;
+	return reason < CVM_EXIT_REASONS && reason != EXIT_EXCEPTION_NMI && reason != EXIT_VMCALL;
+}
+
+/* An ordinary vCPU's exit that shows L1 what the last one showed. If the guest's MOV to CR0 exits, it did not change long mode. */
+static inline bool exits_as_before(const struct vcpu12 *v, u32 reason)
+{
+	return !v->vm && v->shows == SHOWS_QUIET && reason < 64 && QUIET_EXITS >> reason & 1 && F12(v, VMCS_CR0_MASK) & CR0_PG;
+}
+
+static inline void exit_as_before(struct pcpu *c, struct vcpu12 *v, u32 reason)
+{
+	F12(v, VMCS_EXIT_REASON) = reason;
+	F12(v, VMCS_ENTRY_INTR_INFO) &= ~INTR_VALID;
+	vmread_to(VMCS_EXIT_INSTR_LEN, &F12(v, VMCS_EXIT_INSTR_LEN));
+	vmcs_shadow_fill(c, v, true);
+	load_l1(c, v);
 }
 
 enum vmx_result nested_quick_exit(void)
@@ -360,22 +386,14 @@ enum vmx_result nested_quick_exit(void)
 		l1_cpuid(c);
 		return VMX_AGAIN;
 	}
-	/* The bulk of what a VM costs; the Guardian is never called from here. */
-	if (!v || (in_l2 ? v->vm ? reason > 63 || !(QUICK_PROTECTED >> reason & 1) :
-		   reason >= CVM_EXIT_REASONS || reason == EXIT_EXCEPTION_NMI || reason == EXIT_VMCALL :
-		   reason != EXIT_VMRESUME || (v->vm && !v->quick)))
+	if (!is_quick(v, in_l2, reason))
 		return VMX_EXIT;
 	trace_exit(c);
 	c->in_guest = 0;
 	rv_lock();
 	count_exit(c, reason);
-	/* To L1 as the last time: what can differ. If the guest's MOV to CR0 exits, it did not change long mode. */
-	if (in_l2 && !v->vm && v->shows == SHOWS_QUIET && reason < 64 && QUIET_EXITS >> reason & 1 && F12(v, VMCS_CR0_MASK) & CR0_PG) {
-		F12(v, VMCS_EXIT_REASON) = reason;
-		F12(v, VMCS_ENTRY_INTR_INFO) &= ~INTR_VALID;
-		vmread_to(VMCS_EXIT_INSTR_LEN, &F12(v, VMCS_EXIT_INSTR_LEN));
-		vmcs_shadow_fill(c, v, true);
-		load_l1(c, v);
+	if (in_l2 && exits_as_before(v, reason)) {
+		exit_as_before(c, v, reason);
 	} else if (!in_l2 && !v->vm && !v->stale && resumes_plainly(v)) {
 		enter(c, v);
 	} else {

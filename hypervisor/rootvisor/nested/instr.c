@@ -271,12 +271,10 @@ static void do_invvpid(struct pcpu *c)
 
 void nested_l1_instruction(struct pcpu *c, u32 reason)
 {
-	u64 cpl = (vmread(VMCS_GUEST_SS_AR) >> 5) & 3;
-
 	/* KVM runs in 64-bit mode; VMX instructions in compatibility mode are #UD by the SDM. */
-	if (!(vmread(VMCS_GUEST_CS_AR) & BIT(13)) || (!c->vmxon && reason != EXIT_VMXON))
+	if (!(vmread(VMCS_GUEST_CS_AR) & AR_LONG) || (!c->vmxon && reason != EXIT_VMXON))
 		return l1_inject_ud();
-	if (cpl)
+	if (vmread(VMCS_GUEST_SS_AR) & AR_DPL)
 		return l1_inject_gp();
 	switch (reason) {
 	case EXIT_VMXON:	do_vmxon(c); break;

@@ -150,7 +150,7 @@ void pv_reflect(struct pcpu *c, struct vcpu12 *v, u32 reason, enum pending_kind 
 	F12(v, VMCS_GUEST_RIP) = p->shown_rip;
 	/* Until what waits is delivered KVM may inject nothing. Blocking would not do: its emulator clears that. */
 	F12(v, VMCS_GUEST_RFLAGS) = 2 | (p->redeliver_info ? 0 : vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
-	F12(v, VMCS_GUEST_INTERRUPTIBILITY) = vmread(VMCS_GUEST_INTERRUPTIBILITY) & 0xb;
+	F12(v, VMCS_GUEST_INTERRUPTIBILITY) = vmread(VMCS_GUEST_INTERRUPTIBILITY) & (INTERRUPTIBILITY_ONE | INTERRUPTIBILITY_NMI);
 	F12(v, VMCS_GUEST_ACTIVITY) = 0;
 	F12(v, VMCS_EXIT_REASON) = reason;
 	F12(v, VMCS_EXIT_INSTR_LEN) = len;
@@ -298,7 +298,7 @@ void pv_before_entry(struct vcpu12 *v)
 		bool external = INTR_TYPE(p->redeliver_info) == INTR_TYPE_EXT;
 
 		if (external && (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) ||
-				 (vmread(VMCS_GUEST_INTERRUPTIBILITY) & 3))) {
+				 (vmread(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_ONE))) {
 			window = true;		/* as soon as the guest can take it */
 		} else {
 			vmwrite(VMCS_ENTRY_INTR_INFO, p->redeliver_info);

@@ -26,7 +26,7 @@ static void commit(struct pcpu *c, const struct cvm_g_cpu *g)
 	vmwrite(VMCS_GUEST_RSP, g->gpr[R_RSP]);
 	vmwrite(VMCS_GUEST_RIP, g->rip);
 	vmwrite(VMCS_GUEST_RFLAGS, g->rflags);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~3ull);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~INTERRUPTIBILITY_ONE);
 	guest_single_step();
 }
 

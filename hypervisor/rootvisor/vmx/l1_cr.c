@@ -18,7 +18,7 @@ static bool cr0_bad(u64 v, u64 efer, u64 cr4)
 		return true;
 	if ((v & CR0_PG) && (efer & EFER_LME) && !(cr4 & CR4_PAE))
 		return true;
-	return !(v & CR0_PG) && ((cr4 & CR4_PCIDE) || (vmread(VMCS_GUEST_CS_AR) & BIT(13)));
+	return !(v & CR0_PG) && ((cr4 & CR4_PCIDE) || (vmread(VMCS_GUEST_CS_AR) & AR_LONG));
 }
 
 static void mov_to_cr0(u64 v)

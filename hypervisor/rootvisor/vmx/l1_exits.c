@@ -20,11 +20,11 @@ void guest_skip_instruction(void)
 {
 	u64 blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY), rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTR_LEN);
 
-	if (!(vmread(VMCS_GUEST_CS_AR) & BIT(13)))
+	if (!(vmread(VMCS_GUEST_CS_AR) & AR_LONG))
 		rip &= 0xffffffff;
 	vmwrite(VMCS_GUEST_RIP, rip);
-	if (blocking & 3)		/* STI, MOV SS: last for one instruction */
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~3ull);
+	if (blocking & INTERRUPTIBILITY_ONE)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPTIBILITY_ONE);
 	guest_single_step();
 }
 

@@ -2,14 +2,11 @@
 #include "rv/rv.h"
 #include "vmx/vmx.h"
 
-#define INTERRUPTIBILITY_STI		BIT(0)
-#define INTERRUPTIBILITY_MOV_SS		BIT(1)
-
 /* An NMI goes to the host as soon as it can take it. */
 static void inject_nmi(struct pcpu *c)
 {
 	if (vmread(VMCS_ENTRY_INTR_INFO) & INTR_VALID ||
-	    vmread(VMCS_GUEST_INTERRUPTIBILITY) & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI)) {
+	    vmread(VMCS_GUEST_INTERRUPTIBILITY) & (INTERRUPTIBILITY_ONE | INTERRUPTIBILITY_NMI)) {
 		vmwrite(VMCS_PROC_CTLS, vmread(VMCS_PROC_CTLS) | PROC_NMI_WINDOW);
 		return;
 	}

@@ -40,6 +40,5 @@ void l1_msr_bitmap(u8 *bitmap);
 #define CR4_LA57		BIT(12)
 #define CR4_OWNED		(CR4_VMXE | CR4_SMXE | CR4_LA57)
 
-#define INTERRUPTIBILITY_NMI	BIT(3)	/* blocking by NMI */
 static inline void l1_inject_gp(void) { guest_inject_exception(13, true, 0); }
 static inline void l1_inject_ud(void) { guest_inject_exception(6, false, 0); }

@@ -187,6 +187,12 @@ enum {
 #define CR4_PCIDE		BIT(17)
 #define CR4_OSXSAVE		BIT(18)
 #define CR4_CET			BIT(23)
+#define INTERRUPTIBILITY_STI	BIT(0)
+#define INTERRUPTIBILITY_MOV_SS	BIT(1)
+#define INTERRUPTIBILITY_ONE	(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)	/* blocks for one instruction */
+#define INTERRUPTIBILITY_NMI	BIT(3)
+#define AR_DPL			(3 << 5)	/* of SS: the CPL */
+#define AR_LONG			BIT(13)		/* of CS: 64-bit mode */
 #define RFLAGS_CF		BIT(0)
 #define RFLAGS_PF		BIT(2)
 #define RFLAGS_AF		BIT(4)
