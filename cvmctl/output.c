@@ -189,8 +189,7 @@ static const char *sort_key;
 static int compare(const void *a, const void *b) {
     json_object *x = *(json_object *const *)a, *y = *(json_object *const *)b;
 
-    return strcmp(json_object_get_string(member(x, sort_key)) ?: "",
-                  json_object_get_string(member(y, sort_key)) ?: "");
+    return strcmp(member_text(x, sort_key), member_text(y, sort_key));
 }
 
 void json_array_sort_by(json_object *array, const char *key) {

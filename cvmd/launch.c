@@ -358,7 +358,7 @@ static void define_failed(struct machine *k, const char *name, const char *text)
 static void define_done(void *data, int r) {
     _cleanup_(start_job_freep) struct start_job *j = data;
     struct machine *k = j->machine;
-    char text[128];
+    char text[STORE_FAILURE_TEXT_MAX];
 
     k->job = false;
     if (r < 0 || k->cancel) {
@@ -367,8 +367,7 @@ static void define_done(void *data, int r) {
     }
     r = machine_save(k);
     if (r < 0) {
-        snprintf(text, sizeof(text), "the store cannot be written: %s", strerror(-r));
-        define_failed(k, BUS_ERROR_STORE, text);
+        define_failed(k, BUS_ERROR_STORE, store_failure_text(r, text));
         return;
     }
     k->defining = false;

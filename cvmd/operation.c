@@ -276,11 +276,15 @@ void operation_fail(struct operation *op, const char *error, const char *message
     finish(op, OPERATION_FAILED, error, message);
 }
 
-void operation_fail_store(struct operation *op, int r) {
-    char text[128];
+const char *store_failure_text(int r, char text[static STORE_FAILURE_TEXT_MAX]) {
+    snprintf(text, STORE_FAILURE_TEXT_MAX, "the store cannot be written: %s", strerror(-r));
+    return text;
+}
 
-    snprintf(text, sizeof(text), "the store cannot be written: %s", strerror(-r));
-    operation_fail(op, BUS_ERROR_STORE, text);
+void operation_fail_store(struct operation *op, int r) {
+    char text[STORE_FAILURE_TEXT_MAX];
+
+    operation_fail(op, BUS_ERROR_STORE, store_failure_text(r, text));
 }
 
 void operation_cancelled(struct operation *op) {

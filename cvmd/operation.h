@@ -95,7 +95,10 @@ void operation_result_u64(struct operation *op, const char *key, uint64_t value)
 /* The three ends. Nothing happens if @op is NULL or has ended. */
 void operation_done(struct operation *op);
 void operation_fail(struct operation *op, const char *error, const char *message);
-/* The same where the store took nothing; @r: its negative errno. */
+/* What is said where the store took nothing; @r: its negative errno. Returns @text. */
+#define STORE_FAILURE_TEXT_MAX 128
+const char *store_failure_text(int r, char text[static STORE_FAILURE_TEXT_MAX]);
+/* Fails with that. */
 void operation_fail_store(struct operation *op, int r);
 void operation_cancelled(struct operation *op);
 /* Its end did not become durable: it runs on, and ends otherwise. Nothing if @op is NULL. */

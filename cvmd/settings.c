@@ -97,10 +97,6 @@ static int settle(struct tune_job *j, bool fresh) {
     return r;
 }
 
-static void store_text(int r, char *text, size_t size) {
-    snprintf(text, size, "the store cannot be written: %s", strerror(-r));
-}
-
 static int tune_work(void *data) {
     struct tune_job *j = data;
 
@@ -212,7 +208,7 @@ static void audit_change(const struct tune_job *j, const char *who) {
 /* Nothing for libvirt to do: it is done when the call returns. */
 static int change_at_once(struct tune_job *j, const char *who, sd_bus_error *error) {
     struct manager *m = j->machine->manager;
-    char text[128];
+    char text[STORE_FAILURE_TEXT_MAX];
     int r = change_begin_relaxed(m);
 
     if (r >= 0) {
@@ -226,10 +222,9 @@ static int change_at_once(struct tune_job *j, const char *who, sd_bus_error *err
     }
     if (r >= 0)
         return 0;
-    store_text(r, text, sizeof(text));
-    operation_fail(j->op, BUS_ERROR_STORE, text);
+    operation_fail_store(j->op, r);
     if (!sd_bus_error_is_set(error))
-        sd_bus_error_set(error, BUS_ERROR_STORE, text);
+        sd_bus_error_set(error, BUS_ERROR_STORE, store_failure_text(r, text));
     return r;
 }
 
