@@ -8,15 +8,18 @@
 static u64 vmxon_region[512] __attribute__((aligned(4096)));
 
 /* The other half of l1's caps-withheld: what is not offered there is what this machine has. */
-static void tell_withheld(void)
+static void check_withheld(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(withheld); i++) {
 		u64 v;
 
 		CHECK_EQ(try_rdmsr(withheld[i].msr, &v), NO_TRAP);
-		test_print(v >> withheld[i].bit & 1 ? "bare CPU has " : "bare CPU has no ");
+		bool has = v >> withheld[i].bit & 1;
+
+		test_print(has ? "bare CPU has " : "bare CPU has no ");
 		test_print(withheld[i].what);
 		test_print("\n");
+		CHECK(has || withheld[i].rare);
 	}
 }
 
@@ -33,7 +36,7 @@ void test_main(const u8 *boot_params)
 	CHECK_EQ(try_rdmsr(MSR_VMX_BASIC, &basic), NO_TRAP);
 	if ((fc & 5) != 5)
 		test_skip("the firmware left VMX off");
-	tell_withheld();
+	check_withheld();
 	/* Only root operation that nobody else holds lets us in with the CPU's own revision. */
 	write_cr0(read_cr0() | CR0_NE);
 	write_cr4(read_cr4() | CR4_VMXE);
