@@ -191,7 +191,6 @@ static enum MHD_Result begin(struct request *req, const char *method) {
         /* Gigabytes are not taken from somebody whom cvmd will refuse. */
         struct access *a = req->peer->access;
 
-        hear_bus(req->rest);
         if (a && a->loaded && !access_allows(a, req->route->permission, NULL))
             access_deny(req, req->route->permission, NULL);
         else if (!a)
