@@ -108,8 +108,11 @@ void vcpu12_orphan(struct pcpu *c, struct vm *vm)
 	for (u32 i = 0; i < NR_VCPU12; i++) {
 		struct vcpu12 *v = &slots[i];
 
-		if (v->launching == vm)
+		if (v->launching == vm) {
 			v->launching = NULL;
+			if (!v->vmcs02.on)	/* L1 cleared it before: nobody else gives it back */
+				vcpu12_free(c, v);
+		}
 		if (v->vm != vm)
 			continue;
 		v->vm = &vms[0];

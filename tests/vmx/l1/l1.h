@@ -216,6 +216,7 @@ u32 instruction_error(void);
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 void vmx_start(void);				/* VMXON with a fresh region */
 void vmx_stop(void);				/* VMCLEAR of all that l2_* made, VMXOFF */
+void l2_forget(void);				/* what l2_* made is not to be cleared */
 u64 vmx_region(void);				/* physical address of a page with the revision id */
 extern u64 vmxon_region;
 

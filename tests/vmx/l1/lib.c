@@ -188,7 +188,6 @@ static bool starts_with(const char *s, const char *prefixes)
 	}
 }
 
-void l2_forget(void);
 void l1_main(const u8 *boot_params) __attribute__((noreturn));
 
 /* Options: first=N starts at the N-th test (the runner's way on behind a crash); only=PREFIX[,PREFIX...]. */

@@ -243,6 +243,38 @@ TEST(abandon, "launch-abandoned-by-new-vmcs")
 	EXPECT_EQ(info.private_frames, 0);
 }
 
+/* L1 clears the VMCS of a launch that it gives up (QEMU was killed, say), then has the VM destroyed. Nothing is left: no memory, and
+ * not that VMCS, in whose page L1 makes another one. */
+TEST(give_up, "launch-given-up-leaves-nothing")
+{
+	static struct cvm_host_info before, after;
+	u64 page, eptp = 1;
+
+	for (u32 i = 0; i < 4; i++) {
+		start_half();
+		page = a.g.vmcs;
+		EXPECT_EQ(vmclear(page), 0);
+		vm1_destroy(&a);
+		zero((void *)page, 4096);
+		if (i < 3) {
+			l2_forget();	/* no second VMCLEAR */
+		} else {
+			*(u32 *)page = (u32)rdmsr(MSR_VMX_BASIC);
+			REQUIRE_EQ(vmptrld(page), 0);
+			EXPECT_EQ(vmread_to(VMCS_EPTP, &eptp), 0);
+			EXPECT_EQ(eptp, 0);
+		}
+		vmx_stop();
+		host_call(CVM_HOST_INFO, 0, &after, sizeof(after));
+		if (!i)		/* now there is what stays for good */
+			before = after;
+	}
+	/* each round is of another EPTP, whose table's root stays for the next one; a VMCS is three pages */
+	EXPECT(before.pool_frames_free - after.pool_frames_free <= 3);
+	EXPECT_EQ(after.private_frames, 0);
+	EXPECT_EQ(after.vms, 0);
+}
+
 TEST(destroy_during, "launch-destroyed-half-way")
 {
 	static struct cvm_host_info info;

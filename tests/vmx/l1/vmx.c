@@ -7,7 +7,6 @@ u64 vmxon_region;
 static u64 made[MADE_MAX];
 static u32 nr_made;
 static bool on;
-void l2_forget(void);
 
 static u32 outcome(u64 flags)
 {
