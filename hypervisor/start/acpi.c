@@ -71,6 +71,15 @@ int acpi_madt_cpu(const u8 *m, u32 size, struct acpi_cpu *cpu)
 	return 0;
 }
 
+/* Firmware may list a CPU in both forms: it starts once. */
+static bool is_listed(const struct acpi_result *res, u32 id)
+{
+	for (u32 i = 0; i < res->nr_others; i++)
+		if (res->others[i] == id)
+			return true;
+	return false;
+}
+
 static int read_madt(struct acpi_result *res, const u8 *m, u32 size, u32 own_apic_id)
 {
 	struct acpi_cpu cpu = { .at = ACPI_MADT_FIRST };
@@ -78,7 +87,7 @@ static int read_madt(struct acpi_result *res, const u8 *m, u32 size, u32 own_api
 
 	res->nr_others = 0;
 	for (; (r = acpi_madt_cpu(m, size, &cpu)) > 0; cpu.at += m[cpu.at + 1]) {
-		if (cpu.id == own_apic_id || !(get32(m + cpu.flags) & CPU_ENABLED))
+		if (cpu.id == own_apic_id || !(get32(m + cpu.flags) & CPU_ENABLED) || is_listed(res, cpu.id))
 			continue;
 		if (res->nr_others < ACPI_CPUS_MAX)
 			res->others[res->nr_others++] = cpu.id;

@@ -171,6 +171,16 @@ static void test_mailbox(void **state) {
     mailbox = 0;
 }
 
+/* Firmware that lists a CPU in both forms (ACPI 6.5, 5.2.12.12 has one or the other): it is one CPU, and starts once. */
+static void test_cpu_listed_twice(void **state) {
+    (void) state;
+    memcpy(memory + 0x1200 + 80, "\x09\x10\0\0\2\0\0\0\1\0\0\0\3\0\0\0", 16);
+    header(0x1200, "APIC", 96);
+    assert_int_equal(read_tables(36), 0);
+    assert_int_equal(res.nr_others, 1);
+    assert_int_equal(res.others[0], 2);
+}
+
 static void test_power_registers(void **state) {
     (void) state;
     assert_int_equal(read_tables(36), 0);
@@ -384,6 +394,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_both_roots, setup),
         cmocka_unit_test_setup(test_mailbox, setup),
+        cmocka_unit_test_setup(test_cpu_listed_twice, setup),
         cmocka_unit_test_setup(test_power_registers, setup),
         cmocka_unit_test_setup(test_acpi_1, setup),
         cmocka_unit_test_setup(test_broken, setup),
