@@ -12,10 +12,10 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #define RETRY_USEC 5000000u
+#define ORPHAN_USEC 10000000u /* of the main loop's time, for the frames of one VM */
 
 struct check {
     char uuid[UUID_STRING_MAX];
@@ -114,36 +114,6 @@ static bool some_process_names(const char *uuid) {
     return found;
 }
 
-static void destroy_orphan(struct manager *m, const struct cvm_vm_info *vm, const char *uuid) {
-    int r = INT_MAX, before;
-
-    do {
-        before = r;
-        r = rootvisor_vm_destroy(m->rootvisor, vm->id);
-    } while (r > 0 && r < before);
-    if (r > 0)
-        r = -EBUSY; /* no progress: not worth the main loop's time */
-    if (r < 0 && r != -ENOENT)
-        log_error("RootVisor does not release the orphaned VM %u (%s): %s", vm->id, uuid, strerror(-r));
-    else
-        audit(m, NULL, "orphan-released", NULL,
-              "VM %u (%s) had no QEMU any more; its frames went back to the host", vm->id, uuid);
-}
-
-static void release_orphans(struct manager *m) {
-    struct cvm_vm_list list;
-
-    if (!m->rootvisor || rootvisor_vm_list(m->rootvisor, &list) < 0)
-        return;
-    for (uint32_t i = 0; i < list.count; i++) {
-        char uuid[UUID_STRING_MAX];
-        struct machine *k = manager_find_uuid(m, uuid_to_string(list.vm[i].uuid, uuid));
-
-        if (k ? !machine_is_active(k) : !some_process_names(uuid))
-            destroy_orphan(m, &list.vm[i], uuid);
-    }
-}
-
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
     (void)source;
     (void)usec;
@@ -163,6 +133,39 @@ static void retry_later(struct manager *m) {
     }
     if (r < 0)
         log_error("The retry timer cannot be set: %s", strerror(-r));
+}
+
+static void destroy_orphan(struct manager *m, const struct cvm_vm_info *vm, const char *uuid) {
+    uint64_t until = now_usec(CLOCK_MONOTONIC) + ORPHAN_USEC;
+    int r;
+
+    /* A call looks at a part of the host's memory: it may give back nothing, and more is to come all the same. */
+    do
+        r = rootvisor_vm_destroy(m->rootvisor, vm->id);
+    while (r > 0 && now_usec(CLOCK_MONOTONIC) < until);
+    if (r > 0) {
+        retry_later(m);
+        return;
+    }
+    if (r < 0 && r != -ENOENT)
+        log_error("RootVisor does not release the orphaned VM %u (%s): %s", vm->id, uuid, strerror(-r));
+    else
+        audit(m, NULL, "orphan-released", NULL,
+              "VM %u (%s) had no QEMU any more; its frames went back to the host", vm->id, uuid);
+}
+
+static void release_orphans(struct manager *m) {
+    struct cvm_vm_list list;
+
+    if (!m->rootvisor || rootvisor_vm_list(m->rootvisor, &list) < 0)
+        return;
+    for (uint32_t i = 0; i < list.count; i++) {
+        char uuid[UUID_STRING_MAX];
+        struct machine *k = manager_find_uuid(m, uuid_to_string(list.vm[i].uuid, uuid));
+
+        if (k ? !machine_is_active(k) : !some_process_names(uuid))
+            destroy_orphan(m, &list.vm[i], uuid);
+    }
 }
 
 static void reconcile_done(void *data, int r) {

@@ -24,5 +24,7 @@ void fake_rootvisor_present(int present);
 void fake_rootvisor_reset(void);
 /* Frames given back by one destroy call. */
 #define FAKE_FRAMES_PER_CALL 256u
+/* Destroy calls that give none back, first. */
+#define FAKE_EMPTY_CALLS 3u
 
 #endif

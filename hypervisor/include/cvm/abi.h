@@ -42,8 +42,9 @@
 #define CVM_HOST_VM_REPORT	0x06	/* RDX id; in/out: struct cvm_report_call (report.h).
 					   -EBUSY: the VM is not yet protected or is dead */
 #define CVM_HOST_VM_DESTROY	0x07	/* RDX id; no buffer. Declares the VM dead, zeroes and
-					   returns frames, a bounded number a call. Result: frames
-					   still owned; call again until it is 0. */
+					   returns frames. A call looks at a bounded part of the host's memory.
+					   Result: frames still owned, at least 1 while there is more to
+					   look at; it may be the same as before. Call again until it is 0. */
 #define CVM_HOST_EVENTS		0x08	/* RDX first sequence number wanted; out:
 					   struct cvm_event_page. Result: events returned */
 #define CVM_HOST_REPORT_KEY	0x09	/* out: struct cvm_report_key (report.h) */
