@@ -131,7 +131,7 @@ enum cvm_reason {
 	CVM_R_BAD_SECRET		= 14,
 	CVM_R_BAD_CALL			= 15,	/* a host call refused for its arguments: arg[0] EAX, arg[1] errno (low half)
 						   and how many such were not logged before it (high half) */
-	CVM_R_BAD_PROTECT		= 16,	/* PROTECT refused */
+	CVM_R_BAD_PROTECT		= 16,	/* PROTECT or ENROL of a guest refused: arg[] as of CVM_R_BAD_CALL */
 	CVM_R_BAD_MSR			= 17,
 	CVM_R_NO_MEMORY			= 18,	/* pool exhausted */
 	CVM_R_BAD_EPT12			= 19,	/* EPT12 is malformed */

@@ -3,20 +3,21 @@
 #include "vm/vm.h"
 
 #define LOG_SIZE	(2 * LOG_SLACK)
-#define A_SECOND	20u		/* refused calls logged of one kind */
+#define A_SECOND	20u		/* refused calls logged for one reason */
+#define AT_ONCE		64u
 
 static struct cvm_event ring[LOG_SIZE];
 static u8 before[LOG_SIZE][CVM_CHAIN_SIZE];	/* chain value before each, as far as folded */
 u64 log_last, log_folded;
 
-/* paid: until when the rate is used up. As many as make a second may come at once. */
+/* paid: until when the rate is used up. */
 static bool within_rate(u64 *paid, u64 now)
 {
-	u64 second = rv_boot.tsc_khz * 1000;
+	u64 one = rv_boot.tsc_khz * 1000 / A_SECOND;
 
-	if (*paid > now + second)
+	if (*paid > now + AT_ONCE * one)
 		return false;
-	*paid = (*paid > now ? *paid : now) + second / A_SECOND;
+	*paid = (*paid > now ? *paid : now) + one;
 	return true;
 }
 
@@ -33,14 +34,13 @@ void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1)
 
 void log_refused(u32 reason, u32 call, s64 err)
 {
-	static u64 calls[2], dropped[2];
-	u32 k = reason == CVM_R_BAD_CALL;
+	static u64 calls[CVM_R_MAX], dropped[CVM_R_MAX];
 
-	dropped[k]++;
-	if (!within_rate(&calls[k], rdtsc()))
+	dropped[reason]++;
+	if (!within_rate(&calls[reason], rdtsc()))
 		return;
-	log_event(CVM_EV_DENIED, reason, 0, NULL, call, (dropped[k] - 1) << 32 | (u64)-err);
-	dropped[k] = 0;
+	log_event(CVM_EV_DENIED, reason, 0, NULL, call, (dropped[reason] - 1) << 32 | (u64)-err);
+	dropped[reason] = 0;
 }
 
 int log_chain(struct pcpu *c, struct cvm_log_call *sign)

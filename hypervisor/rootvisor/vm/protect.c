@@ -21,9 +21,9 @@ static bool flat_unpaged_ring0(void)
 	       !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM);
 }
 
-static void refuse(struct pcpu *c, struct vcpu12 *v, int err)
+static void refuse(struct pcpu *c, int err)
 {
-	log_event(CVM_EV_DENIED, CVM_R_BAD_PROTECT, 0, NULL, (u64)-err, v->gpa);
+	log_refused(CVM_R_BAD_PROTECT, (u32)c->regs.r[R_RAX], err);
 	pv_answer(c, err);
 }
 
@@ -165,7 +165,7 @@ static void protect(struct pcpu *c, struct vcpu12 *v)
 		if (err) {
 			if (v->launching)
 				vm_stop(v->launching, CVM_R_GUARDIAN_FAULT, (u64)-err, 0);
-			return refuse(c, v, err);
+			return refuse(c, err);
 		}
 	}
 	vm = v->launching;
@@ -181,7 +181,7 @@ static void protect(struct pcpu *c, struct vcpu12 *v)
 		err = -EPERM;
 	if (err) {
 		vm_stop(vm, CVM_R_BAD_PROTECT, (u64)-err, vm->phase);
-		refuse(c, v, err);
+		refuse(c, err);
 	}
 }
 
@@ -197,9 +197,9 @@ static void enrol(struct pcpu *c, struct vcpu12 *v)
 	if (!vm)
 		return pv_answer(c, -EAGAIN);
 	if (!flat_unpaged_ring0())
-		return refuse(c, v, -EACCES);
+		return refuse(c, -EACCES);
 	if (v->launching || !number || number > vm->params.more_vcpus || vm->enrolled >> number & 1 || pv_create(c, v, vm) < 0)
-		return refuse(c, v, -EPERM);
+		return refuse(c, -EPERM);
 	v->pv->number = number;
 	c->regs.r[R_RAX] = number;
 	v->vm = vm;

@@ -14,8 +14,10 @@ static void refused(const char *what, const struct cvm_protect *p, s32 err)
 	const struct cvm_event *e = event_find(mark, CVM_EV_DENIED, CVM_R_BAD_PROTECT);
 
 	EXPECT(e != NULL);
-	if (e)
-		EXPECT_EQ(e->arg[0], (u64)-err);
+	if (e) {
+		EXPECT_EQ(e->arg[0], CVM_CALL(CVM_GUEST_PROTECT));
+		EXPECT_EQ((u32)e->arg[1], (u32)-err);
+	}
 }
 
 static void still_works(void)
@@ -176,5 +178,32 @@ TEST(huge, "protect-huge-ram")
 	host_call(CVM_HOST_INFO, 0, &after, sizeof(after));
 	EXPECT_EQ(after.pool_frames_free, before.pool_frames_free);	/* nothing lost on the way back */
 	EXPECT_EQ(after.vms, 0);
+	still_works();
+}
+
+/* A guest that calls without end: it must not push out of the log what others did. */
+TEST(flood, "protect-refused-flood")
+{
+	static struct cvm_host_info info;
+	u64 mark, made = 0, logged = 0, told = 0, end;
+	const struct cvm_event *e;
+
+	destroy_all();
+	vmx_start();
+	vm1_create(&vm);
+	REQUIRE_EQ(host_call(CVM_HOST_INFO, 0, &info, sizeof(info)), 0);
+	mark = event_mark();
+	for (; made < 400; made++)
+		EXPECT_EQ(vm1_protect_at(&vm, BLOCK_GPA, 0), -EINVAL);
+	/* then the rate is whole again, for this call and for other tests */
+	for (end = rdtsc() + info.tsc_khz * 4000; rdtsc() < end;)
+		;
+	EXPECT_EQ(vm1_protect_at(&vm, BLOCK_GPA, 0), -EINVAL);
+	for (; (e = event_find(mark, CVM_EV_DENIED, CVM_R_BAD_PROTECT)); mark = e->seq + 1) {
+		logged++;
+		told += e->arg[1] >> 32;
+	}
+	EXPECT(logged < made / 2);
+	EXPECT(logged + told > made);
 	still_works();
 }

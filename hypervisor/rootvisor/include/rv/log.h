@@ -10,7 +10,8 @@ struct cvm_log_call;
 
 /* vm = 0, uuid = NULL for the host. */
 void log_event(u32 type, u32 reason, u32 vm, const u8 *uuid, u64 arg0, u64 arg1);
-/* A host call refused. The host may cause these at will: what is above a rate is counted in the next one logged. */
+/* A call of the host refused, or PROTECT or ENROL of any guest. They may cause these at will: what is above a rate is counted in the
+ * next one logged. */
 void log_refused(u32 reason, u32 call, s64 err);
 extern u64 log_last, log_folded;	/* newest event, the first is 1; newest that the Quoter has chained */
 int log_chain(struct pcpu *c, struct cvm_log_call *sign);	/* log_fold() */
