@@ -10,8 +10,6 @@
 
 #define MIB		((u64)1 << 20)
 #define GIB4		((u64)1 << 32)
-#define POOL_MIN	(48 * MIB)
-#define POOL_RAM_SHARE	32u		/* one part in so many of RAM */
 
 static struct mb2_info mb;
 static struct memmap host_map;		/* becomes e820 */
@@ -101,16 +99,12 @@ static void take(u64 start, u64 end)
 /* RAM, and the pool in it. */
 static void place_memory(void)
 {
-	u64 size = ALIGN_UP(memmap_ram_bytes(&mb.map) / POOL_RAM_SHARE, MIB), pool;
+	u64 size = mb2_pool_size(&mb, &free_map), pool;
 
 	for (u32 i = 0; i < mb.map.n; i++)
 		if (mb.map.r[i].type == MEM_RAM)
 			boot.ram[boot.nr_ram++] = (struct boot_range) {
 				mb.map.r[i].start, mb.map.r[i].end - mb.map.r[i].start };
-	if (size < POOL_MIN)
-		size = POOL_MIN;
-	if (mb.pool_mib)
-		size = mb.pool_mib * MIB;
 	pool = memmap_find_high(&free_map, size, PAGE_SIZE, MIB, GIB4);
 	if (!pool)
 		rv_panic("no %lu MiB of free RAM in one piece below 4 GiB for the pool", size / MIB);

@@ -83,6 +83,19 @@ u64 memmap_find_high(const struct memmap *m, u64 size, u64 align, u64 min, u64 m
 	return 0;
 }
 
+u64 memmap_largest(const struct memmap *m, u64 min, u64 max)
+{
+	u64 largest = 0;
+
+	for (u32 i = 0; i < m->n; i++) {
+		u64 start = m->r[i].start > min ? m->r[i].start : min, end = m->r[i].end < max ? m->r[i].end : max;
+
+		if (m->r[i].type == MEM_RAM && end > start && end - start > largest)
+			largest = end - start;
+	}
+	return largest;
+}
+
 bool memmap_is_ram(const struct memmap *m, u64 start, u64 end)
 {
 	for (u32 i = 0; i < m->n; i++)

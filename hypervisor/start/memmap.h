@@ -32,6 +32,9 @@ int memmap_set(struct memmap *m, u64 start, u64 end, u32 type);
  * power of two). 0 if there is none. */
 u64 memmap_find_high(const struct memmap *m, u64 size, u64 align, u64 min, u64 max);
 
+/* Bytes of the largest range of RAM within [min, max). */
+u64 memmap_largest(const struct memmap *m, u64 min, u64 max);
+
 /* True if [start, end) is RAM all over. */
 bool memmap_is_ram(const struct memmap *m, u64 start, u64 end);
 u64 memmap_ram_bytes(const struct memmap *m);

@@ -3,6 +3,11 @@
 
 #include "start/bytes.h"
 
+#define MIB		((u64)1 << 20)
+#define GIB4		((u64)1 << 32)
+#define POOL_MIN	(48 * MIB)
+#define POOL_RAM_SHARE	32u		/* one part in so many of RAM */
+
 enum { TAG_END = 0, TAG_CMDLINE = 1, TAG_MODULE = 3, TAG_MMAP = 6, TAG_ACPI_OLD = 14, TAG_ACPI_NEW = 15 };
 
 /* Reads that know where the tag ends. */
@@ -227,4 +232,15 @@ int mb2_free(const struct mb2_info *mb, u64 image_start, u64 image_end, struct m
 	}
 	*error = r < 0 ? "the memory map is too fragmented" : NULL;
 	return r;
+}
+
+u64 mb2_pool_size(const struct mb2_info *mb, const struct memmap *free_map)
+{
+	u64 size = ALIGN_UP(memmap_ram_bytes(&mb->map) / POOL_RAM_SHARE, MIB), room = memmap_largest(free_map, MIB, GIB4) / 2 & ~(MIB - 1);
+
+	if (mb->pool_mib)
+		return mb->pool_mib * MIB;
+	if (size > room)
+		size = room;
+	return size < POOL_MIN ? POOL_MIN : size;
 }

@@ -33,3 +33,9 @@ int mb2_parse(const void *info, size_t limit, struct mb2_info *out, const char *
  * RAM, and neither in the image nor in one another. 0; -EINVAL or -ENOSPC with *error set as above, and *at: where.
  */
 int mb2_free(const struct mb2_info *mb, u64 image_start, u64 image_end, struct memmap *out, u64 *at, const char **error);
+
+/*
+ * Bytes of the pool, whole MiB: what pool= says; else a 32nd of RAM, at most half of the largest piece that is free below 4 GiB (where it
+ * must lie, and where the host needs some, too), and never less than 48 MiB.
+ */
+u64 mb2_pool_size(const struct mb2_info *mb, const struct memmap *free_map);

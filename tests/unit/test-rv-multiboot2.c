@@ -351,6 +351,30 @@ static void test_modules_overlap(void **state) {
     expect_error(mb2_free(&out, 0x4000000, 0x4200000, &map, &at, &error), -ENOSPC, &error, "too fragmented");
 }
 
+/* RAM below 4 GiB up to low_top, and so many GiB above; the pool that there is place for. */
+static uint64_t pool(uint64_t low_top, uint64_t gib_above, uint64_t pool_mib) {
+    struct memmap map = { .n = 1, .r = { { 0x100000, low_top, MEM_RAM, 0 } } };
+    uint64_t size;
+
+    if (gib_above)
+        map.r[map.n++] = (struct memmap_range) { 4ull << 30, (4 + gib_above) << 30, MEM_RAM, 0 };
+    out = (struct mb2_info) { .map = map, .pool_mib = pool_mib };
+    size = mb2_pool_size(&out, &map);
+    assert_true(memmap_find_high(&map, size, 4096, 0x100000, 4ull << 30));
+    return size >> 20;
+}
+
+static void test_pool_size(void **state) {
+    (void) state;
+    assert_int_equal(pool(0x10000000, 0, 0), 48);
+    assert_int_equal(pool(0x80000000, 0, 0), 64);
+    assert_int_equal(pool(0x80000000, 14, 0), 512);
+    assert_int_equal(pool(0x80000000, 14, 700), 700);
+    /* A server: a 32nd would find no place. RootVisor's tables take a 256th, and a part of the rest is the host's. */
+    for (uint64_t gib = 32; gib <= 192; gib += 32)
+        assert_in_range(pool(0x7f000000, gib, 0), (gib + 2) * 4, 1016);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
@@ -362,6 +386,7 @@ int main(void) {
         cmocka_unit_test(test_bad_structure),
         cmocka_unit_test(test_free_memory),
         cmocka_unit_test(test_modules_overlap),
+        cmocka_unit_test(test_pool_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
