@@ -106,8 +106,10 @@ static void place_memory(void)
 			boot.ram[boot.nr_ram++] = (struct boot_range) {
 				mb.map.r[i].start, mb.map.r[i].end - mb.map.r[i].start };
 	pool = memmap_find_high(&free_map, size, PAGE_SIZE, MIB, GIB4);
-	if (!pool)
-		rv_panic("no %lu MiB of free RAM in one piece below 4 GiB for the pool", size / MIB);
+	if (!pool) {
+		rv_printf("no %lu MiB of free RAM in one piece below 4 GiB for the pool\n", size / MIB);
+		give_up();
+	}
 	boot.pool = (struct boot_range) { pool, size };
 	host_map = mb.map;
 	take(pool, pool + size);
@@ -153,18 +155,24 @@ static void read_acpi(void)
 	const char *error;
 
 	boot.apic_id = own_apic_id();
-	if (acpi_read(&ops, mb.rsdp, mb.rsdp_size, boot.apic_id, &acpi, &error) < 0)
-		rv_panic("ACPI: %s", error);
+	if (acpi_read(&ops, mb.rsdp, mb.rsdp_size, boot.apic_id, &acpi, &error) < 0) {
+		rv_printf("ACPI: %s\n", error);
+		give_up();
+	}
 	boot.power = acpi.power;
 	if (acpi.power_by_memory)
 		rv_printf("WARNING: this machine sleeps or resets by memory-mapped registers, before which nothing is wiped\n");
-	if (acpi.cpus_cut || acpi.nr_others > ARRAY_SIZE(boot.others))
-		rv_panic("more CPUs than RootVisor can run (%u)", CVM_MAX_CPUS);
+	if (acpi.cpus_cut || acpi.nr_others > ARRAY_SIZE(boot.others)) {
+		rv_printf("more CPUs than RootVisor can run (%u)\n", CVM_MAX_CPUS);
+		give_up();
+	}
 	boot.nr_others = acpi.nr_others;
 	memcpy(boot.others, acpi.others, acpi.nr_others * sizeof(boot.others[0]));
 	boot.trampoline = memmap_find_high(&free_map, PAGE_SIZE, PAGE_SIZE, PAGE_SIZE, 0xa0000);
-	if (!boot.trampoline && boot.nr_others)
-		rv_panic("no page below 1 MiB from which to start the other CPUs");
+	if (!boot.trampoline && boot.nr_others) {
+		rv_printf("no page below 1 MiB from which to start the other CPUs\n");
+		give_up();
+	}
 }
 
 void start_main(u32 magic, u64 info)
@@ -183,8 +191,10 @@ void start_main(u32 magic, u64 info)
 	place_memory();
 	boot.guardian = (struct boot_range) { mb.guardian.start, mb.guardian.end - mb.guardian.start };
 	boot.tsc_khz = tsc_measure_khz();
-	if (!boot.tsc_khz)
-		rv_panic("cannot measure the frequency of the TSC");
+	if (!boot.tsc_khz) {
+		rv_printf("cannot measure the frequency of the TSC\n");
+		give_up();
+	}
 	read_acpi();
 	mtrr_read(&boot.mtrr);
 	memcpy(boot.cmdline, mb.cmdline, sizeof(boot.cmdline));
