@@ -68,6 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         r = acpi_read(&ops, rsdp, sizeof(rsdp), 0, &res, &error);
         if ((r == 0) != (error == NULL) || res.nr_others > ACPI_CPUS_MAX)
             abort();
+        for (u32 i = 0; i < res.nr_others; i++)
+            for (u32 k = 0; k < i; k++)
+                if (res.others[i] == res.others[k])
+                    abort();
         free(memory);
     }
     free(out);

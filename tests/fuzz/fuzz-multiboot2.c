@@ -24,6 +24,10 @@ static void check_free(const struct mb2_info *mb) {
         check(error != NULL);
         return;
     }
+    u64 pool = mb2_pool_size(mb, &map);
+
+    check(pool && !(pool & 0xfffff));
+    check(mb->pool_mib || pool <= 48u << 20 || memmap_find_high(&map, pool, 4096, 1 << 20, 1ull << 32));
     for (u32 i = 0; i < map.n; i++)
         check(map.r[i].type != MEM_RAM || map.r[i].end <= 0x4000000 || map.r[i].start >= 0x4100000);
     for (unsigned k = 0; k < 3; k++) {
