@@ -33,7 +33,7 @@ REASONS = {
     6: ('other SMI', NO_SMM, NO_SMM),
     7: ('interrupt window', Off('PROC_INTR_WINDOW'), 'on_intr_window'),
     8: ('NMI window', 'l1_nmi_window', Off('PROC_NMI_WINDOW')),
-    9: ('task switch', Off('long mode: none'), Off('only 32-bit guests before paging: the VM stops')),
+    9: ('task switch', 'l1_refused', Off('only 32-bit guests before paging: the VM stops')),
     10: ('CPUID', 'l1_cpuid', 'on_cpuid'),
     11: ('GETSEC', 'l1_undefined', UD),
     12: ('HLT', Off('PROC_HLT'), 'on_plain'),

@@ -50,11 +50,12 @@ void nested_init(void)
 	l1_caps = hw_caps;		/* the CR0 and CR4 bits, by and large */
 	l1_caps.basic = VMCS12_REVISION | PAGE_SIZE << 32 | 6ull << 50 | (hw_caps.basic & BIT(54)) | BIT(55);
 	l1_caps.pin = offer(hw_caps.pin, PIN_OFFER);
-	l1_caps.proc = offer(hw_caps.proc, PROC_OFFER);
+	/* Port I/O of guests exits, always: a reset must go by vmx/l1_io.c, or nothing is wiped. */
+	l1_caps.proc = offer(hw_caps.proc, PROC_OFFER) | PROC_UNCOND_IO;
 	l1_caps.exit = offer(hw_caps.exit, EXIT_OFFER);
 	l1_caps.entry = offer(hw_caps.entry, ENTRY_OFFER);
 	l1_caps.true_pin = offer(hw_caps.true_pin, PIN_OFFER);
-	l1_caps.true_proc = offer(hw_caps.true_proc, PROC_OFFER);
+	l1_caps.true_proc = offer(hw_caps.true_proc, PROC_OFFER) | PROC_UNCOND_IO;
 	l1_caps.true_exit = offer(hw_caps.true_exit, EXIT_OFFER);
 	l1_caps.true_entry = offer(hw_caps.true_entry, ENTRY_OFFER);
 	l1_caps.proc2 = offer(hw_caps.proc2, PROC2_OFFER);

@@ -32,8 +32,10 @@ static void merge_msr_bitmap(struct vcpu12 *v)
 	u64 page = F12(v, VMCS_MSR_BITMAP);
 	u32 *to = v->msr_bitmap02, *from = va(page);
 
-	if (!(F12(v, VMCS_PROC_CTLS) & PROC_MSR_BITMAPS) || !frame_is_host(page >> PAGE_SHIFT))
-		return;			/* all ones: every access exits */
+	if (!(F12(v, VMCS_PROC_CTLS) & PROC_MSR_BITMAPS) || !frame_is_host(page >> PAGE_SHIFT)) {
+		memset(to, 0xff, PAGE_SIZE);	/* every access exits, also what another bitmap let through */
+		return;
+	}
 	for (u32 i = 0; i < ARRAY_SIZE(passable); i++) {
 		merge_msrs(to, from, msr_bitmap_bit(passable[i].first, false), passable[i].count);
 		if (passable[i].write)
@@ -344,7 +346,7 @@ struct vmcs *nested_vmcs(struct pcpu *c)
 static inline bool resumes_plainly(const struct vcpu12 *v)
 {
 	return v->vmcs02.launched && (vmread(VMCS_GUEST_CS_AR) & (AR_LONG | AR_CPL)) == AR_LONG &&
-	       !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_MOV_SS);
+	       vmread(VMCS_GUEST_EFER) & EFER_LMA && !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_MOV_SS);
 }
 
 /* The bulk of what a VM costs; the Guardian is never called from here. */

@@ -271,8 +271,9 @@ static void do_invvpid(struct pcpu *c)
 
 void nested_l1_instruction(struct pcpu *c, u32 reason)
 {
-	/* KVM runs in 64-bit mode; VMX instructions in compatibility mode are #UD by the SDM. */
-	if (!(vmread(VMCS_GUEST_CS_AR) & AR_LONG) || (!c->vmxon && reason != EXIT_VMXON))
+	/* KVM runs in 64-bit mode; VMX instructions in compatibility mode are #UD by the SDM, and here out of long mode, too (there the
+	 * L bit says nothing): an exit goes on in 64-bit mode. */
+	if (!(vmread(VMCS_GUEST_CS_AR) & AR_LONG) || !(vmread(VMCS_GUEST_EFER) & EFER_LMA) || (!c->vmxon && reason != EXIT_VMXON))
 		return l1_inject_ud();
 	if (vmread(VMCS_GUEST_SS_AR) & AR_DPL)
 		return l1_inject_gp();

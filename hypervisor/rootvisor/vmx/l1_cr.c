@@ -18,6 +18,9 @@ static bool cr0_bad(u64 v, u64 efer, u64 cr4)
 		return true;
 	if ((v & CR0_PG) && (efer & EFER_LME) && !(cr4 & CR4_PAE))
 		return true;
+	if ((v & CR0_PG) && (efer & EFER_LME) && !(efer & EFER_LMA) &&		/* long mode begins: with 32-bit code, a 32-bit TSS */
+	    (vmread(VMCS_GUEST_CS_AR) & AR_LONG || (vmread(VMCS_GUEST_TR_AR) & 15) != 11))
+		return true;
 	return !(v & CR0_PG) && ((cr4 & CR4_PCIDE) || (vmread(VMCS_GUEST_CS_AR) & AR_LONG));
 }
 

@@ -43,6 +43,7 @@ void gpr_write(struct pcpu *c, u32 n, u64 val)
 
 void guest_inject_exception(u32 vector, bool has_error, u32 error)
 {
+	has_error = has_error && vmread(VMCS_GUEST_CR0) & CR0_PE;	/* else no entry takes it: SDM vol. 3, 27.2.1.3 */
 	vmwrite(VMCS_ENTRY_INTR_INFO, INTR_VALID | (u64)INTR_TYPE_HW_EXC << 8 | vector |
 		(has_error ? INTR_ERROR_CODE : 0));
 	if (has_error)
@@ -108,6 +109,14 @@ static bool fault_in_delivery(struct pcpu *c)
 	return true;
 }
 
+/* RootVisor's memory; a task switch, which exits always (SDM vol. 3, 26.2), but is none of a 64-bit host's. */
+static void l1_refused(struct pcpu *c)
+{
+	if (fault_in_delivery(c))
+		return;
+	l1_inject_gp();
+}
+
 static void l1_ept_violation(struct pcpu *c)
 {
 	u64 gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS), q = vmread(VMCS_EXIT_QUALIFICATION);
@@ -127,9 +136,7 @@ static void l1_ept_violation(struct pcpu *c)
 		return;
 	}
 	log_event(CVM_EV_DENIED, CVM_R_HOST_TOUCHES_ROOTVISOR, 0, NULL, gpa, vmread(VMCS_GUEST_RIP));
-	if (fault_in_delivery(c))
-		return;
-	l1_inject_gp();
+	l1_refused(c);
 }
 
 static void (*const l1_exits[CVM_EXIT_REASONS])(struct pcpu *c) = {
@@ -138,6 +145,7 @@ static void (*const l1_exits[CVM_EXIT_REASONS])(struct pcpu *c) = {
 	[EXIT_INIT]		= l1_init,
 	[EXIT_SIPI]		= l1_sipi,
 	[EXIT_NMI_WINDOW]	= l1_nmi_window,
+	[EXIT_TASK_SWITCH]	= l1_refused,
 	[EXIT_CPUID]		= l1_cpuid,
 	[EXIT_GETSEC]		= l1_undefined,
 	[EXIT_INVD]		= l1_invd,

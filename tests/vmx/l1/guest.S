@@ -28,6 +28,9 @@ guest g_msr
 	movl $0x277, %ecx
 	wrmsr
 	hlt
+guest g_rdmsr				/* ECX comes from L1 */
+	rdmsr
+	hlt
 guest g_vmcall
 	movl $0x77, %eax
 	vmcall

@@ -2,7 +2,7 @@
 /* Ordinary L2 guests: exits, what they report, event injection. SDM vol. 3, chapters 25, 26 and 28. */
 #include "l1.h"
 
-extern const u8 g_hlt[], g_cpuid[], g_io[], g_msr[], g_vmcall[], g_host_call[], g_read[], g_write[], g_jump[], g_sti[],
+extern const u8 g_hlt[], g_cpuid[], g_io[], g_msr[], g_rdmsr[], g_vmcall[], g_host_call[], g_read[], g_write[], g_jump[], g_sti[],
 	g_catch[], g_ud[], g_xsetbv[], g_invd[], g_cr[], g_dr[], g_rdtscp[], g_vmfunc[], g_vmx[], g_swap[], g_real[], g_real_end[];
 
 static struct l2 g;
@@ -166,6 +166,22 @@ TEST(io, "exit-port-io")
 	EXPECT_EQ(l2_run(&g), EXIT_HLT);
 }
 
+/* A port that a guest reached without an exit could be the one that resets the machine, past all that wipes memory (../reset-wipes). */
+TEST(io_exits, "entry-error-7-ports-must-exit")
+{
+	u64 proc;
+
+	start(g_io);
+	EXPECT(rdmsr(MSR_VMX_PROC) & rdmsr(MSR_VMX_TRUE_PROC) & PROC_UNCOND_IO);
+	proc = vmread(VMCS_PROC_CTLS);
+	vmwrite(VMCS_PROC_CTLS, proc & ~(u64)PROC_UNCOND_IO);
+	EXPECT_EQ(l2_run(&g), VM_FAILED);				/* not EXIT_HLT, behind three accesses */
+	EXPECT_EQ(g.how, FAIL_VALID);
+	EXPECT_EQ(instruction_error(), 7);
+	vmwrite(VMCS_PROC_CTLS, proc);
+	EXPECT_EQ(l2_run(&g), EXIT_IO);
+}
+
 TEST(msr, "exit-msr")
 {
 	u8 *bitmap;
@@ -190,6 +206,23 @@ TEST(msr, "exit-msr")
 		vmwrite(VMCS_MSR_BITMAP, machine.rootvisor[0].start);
 		vmwrite(VMCS_GUEST_RIP, (u64)g_msr);
 		EXPECT_EQ(l2_run(&g), EXIT_RDMSR);
+	}
+}
+
+/* What a bitmap let through exits again when there is none any more. */
+TEST(msr_bitmap_gone, "exit-msr-bitmap-taken-away")
+{
+	u64 proc;
+
+	start(g_rdmsr);
+	proc = vmread(VMCS_PROC_CTLS);
+	vmwrite(VMCS_MSR_BITMAP, (u64)page_alloc());
+	for (u32 i = 0; i < 4; i++) {
+		about("round", i);
+		vmwrite(VMCS_PROC_CTLS, i & 1 ? proc : proc | PROC_MSR_BITMAPS);
+		vmwrite(VMCS_GUEST_RIP, (u64)g_rdmsr);
+		g.regs[RCX] = MSR_FS_BASE;
+		EXPECT_EQ(l2_run(&g), i & 1 ? EXIT_RDMSR : EXIT_HLT);
 	}
 }
 

@@ -128,6 +128,7 @@ TEST(controls, "attack-P3-host-edits-controls")
 TEST(bitmaps, "attack-P3-host-edits-bitmaps")
 {
 	u8 *msr = page_alloc();
+	u64 proc;
 
 	begin();
 	vm1_start_protected(&a);
@@ -149,11 +150,15 @@ TEST(bitmaps, "attack-P3-host-edits-bitmaps")
 		EXPECT_EQ(a.answer[0], 0xfa17);
 		EXPECT_EQ(a.msr_exits, 0);
 	}
-	/* without unconditional exits; there are no I/O bitmaps for the host (caps-controls) */
+	/* without unconditional exits, for which there is no VMCS (entry-error-7-ports-must-exit) */
 	about("ports need not exit", 0);
 	vm1_place(&a, (const u8[]){ 0xe4, PORT_HOLD }, 2);		/* in al, PORT_HOLD */
 	a.hold_in = 0x5a;
-	vmwrite(VMCS_PROC_CTLS, vmread(VMCS_PROC_CTLS) & ~(u64)PROC_UNCOND_IO);
+	proc = vmread(VMCS_PROC_CTLS);
+	vmwrite(VMCS_PROC_CTLS, proc & ~(u64)PROC_UNCOND_IO);
+	EXPECT_EQ(vmresume(), FAIL_VALID);
+	EXPECT_EQ(instruction_error(), 7);
+	vmwrite(VMCS_PROC_CTLS, proc);
 	EXPECT_EQ(CMD(&a, FW_EXEC), 0);
 	EXPECT_EQ(a.answer[0] & 0xff, 0x5a);				/* of the host, not of the machine */
 	expect_running(&a);

@@ -123,4 +123,4 @@ u64 gpr_read(const struct pcpu *c, u32 n);	/* of RSP, too */
 void gpr_write(struct pcpu *c, u32 n, u64 val);
 void guest_single_step(void);			/* the trap that the CPU would raise behind it */
 void guest_requeue_event(void);		/* vmx/run.c: what the exit interrupted goes on at the next entry */
-void guest_inject_exception(u32 vector, bool has_error, u32 error);	/* current VMCS's guest */
+void guest_inject_exception(u32 vector, bool has_error, u32 error);	/* current VMCS's guest; in real mode: without the error */
