@@ -250,7 +250,7 @@ int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, 
 {
 	struct vmcs *prev = c->current;
 	bool outer = depth[c->id]++ == 0;
-	u64 xcr0 = 0;
+	u64 xcr0 = 0, gs = 0;
 	int err;
 
 	if (g->dead) {
@@ -262,8 +262,9 @@ int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, 
 	c->stats.upcalls++;
 	if (g->vm)
 		g->vm->stats.upcalls++;
-	/* Vector registers of whoever ran are set aside, and nothing of the Guardian's stays in them. */
+	/* Vector registers of whoever ran are set aside, and what SWAPGS changes, and nothing of the Guardian's stays in them. */
 	if (outer) {
+		gs = rdmsr(MSR_KERNEL_GS_BASE);
 		xcr0 = xgetbv(0);
 		xsetbv(0, xcr0_allowed);
 		xstate_save(c->host_xsave);
@@ -272,6 +273,7 @@ int guardian_call(struct pcpu *c, struct guardian *g, u32 op, struct vcpu12 *v, 
 	if (outer) {
 		xstate_restore(c->host_xsave);
 		xsetbv(0, xcr0);
+		wrmsr(MSR_KERNEL_GS_BASE, gs);
 	}
 	depth[c->id]--;
 	vmcs_clear(c, &g->vmcs);		/* the next one may be on another CPU */

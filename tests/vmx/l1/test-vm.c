@@ -173,7 +173,9 @@ TEST(guardian, "attack-P7-guardian-misbehaves")
 	EXPECT_EQ(CMD(&plain, FW_FILL, DATA, WORDS, WORD), 0);
 	if (machine_option("storm="))
 		nmi_storm(true);
+	EXPECT_EQ(try_wrmsr(MSR_KERNEL_GS_BASE, 0x123456789000ull), NO_TRAP);
 	EXPECT(!frame_has(vm1_frame(&a, DATA >> 12), WORD));		/* still no plaintext for the host */
+	EXPECT_EQ(rdmsr(MSR_KERNEL_GS_BASE), 0x123456789000ull);
 	if (machine_option("storm="))
 		nmi_storm(false);
 	expect_stopped(&a, CMD(&a, FW_READ, OTHER), CVM_R_GUARDIAN_FAULT);
