@@ -71,7 +71,7 @@ static __attribute__((noinline)) void write_controls(struct vcpu12 *v)
 	vmcs_zero(zero, ARRAY_SIZE(zero));
 	vmwrite(VMCS_EPTP, pa(v->shadow->root) | 6 | 3 << 3);
 	vmwrite(VMCS_MSR_BITMAP, pa(v->msr_bitmap02));
-	vmwrite(VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)));
+	vmwrite(VMCS_VPID, vcpu12_vpid(v));
 	v->stale &= (u8)~STALE_02;
 }
 

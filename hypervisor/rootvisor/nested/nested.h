@@ -81,6 +81,8 @@ enum {
 struct vcpu12 *vcpu12_find(u64 gpa);
 struct vcpu12 *vcpu12_load(u64 gpa);	/* finds, or takes a slot and reads the page; NULL: no room */
 void vcpu12_clear(struct pcpu *c, struct vcpu12 *v);	/* VMCLEAR: writes the page back */
+/* No other has it: two vCPUs of one guest share their EPT. What its slot's last one left, the first entry flushes (ran_on). */
+u16 vcpu12_vpid(const struct vcpu12 *v);
 void vcpu12_free(struct pcpu *c, struct vcpu12 *v);
 void vcpu12_leave(struct pcpu *c);		/* VMXOFF: no VMCS02 stays active on this CPU */
 /* A VM dies: its vCPUs go, or stay as vCPUs of vms[0], which never runs, until L1 clears them on the CPU that has them. */

@@ -23,6 +23,11 @@ struct vcpu12 *vcpu12_find(u64 gpa)
 	return NULL;
 }
 
+u16 vcpu12_vpid(const struct vcpu12 *v)
+{
+	return (u16)(VPID_L1 + 1 + (v - slots));
+}
+
 static struct vcpu12 *take(u64 gpa)
 {
 	struct vcpu12 *v = vcpu12_find(0);

@@ -42,7 +42,7 @@ static void controls(struct vcpu12 *v, struct vm *vm)
 	}
 	/* #DB and #AC: a guest can make endless ones in microcode. #MC is the host's. */
 	VMCS_SET({ VMCS_EXCEPTION_BITMAP, EXC_DB | EXC_AC | EXC_MC }, { VMCS_MSR_BITMAP, pa(v->msr_bitmap02) },
-		 { VMCS_EPTP, pa(vm->ept02) | 6 | 3 << 3 }, { VMCS_VPID, (u16)(VPID_L1 + 1 + (v->nonce % 0xfff0)) },
+		 { VMCS_EPTP, pa(vm->ept02) | 6 | 3 << 3 }, { VMCS_VPID, vcpu12_vpid(v) },
 		 { VMCS_CR0_MASK, GUEST_CR0_OWNED }, { VMCS_CR4_MASK, CR4_VMXE },
 		 { VMCS_CR0_SHADOW, CR0_PE | CR0_ET | CR0_NE }, { VMCS_CR4_SHADOW, 0 });
 }

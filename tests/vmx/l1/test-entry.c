@@ -282,3 +282,34 @@ TEST(garbage_page, "entry-garbage-vmcs-page")
 		EXPECT_EQ(vmclear((u64)page), 0);
 	}
 }
+
+/*
+ * Two VMCSs of one guest run turn about on one CPU, however many others were loaded and cleared between their first loads: each has its own translations.
+ * That they have is RootVisor's to see to (VPIDs), and to be seen in the RootVisor that traces: ../trace/trace.h.
+ */
+#define VPIDS	0xfff0u
+
+TEST(vpids, "entry-vpid-of-one-vmcs")
+{
+	static struct l2 other;
+	u64 scratch;
+
+	if (!machine_option("vpids=all"))
+		SKIP_TEST("takes a thousand million instructions: --words vpids=all");
+	vmx_start();
+	l2_init(&g, g_hlt);
+	runs();
+	scratch = vmx_region();
+	for (u32 i = 0; i < VPIDS - 1; i++) {
+		REQUIRE_EQ(vmptrld(scratch), 0);
+		REQUIRE_EQ(vmclear(scratch), 0);
+	}
+	l2_init(&other, g_hlt);
+	vmwrite(VMCS_EPTP, (u64)g.ept | EPTP_BITS);
+	EXPECT_EQ(l2_run(&other), EXIT_HLT);
+	REQUIRE_EQ(vmptrld(g.vmcs), 0);
+	runs();
+	REQUIRE_EQ(vmptrld(other.vmcs), 0);
+	vmwrite(VMCS_GUEST_RIP, (u64)g_hlt);
+	EXPECT_EQ(l2_run(&other), EXIT_HLT);
+}
