@@ -19,7 +19,7 @@ TOP = pathlib.Path(__file__).resolve().parents[1]
 PARTS = [
     ("crypto glue", ["guardian/crypto"], None, None),
     ("RootVisor", ["rootvisor"], 6000, 6000),
-    ("start stage", ["start"], None, None),
+    ("start stage", ["start"], None, 1100),
     ("hostboot", ["hostboot"], None, None),
     ("Guardian", ["guardian"], None, None),
     ("TPM", ["tpm"], None, None),

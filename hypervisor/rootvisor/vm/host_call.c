@@ -114,7 +114,8 @@ static s64 dispatch(struct pcpu *c, u32 nr, u64 arg, u64 la, u64 size, bool user
 	if (in && vm && vm->state != CVM_VM_RUNNING)
 		return -EBUSY;
 	memset(b, 0, PAGE_SIZE);
-	if (in && l1_read(la, b, in, user, NULL) < 0)
+	/* What changes something reads from the buffer: that it takes the answer, too, is seen before. */
+	if (in && (l1_read(la, b, in, user, NULL) < 0 || l1_write(la, b, size, user, NULL) < 0))
 		return -EFAULT;
 	switch (nr) {
 	case CVM_HOST_INFO:	host_info(b); break;

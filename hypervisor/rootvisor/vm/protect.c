@@ -114,7 +114,7 @@ static int measure_round(struct pcpu *c, struct vcpu12 *v, struct vm *vm)
 	const struct cvm_component *k = &vm->params.comp[vm->comp];
 	u64 left = k->size - vm->offset;
 	u64 n = left < MEASURE_ROUND ? left : MEASURE_ROUND;
-	u64 need;
+	u64 need = 0;		/* a Guardian may ask for nothing and fail */
 	int err;
 
 	vm->guardian.mb->measure = (struct cvm_g_measure){

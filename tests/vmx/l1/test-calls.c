@@ -110,6 +110,7 @@ TEST(buffers, "call-bad-buffer")
 	u64 pool = machine.nr_rootvisor > 1 ? win_map(23, machine.rootvisor[1].start, PTE_P | PTE_W) : hole;
 	u64 mmio = win_map(24, 0xfee00000, PTE_P | PTE_W), beyond = win_map(25, 1ull << 45, PTE_P | PTE_W);
 	u64 edge = before_hole + 4096 - 8;
+	u64 mark = event_mark();
 	u64 bad[] = { 0x8000000000000000ull, 0x800000000000ull, ~0ull, ~0ull - 100, hole, edge, ro, rv, pool, mmio, beyond };
 
 	for (u32 i = 0; i < ARRAY_SIZE(calls); i++) {
@@ -121,6 +122,7 @@ TEST(buffers, "call-bad-buffer")
 		}
 	}
 	about(NULL, 0);
+	EXPECT(!event_find(mark, CVM_EV_ANCHOR, CVM_R_NONE));		/* LOG_HEAD of a tree of 1: nothing was done */
 	/* a buffer over two pages that are both there, in the wrong physical order */
 	u8 *frames = page_alloc_contig(2, 1);
 
