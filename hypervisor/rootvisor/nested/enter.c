@@ -349,7 +349,7 @@ static inline bool resumes_plainly(const struct vcpu12 *v)
 	       vmread(VMCS_GUEST_EFER) & EFER_LMA && !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_MOV_SS);
 }
 
-/* The bulk of what a VM costs; the Guardian is never called from here. */
+/* The bulk of what a VM costs. For a protected vCPU none in whose handler its Guardian has a part. */
 static inline bool is_quick(const struct vcpu12 *v, bool in_l2, u32 reason)
 {
 	if (!v)

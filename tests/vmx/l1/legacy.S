@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* L1 out of long mode and back, with what it does there: 32-bit code without paging on an IDT (test-legacy.c's) whose gates lead to
  * the entries here. */
+#include "callee.h"
+
 #define CR0_PE		1
 #define CR0_NE		0x20
 #define CR0_PG		0x80000000
@@ -11,12 +13,7 @@
 /* u32 legacy_trip(void (*there)(void)): its EAX, or 100h | vector if it trapped. */
 	.globl legacy_trip
 legacy_trip:
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	save_callee
 	movq %rsp, saved_rsp
 	sidt saved_idt
 	movl %edi, %ebx
@@ -27,12 +24,7 @@ in64:	lidt saved_idt
 	movl %ecx, %es
 	movl %ecx, %ss
 	movq saved_rsp, %rsp
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
+	restore_callee
 	ret
 
 	.code32

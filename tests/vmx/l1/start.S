@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A program that a boot loader takes for Linux: setup header and 64-bit entry
  * (Documentation/x86/boot.rst), then traps, ring 3 and VM entry. */
+#include "callee.h"
+
 #define FIRST_TR	0x30
 #define OWN_REGS	0
 #define OWN_RSP		8
@@ -104,22 +106,6 @@ trap_common:
 	addq $16, %rsp
 	iretq
 
-	.macro save_callee
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
-	.endm
-	.macro restore_callee
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
-	.endm
 	.macro load_gprs base		/* all but RSP; base register last */
 	movq 0x00(\base), %rax
 	movq 0x08(\base), %rcx

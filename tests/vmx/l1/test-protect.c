@@ -196,7 +196,7 @@ TEST(flood, "protect-refused-flood")
 	for (; made < 400; made++)
 		EXPECT_EQ(vm1_protect_at(&vm, BLOCK_GPA, 0), -EINVAL);
 	/* then the rate is whole again, for this call and for other tests */
-	for (end = rdtsc() + info.tsc_khz * 4000; rdtsc() < end;)
+	for (end = tsc() + info.tsc_khz * 4000; tsc() < end;)
 		;
 	EXPECT_EQ(vm1_protect_at(&vm, BLOCK_GPA, 0), -EINVAL);
 	for (; (e = event_find(mark, CVM_EV_DENIED, CVM_R_BAD_PROTECT)); mark = e->seq + 1) {
